@@ -1,7 +1,7 @@
 """Telephone numbers as Chinese trunks deliver them, read once at the edge and then known in three forms (pain P30).
 
-`raw` is what arrived, `e164` is what is stored and compared (+86…; a short number such as 95588 or 110 has no E.164 form
-and stands for itself), `published` is what people know and dial back. Sources: ITU-T E.164; the Chinese numbering plan
+`raw` is what arrived, `e164` is what is stored and compared (+86…; a short number such as 95588 or 110 has no E.164
+form and stands for itself), `published` is what people know and dial back. Sources: ITU-T E.164; the numbering plan
 (MIIT, 电信网编号计划): area codes 10 and 2x with eight-digit subscribers, [3-9]xx with seven or eight; mobiles 1[3-9] with
 eleven digits; 400 and 800 with ten; short numbers 1xx…, 95xxx, 96xxx.
 """
@@ -41,7 +41,7 @@ class Number:
 
 
 def caller(raw: str, rule: NumberRule) -> Number:
-    """The calling party's number as this trunk delivers it. Never fails: what cannot be read keeps its raw form."""
+    """The calling party's number as this trunk delivers it; what cannot be read keeps its raw form. Never fails."""
     digits = _digits(raw)
     if digits is None:
         return Number(raw, "", "", "anonymous")
@@ -54,7 +54,7 @@ def called(raw: str, rule: NumberRule) -> Number:
     """The called party's number: an access number in any of the forms that the trunk's rule allows.
 
     `rule.landing` maps each landing number (as the carrier knows it) to the published number. A trunk that delivers only
-    the last n digits is matched by those; if two landing numbers share them the number stays unread, never guessed.
+    the last n digits is matched by those; where two landing numbers share them the number stays unread, never guessed.
     """
     digits = _digits(raw) or ""
     whole = _read(raw, digits, rule)

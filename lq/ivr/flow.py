@@ -1,0 +1,221 @@
+"""IVR flows: the document (nodes and arrows, as a supervisor draws them), its checks and its interpreter.
+
+Pure: `enter` and `hear` answer with what to do next; lq/contacts performs it. A flow can only name prompts, keys and
+targets; it never holds a telephone, so the same interpreter serves a test call on the screen.
+
+Node kinds, each an object in `Flow.nodes`:
+
+    {"kind": "notice", "prompt": "notice_recorded", "next": "menu"}     played to its end; keys do not interrupt it
+    {"kind": "play",   "prompt": "goodbye", "next": "bye"}              keys interrupt it and are kept for the next menu
+    {"kind": "menu",   "prompt": "menu_main", "keys": {"1": "sales"}, "timeout_s": 5, "tries": 3,
+                       "wrong_key": "wrong_key", "no_key": "no_key", "otherwise": "bye"}
+    {"kind": "queue",  "queue": "sales"}    {"kind": "agent", "agent": "1001"}    {"kind": "hang_up"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from lq.config.documents import Flow
+
+KEYS: Final = "0123456789*#"
+# kind -> (required keys, optional keys, keys that name another node)
+NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[str]]]] = {
+    "notice": (frozenset({"prompt", "next"}), frozenset(), frozenset({"next"})),
+    "play": (frozenset({"prompt", "next"}), frozenset(), frozenset({"next"})),
+    "menu": (
+        frozenset({"prompt", "keys", "otherwise"}),
+        frozenset({"timeout_s", "tries", "wrong_key", "no_key"}),
+        frozenset({"otherwise"}),
+    ),
+    "queue": (frozenset({"queue"}), frozenset(), frozenset()),
+    "agent": (frozenset({"agent"}), frozenset(), frozenset()),
+    "hang_up": (frozenset(), frozenset(), frozenset()),
+}
+MAX_STEPS: Final = 50  # nodes passed without a wait; more is a circle
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a caller stands in a flow: plain data, part of the contact's snapshot."""
+
+    node: str
+    tries: int = 0  # wrong or missing keys so far at this menu
+    last_miss: str = ""  # no_key | wrong_key: what the caller did at the last try
+    waiting: bool = False  # the prompt has ended, the clock runs
+    typed: str = ""  # keys pressed before the menu that will take them
+
+
+# What the caller's leg shall do next.
+@dataclass(frozen=True, slots=True)
+class Say:
+    prompts: tuple[str, ...]
+    notice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitKey:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ToQueue:
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToAgent:
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    reason: str  # end | wrong_key | no_key
+
+
+Action = Say | AwaitKey | ToQueue | ToAgent | HangUp
+Step = tuple[Position, Action]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    node: str
+    message: str
+
+
+def faults(flow: Flow) -> list[Fault]:
+    """What is wrong with a flow, for its author; empty when it may be published."""
+    found = [] if flow.start in flow.nodes else [Fault("", f"the start node {flow.start!r} does not exist")]
+    for name, node in flow.nodes.items():
+        found.extend(Fault(name, message) for message in _node_faults(flow, node))
+    if not found:
+        found.extend(Fault(name, "cannot be reached from the start") for name in sorted(_unreached(flow)))
+        found.extend(Fault(name, "goes round in a circle without waiting for a key") for name in _circles(flow))
+    return found
+
+
+def _node_faults(flow: Flow, node: Mapping[str, Any]) -> list[str]:
+    kind = node.get("kind")
+    if not isinstance(kind, str) or kind not in NODE_KINDS:
+        return [f"unknown kind {kind!r}"]
+    required, optional, arrows = NODE_KINDS[kind]
+    given = frozenset(node) - {"kind", "x", "y", "name"}
+    found = [f"{key!r} is missing" for key in sorted(required - given)]
+    found += [f"{key!r} is not known here" for key in sorted(given - required - optional)]
+    targets = [node[key] for key in sorted(arrows & given)]
+    if kind == "menu" and isinstance(node.get("keys"), Mapping):
+        found += [f"{key!r} is no key of a telephone" for key in node["keys"] if key not in KEYS or len(key) != 1]
+        targets += list(node["keys"].values())
+    return found + [f"leads to {target!r}, which does not exist" for target in targets if target not in flow.nodes]
+
+
+def _arrows(node: Mapping[str, Any]) -> list[str]:
+    named = [node[key] for key in NODE_KINDS[node["kind"]][2]]
+    return named + list(node.get("keys", {}).values())
+
+
+def _unreached(flow: Flow) -> set[str]:
+    seen, todo = set[str](), [flow.start]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(_arrows(flow.nodes[name]))
+    return set(flow.nodes) - seen
+
+
+def _circles(flow: Flow) -> list[str]:
+    """Nodes from which `next` alone leads back to the same node: the caller could never leave."""
+    found = []
+    for name in flow.nodes:
+        seen, at = set[str](), name
+        while flow.nodes[at]["kind"] in ("notice", "play") and at not in seen:
+            seen.add(at)
+            at = flow.nodes[at]["next"]
+        if at in seen and at == name:
+            found.append(name)
+    return found
+
+
+def enter(flow: Flow, node: str = "", typed: str = "") -> Step:
+    """The caller arrives at a node (the start by default)."""
+    return _arrive(flow, Position(node or flow.start, typed=typed))
+
+
+def _arrive(flow: Flow, position: Position) -> Step:
+    for _ in range(MAX_STEPS):
+        node = flow.nodes[position.node]
+        match node["kind"]:
+            case "notice":
+                return position, Say((node["prompt"],), notice=True)
+            case "play" if position.typed:  # keys in hand: nothing to wait for, on to what they are meant for
+                position = replace(position, node=node["next"])
+            case "play":
+                return position, Say((node["prompt"],))
+            case "menu" if position.typed:
+                key, rest = position.typed[0], position.typed[1:]
+                return _key(flow, replace(position, typed=rest), key)
+            case "menu":
+                return position, Say(_menu_prompts(node, position))
+            case "queue":
+                return position, ToQueue(node["queue"])
+            case "agent":
+                return position, ToAgent(node["agent"])
+            case _:
+                return position, HangUp("end")
+    return position, HangUp("end")
+
+
+def _menu_prompts(node: Mapping[str, Any], position: Position) -> tuple[str, ...]:
+    """After a wrong or missing key the caller is told so before the menu repeats."""
+    told = node.get(position.last_miss) if position.tries else None
+    return (told, node["prompt"]) if told else (node["prompt"],)
+
+
+def played(flow: Flow, position: Position) -> Step:
+    """What we said was heard to its end."""
+    node = flow.nodes[position.node]
+    if node["kind"] in ("notice", "play"):
+        return _arrive(flow, Position(node["next"], typed=position.typed))
+    return replace(position, waiting=True), AwaitKey(float(node.get("timeout_s", 5)))
+
+
+def pressed(flow: Flow, position: Position, key: str) -> Step | None:
+    """A key. None: it is kept for the next menu and nothing changes now (a notice is never interrupted)."""
+    node = flow.nodes[position.node]
+    match node["kind"]:
+        case "menu":
+            return _key(flow, position, key)
+        case "play":
+            return _arrive(flow, Position(node["next"], typed=position.typed + key))
+        case _:
+            return None
+
+
+def typed_ahead(position: Position, key: str) -> Position:
+    """The position with a key kept for the next menu; at most eight are kept."""
+    return replace(position, typed=(position.typed + key)[:8])
+
+
+def timed_out(flow: Flow, position: Position) -> Step:
+    """No key within the menu's time."""
+    return _miss(flow, position, "no_key")
+
+
+def _key(flow: Flow, position: Position, key: str) -> Step:
+    target = flow.nodes[position.node]["keys"].get(key)
+    if target is None:
+        return _miss(flow, position, "wrong_key")
+    return _arrive(flow, Position(target, typed=position.typed))
+
+
+def _miss(flow: Flow, position: Position, why: str) -> Step:
+    node = flow.nodes[position.node]
+    tries = position.tries + 1
+    if tries >= int(node.get("tries", 3)):
+        at = Position(node["otherwise"], last_miss=why)
+        after, action = _arrive(flow, at)
+        return after, HangUp(why) if isinstance(action, HangUp) else action
+    return _arrive(flow, replace(position, tries=tries, last_miss=why, waiting=False, typed=""))
