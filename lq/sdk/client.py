@@ -1,0 +1,299 @@
+"""The asyncio client of LQ-SDK, version 1: one method a call, values in and out, events that survive reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from lq.ledger.events import Event
+from lq.sdk.errors import ApiError, ApiUnavailable
+from lq.sdk.values import Agent, Cdr, Contact, Document, Health, Page, Queue, Recording, decode
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 10.0
+BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """An answer with audio: status 200 or 206, the headers to pass on, and the bytes as they come."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class Client:
+    """`async with Client("http://127.0.0.1:8100", token) as lq:`; raises ApiError, ApiUnavailable."""
+
+    def __init__(self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._url = base_url.rstrip("/")
+        self._authorization = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.AsyncClient(
+            base_url=self._url,
+            headers=self._authorization,
+            timeout=timeout_s,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=50),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    # -- what is there
+
+    async def health(self) -> Health:
+        """How the api and what it stands on are; also when it answers 503."""
+        answer = await self._send("GET", "/v1/health")
+        return decode(Health, answer.json())
+
+    async def agents(self) -> tuple[Agent, ...]:
+        return await self._all(Agent, "/v1/agents")
+
+    async def agent(self, agent: str) -> Agent:
+        return decode(Agent, await self._get(f"/v1/agents/{quote(agent, safe='')}"))
+
+    async def queues(self) -> tuple[Queue, ...]:
+        return await self._all(Queue, "/v1/queues")
+
+    async def queue(self, queue: str) -> Queue:
+        return decode(Queue, await self._get(f"/v1/queues/{quote(queue, safe='')}"))
+
+    async def contacts(
+        self, state: str = "active", *, number: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[Contact]:
+        """Contacts alive (`active`, from live state) or over (`ended`, from history), latest first."""
+        query = {"state": state, "number": number, "limit": limit, "cursor": cursor}
+        return _page(Contact, await self._get("/v1/contacts", query))
+
+    async def contact(self, contact: str) -> Contact:
+        return decode(Contact, await self._get(f"/v1/contacts/{quote(contact, safe='')}"))
+
+    async def cdrs(self, **filters: str | int | datetime | None) -> Page[Cdr]:
+        """Call detail records, latest first; filters as in `GET /v1/cdrs` (`from_` for from), `limit` and `cursor`."""
+        query = {name.rstrip("_"): value for name, value in filters.items()}
+        return _page(Cdr, await self._get("/v1/cdrs", query))
+
+    async def recording(self, recording: str) -> Recording:
+        return decode(Recording, await self._get(f"/v1/recordings/{quote(recording, safe='')}"))
+
+    @asynccontextmanager
+    async def recording_audio(self, recording: str, range: str | None = None) -> AsyncIterator[Audio]:
+        """The WAV, or the part that `range` (an HTTP Range value) asks for, as a stream."""
+        headers = {"Range": range} if range else {}
+        path = f"/v1/recordings/{quote(recording, safe='')}/audio"
+        try:
+            async with self._http.stream("GET", path, headers=headers) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise _error(answer)
+                yield Audio(answer.status_code, answer.headers, answer.aiter_bytes())
+        except httpx.TransportError as error:
+            raise ApiUnavailable(_reason(error)) from error
+
+    # -- agents
+
+    async def sign_in(self, agent: str, phone: str) -> Agent:
+        return await self._agent(agent, "sign-in", {"phone": phone})
+
+    async def ready(self, agent: str) -> Agent:
+        return await self._agent(agent, "ready", {})
+
+    async def pause(self, agent: str, reason: str) -> Agent:
+        return await self._agent(agent, "pause", {"reason": reason})
+
+    async def wrap_up(self, agent: str, code: str | None = None, *, done: bool = False) -> Agent:
+        return await self._agent(agent, "wrap-up", {"code": code, "done": done})
+
+    async def sign_out(self, agent: str) -> Agent:
+        return await self._agent(agent, "sign-out", {})
+
+    async def _agent(self, agent: str, verb: str, body: Mapping[str, Any]) -> Agent:
+        return decode(Agent, await self._post(f"/v1/agents/{quote(agent, safe='')}/{verb}", body))
+
+    # -- contacts
+
+    async def hang_up(self, contact: str, agent: str | None = None) -> Contact:
+        return decode(Contact, await self._post(f"/v1/contacts/{quote(contact, safe='')}/hang-up", {"agent": agent}))
+
+    # -- configuration
+
+    async def documents(self, kind: str) -> tuple[Document, ...]:
+        return await self._all(Document, f"/v1/config/{quote(kind, safe='')}")
+
+    async def document(self, kind: str, id: str) -> Document:
+        return decode(Document, await self._get(_document_path(kind, id)))
+
+    async def put_document(
+        self, kind: str, id: str, body: Mapping[str, Any], *, if_version: int | None = None
+    ) -> Document:
+        """Writes and publishes a document; 409 if it is no longer of `if_version`, 422 and the field if it is wrong."""
+        headers = {} if if_version is None else {"If-Match": str(if_version)}
+        answer = await self._send("PUT", _document_path(kind, id), json=body, headers=headers)
+        return decode(Document, _checked(answer))
+
+    async def delete_document(self, kind: str, id: str) -> None:
+        answer = await self._send("DELETE", _document_path(kind, id))
+        if answer.is_error:
+            raise _error(answer)
+
+    # -- events
+
+    async def last_event_id(self) -> str:
+        """Where the stream of events stands: what happens next comes after it."""
+        answer = await self._get("/v1/events", {"limit": 1})
+        return str(answer["next"])
+
+    async def events(
+        self,
+        topics: Sequence[str] = (),
+        after: str | None = None,
+        *,
+        on_connection: Callable[[bool], None] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Every event after `after` (default: from now), for ever; reconnects by itself and misses none.
+
+        An event may come twice (R5). Raises ApiError when the api refuses the request itself (400, 401).
+        """
+        failures = 0
+        while True:
+            try:
+                if after is None:
+                    after = await self.last_event_id()
+                async with aclosing(self._connection(topics, after, on_connection)) as received:
+                    async for event in received:
+                        failures, after = 0, event.id
+                        yield event
+            except ApiError as error:
+                if error.status in (400, 401, 403, 404):
+                    raise
+            await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+            failures += 1
+
+    async def _connection(
+        self, topics: Sequence[str], after: str, on_connection: Callable[[bool], None] | None
+    ) -> AsyncGenerator[Event, None]:
+        """The events of one WebSocket until it ends."""
+        query = urlencode({"topics": ",".join(topics), "after": after})
+        url = f"{self._url.replace('http', 'ws', 1)}/v1/events?{query}"
+        opened = False
+        try:
+            async with connect(url, additional_headers=self._authorization, proxy=None, open_timeout=5) as socket:
+                opened = True
+                if on_connection:
+                    on_connection(True)
+                async for message in socket:
+                    yield event_from_json(json.loads(message))
+        except InvalidStatus as refused:
+            raise ApiError(refused.response.status_code, "refused", "the api refused the event stream") from refused
+        except (OSError, TimeoutError, ConnectionClosed, InvalidHandshake) as error:
+            raise ApiUnavailable(_reason(error)) from error
+        finally:
+            if opened and on_connection:
+                on_connection(False)
+
+    # -- HTTP
+
+    async def _all(self, cls: type[T], path: str) -> tuple[T, ...]:
+        items: list[T] = []
+        cursor: str | None = None
+        while True:
+            page = _page(cls, await self._get(path, {"limit": 500, "cursor": cursor}))
+            items += page.items
+            cursor = page.next
+            if cursor is None:
+                return tuple(items)
+
+    async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        params = {name: _query(value) for name, value in (query or {}).items() if value is not None}
+        return _checked(await self._send("GET", path, params=params))
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """With an Idempotency-Key, so that a request whose answer was lost may be sent once more."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        sent = {name: value for name, value in body.items() if value is not None}
+        try:
+            answer = await self._send("POST", path, json=sent, headers=headers)
+        except ApiUnavailable:
+            answer = await self._send("POST", path, json=sent, headers=headers)
+        return _checked(answer)
+
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **arguments)
+        except httpx.TransportError as error:
+            raise ApiUnavailable(_reason(error)) from error
+
+
+def event_from_json(document: Mapping[str, Any]) -> Event:
+    """An event as LQ-SDK shows it (`at` in RFC 3339) as the ledger's value (`at` in ms)."""
+    return Event(
+        type=document["type"],
+        at=round(datetime.fromisoformat(document["at"]).timestamp() * 1000),
+        subject=document["subject"],
+        seq=document["seq"],
+        data=document["data"],
+        id=document["id"],
+        v=document["v"],
+    )
+
+
+def _document_path(kind: str, id: str) -> str:
+    return f"/v1/config/{quote(kind, safe='')}/{quote(id, safe='')}"
+
+
+def _query(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _page(cls: type[T], document: Mapping[str, Any]) -> Page[T]:
+    return Page(tuple(decode(cls, item) for item in document["items"]), document["next"])
+
+
+def _checked(answer: httpx.Response) -> dict[str, Any]:
+    if answer.is_error:
+        raise _error(answer)
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def _error(answer: httpx.Response) -> ApiError:
+    retry_after = answer.headers.get("Retry-After")
+    try:
+        error = answer.json()["error"]
+        code, message, field, present = error["code"], error["message"], error.get("field"), error.get("present")
+    except (ValueError, KeyError, TypeError):
+        code, message, field, present = "unknown", answer.text[:200], None, None
+    return ApiError(
+        answer.status_code,
+        code,
+        message,
+        field=field,
+        present=present,
+        retry_after_s=float(retry_after) if retry_after else None,
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
