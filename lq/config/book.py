@@ -1,0 +1,43 @@
+"""The published configuration as one frozen value, as a contact sees it from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from lq.config import documents as doc
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    version: int = 0
+    agents: Mapping[str, doc.Agent] = field(default_factory=dict)
+    phones: Mapping[str, doc.Phone] = field(default_factory=dict)
+    queues: Mapping[str, doc.Queue] = field(default_factory=dict)
+    trunks: Mapping[str, doc.Trunk] = field(default_factory=dict)
+    numbers: Mapping[str, doc.AccessNumber] = field(default_factory=dict)
+    flows: Mapping[str, doc.Flow] = field(default_factory=dict)
+    settings: doc.Settings = field(default_factory=doc.Settings)
+
+    @classmethod
+    def read(cls, version: int, kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Book:
+        """From published documents by kind and id. Fields that this version does not know are left out (N and N-1)."""
+        made = {kind: {id: _document(kind, body) for id, body in kinds.get(kind, {}).items()} for kind in doc.KINDS}
+        settings = made.pop("settings").get("center", doc.Settings())
+        return cls(version=version, settings=settings, **made)
+
+
+def _document(kind: str, body: Mapping[str, Any]) -> Any:
+    known = _known(doc.DOCUMENTS[kind], body)
+    if kind == "trunks" and isinstance(known.get("numbers"), Mapping):
+        known["numbers"] = doc.NumberRule(**_known(doc.NumberRule, known["numbers"]))
+    for key, value in known.items():
+        if isinstance(value, list):
+            known[key] = tuple(value)
+    return doc.DOCUMENTS[kind](**known)
+
+
+def _known(kind: Any, body: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in body.items() if key in names}

@@ -1,0 +1,399 @@
+"""A contact's life as inputs in and effects out; no clock, no network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lq.config import documents as doc
+from lq.config.book import Book
+from lq.contacts import advance as rule
+from lq.contacts import effects as do
+from lq.contacts import inputs
+from lq.contacts.contact import STATES, Contact
+from lq.contacts.view import contact_json
+from lq.ledger.events import TYPES
+
+MAIN = json.loads((Path(__file__).parents[3] / "sql/demo/main_flow.json").read_text("utf-8"))
+BOOK = Book(
+    version=1,
+    agents={"1001": doc.Agent("1001", "王芳", ("sales",))},
+    phones={"8001": doc.Phone("8001", ""), "8002": doc.Phone("8002", "")},
+    queues={"sales": doc.Queue("sales", "销售", ring_s=20, max_wait_s=600), "support": doc.Queue("support", "支持")},
+    trunks={"gw1": doc.Trunk("gw1", "127.0.1.1", numbers=doc.NumberRule(area_code="10"))},
+    numbers={
+        "4008001000": doc.AccessNumber("4008001000", "ivr:main"),
+        "4008001001": doc.AccessNumber("4008001001", "queue:sales"),
+        "4008001009": doc.AccessNumber("4008001009", "echo", recording="none"),
+    },
+    flows={"main": doc.Flow(**MAIN)},
+)
+MEDIA = {"x_port": 1}
+
+
+class Life:
+    """A contact with a clock that only moves when told."""
+
+    def __init__(self, called: str = "4008001000", source: str = "trunk:gw1", caller: str = "13800138000") -> None:
+        self.now = 1_700_000_000_000
+        first = inputs.Incoming("c1", source, caller, called, "offer", "lq1-1")
+        self.contact, self.effects = rule.begin(first, self.now, BOOK)
+        self.events = self._emitted()
+
+    def _emitted(self) -> list[str]:
+        return [effect.event.type for effect in self.effects if isinstance(effect, do.Emit)]
+
+    def take(self, given: inputs.Input, after_ms: int = 10) -> list[do.Effect]:
+        self.now += after_ms
+        self.contact, self.effects = rule.advance(self.contact, given, self.now, BOOK)
+        assert Contact.from_json(json.loads(json.dumps(self.contact.to_json()))) == self.contact  # always a snapshot
+        self.events += self._emitted()
+        return [effect for effect in self.effects if not isinstance(effect, do.Emit)]
+
+    def due(self, name: str) -> list[do.Effect]:
+        at = self.contact.deadlines[name]
+        return self.take(inputs.Due(name), max(0, at - self.now))
+
+    def played(self) -> list[do.Effect]:
+        play = self.contact.customer.play
+        assert play is not None
+        return self.take(inputs.Played(1, play.id))
+
+    # -- the usual way, in steps
+    def answered(self) -> Life:
+        self.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+        self.take(inputs.RecordingStarted(1))
+        return self
+
+    def queued(self) -> Life:
+        self.answered()
+        self.played()
+        self.take(inputs.Digit(1, "1"))
+        return self
+
+    def offered(self) -> Life:
+        self.queued()
+        self.take(inputs.Reserved(1, "1001", "8001", 17, "sales"))
+        self.take(inputs.MediaReady(2, MEDIA, "", "agent offer"))
+        return self
+
+    def talking(self) -> Life:
+        self.offered()
+        self.take(inputs.Progress(2, 180))
+        self.take(inputs.Accepted(2, "agent answer"))
+        self.take(inputs.MediaReady(2, MEDIA, "PCMU"))
+        return self
+
+    def cleared(self) -> Life:
+        for leg in list(self.contact.legs.values()):
+            if leg.media is not None:
+                self.take(inputs.MediaDeleted(leg.n))
+        return self
+
+
+def kinds(effects: list[do.Effect]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+def test_a_call_goes_through_notice_menu_queue_and_talk() -> None:
+    life = Life()
+    assert life.effects[-1] == do.PrepareIncoming(1, "offer")
+    effects = life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    assert kinds(effects) == ["Answer", "StartRecording", "StartPlay"]
+    assert life.contact.customer.play and life.contact.customer.play.items == ("zh/notice_recorded",)
+    effects = life.played()
+    assert [e.items for e in effects if isinstance(e, do.StartPlay)] == [("zh/menu_main",)]
+    effects = life.take(inputs.Digit(1, "1"))
+    assert kinds(effects) == ["StartPlay", "Ask"]
+    assert life.contact.state == "queueing"
+    assert life.take(inputs.Reserved(1, "1001", "8001", 17, "sales")) == [do.PrepareOutgoing(2)]
+    effects = life.take(inputs.MediaReady(2, MEDIA, "", "agent offer"))
+    assert effects == [
+        do.Invite(2, "sip:8001@phones.lq.internal", "agent offer", "13800138000", {"X-LQ-Contact": "c1"})
+    ]
+    assert [e.op for e in life.take(inputs.Progress(2, 180)) if isinstance(e, do.AgentOp)] == ["ringing"]
+    assert kinds(life.take(inputs.Accepted(2, "agent answer"))) == ["Ack", "TakeAnswer", "AgentOp", "Dequeue"]
+    assert life.take(inputs.MediaReady(2, MEDIA, "PCMU")) == [do.Connect(1, 2)]
+    effects = life.take(inputs.Ended(1, "bye", 16), 5000)
+    assert kinds(effects) == ["AgentOp", "Bye", "DeleteMedia", "DeleteMedia"]
+    assert (life.contact.result, life.contact.ended_by, life.contact.cause) == ("answered", "caller", 16)
+    assert [e for e in effects if isinstance(e, do.AgentOp)] == [
+        do.AgentOp("1001", 17, "release", "answered", wrap_up_ms=20_000, max_no_answer=3)
+    ]
+    assert life.cleared().contact.state == "over"
+    for wanted in ("contact_notice_played", "contact_queued", "contact_offered", "contact_answered", "contact_ended"):
+        assert life.events.count(wanted) == 1, wanted
+    assert [segment.kind for segment in life.contact.segments] == ["ivr", "queue", "ring", "talk"]
+    assert all(segment.ended_at for segment in life.contact.segments)
+
+
+def test_the_agent_hangs_up_first() -> None:
+    life = Life().talking()
+    effects = life.take(inputs.Ended(2, "bye", 16))
+    assert do.Bye(1, 16) in effects
+    assert (life.contact.result, life.contact.ended_by) == ("answered", "agent")
+
+
+@pytest.mark.parametrize(
+    ("code", "rang", "outcome"),
+    [
+        (486, True, "busy"),
+        (603, True, "refused"),
+        (480, False, "unreachable"),
+        (408, True, "no_answer"),
+        (404, False, "unreachable"),
+        (503, False, "unreachable"),
+        (488, False, "refused"),
+    ],
+)
+def test_a_phone_that_does_not_take_the_call_frees_the_agent_and_the_caller_asks_again(
+    code: int, rang: bool, outcome: str
+) -> None:
+    life = Life().offered()
+    if rang:
+        life.take(inputs.Progress(2, 180))
+    effects = life.take(inputs.Rejected(2, code))
+    assert [(e.op, e.outcome) for e in effects if isinstance(e, do.AgentOp)] == [("release", outcome)]
+    assert life.contact.state == "queueing" and life.contact.offer is None
+    assert [e.request for e in effects if isinstance(e, do.Ask)] == [2]
+    assert do.DeleteMedia(2) in effects
+
+
+def test_nobody_answers_within_the_ring_time() -> None:
+    life = Life().offered()
+    life.take(inputs.Progress(2, 180))
+    effects = life.due("ring")
+    assert kinds(effects) == ["Cancel", "DeleteMedia", "AgentOp", "Ask"]
+    assert life.take(inputs.Rejected(2, 487)) == []
+    assert life.contact.legs[2].state == "ended" and life.contact.state == "queueing"
+
+
+def test_the_answer_crosses_the_cancel() -> None:
+    life = Life().offered()
+    life.take(inputs.Progress(2, 180))
+    life.due("ring")
+    assert life.take(inputs.Accepted(2, "late")) == [do.Ack(2), do.Bye(2, 16)]
+    assert life.contact.state == "queueing"
+
+
+def test_the_caller_hangs_up_while_it_rings() -> None:
+    life = Life().offered()
+    life.take(inputs.Progress(2, 180))
+    effects = life.take(inputs.Ended(1, "bye", 16))
+    assert kinds(effects) == ["AgentOp", "Dequeue", "Cancel", "DeleteMedia", "DeleteMedia"]
+    assert [e.outcome for e in effects if isinstance(e, do.AgentOp)] == ["caller_gone"]
+    assert (life.contact.result, life.contact.ended_by) == ("abandoned", "caller")
+    life.cleared()
+    assert life.contact.state == "ending"  # the phone's 487 is still out
+    life.take(inputs.Rejected(2, 487))
+    assert life.contact.state == "over"
+
+
+def test_nobody_is_signed_in() -> None:
+    life = Life().queued()
+    effects = life.take(inputs.Waiting(1, 1, 0))
+    assert kinds(effects) == ["Dequeue", "StartPlay"]
+    effects = life.played()
+    assert do.Bye(1, 16) in effects
+    assert life.contact.result == "no_agent"
+
+
+def test_the_longest_wait_is_over() -> None:
+    life = Life().queued()
+    life.take(inputs.Waiting(1, 3, 2))
+    life.due("max_wait")
+    assert life.contact.after.startswith("end:no_agent")
+    life.take(inputs.Ended(1))
+    assert life.contact.result == "no_agent"
+
+
+def test_a_notice_while_the_question_is_out_makes_it_asked_again() -> None:
+    life = Life().queued()
+    assert life.take(inputs.Notice()) == []
+    effects = life.take(inputs.Waiting(1, 1, 1))
+    assert [e.request for e in effects if isinstance(e, do.Ask)] == [2]
+
+
+def test_redis_away_keeps_the_caller_and_asks_again() -> None:
+    life = Life().queued()
+    life.take(inputs.AskFailed(1, 503))
+    assert kinds(life.due("ask")) == ["Ask"]
+
+
+@pytest.mark.parametrize(("why", "code", "result"), [("no_codec", 488, "refused"), ("unavailable", 503, "failed")])
+def test_no_media_no_call(why: str, code: int, result: str) -> None:
+    life = Life()
+    effects = life.take(inputs.MediaFailed(1, why))
+    assert [e.code for e in effects if isinstance(e, do.Reject)] == [code]
+    assert life.contact.state == "over" and life.contact.result == result
+
+
+def test_an_unknown_number_is_refused_with_cause_1() -> None:
+    life = Life(called="4009999999")
+    assert [(e.code, e.cause) for e in life.effects if isinstance(e, do.Reject)] == [(404, 1)]
+    assert life.contact.state == "over" and life.contact.result == "refused"
+
+
+def test_a_recorded_queue_number_gives_the_notice_first() -> None:
+    life = Life(called="4008001001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    assert life.contact.state == "announcing"
+    assert life.contact.customer.play and life.contact.customer.play.items == ("zh/notice_recorded",)
+    effects = life.played()
+    assert kinds(effects) == ["StartPlay", "Ask"]
+    assert "contact_notice_played" in life.events
+
+
+def test_echo_comes_after_its_announcement() -> None:
+    life = Life(called="4008001009")
+    assert kinds(life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))) == ["Answer", "StartPlay"]
+    assert life.played() == [do.Echo(1)]
+    life.take(inputs.Ended(1))
+    assert life.contact.result == "ivr"
+
+
+def test_phone_to_phone_rings_before_it_is_answered() -> None:
+    life = Life(called="8002", source="phone:8001", caller="8001")
+    assert kinds(life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))) == ["Ring", "PrepareOutgoing"]
+    life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
+    effects = life.take(inputs.Accepted(2, "sdp"))
+    assert do.Answer(1, "answer") in effects
+    assert life.take(inputs.MediaReady(2, MEDIA, "PCMA")) == [do.Connect(1, 2)]
+    busy = Life(called="8002", source="phone:8001", caller="8001")
+    busy.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    busy.take(inputs.MediaReady(2, MEDIA, "", "offer"))
+    effects = busy.take(inputs.Rejected(2, 486))
+    assert [e.code for e in effects if isinstance(e, do.Reject)] == [486]
+    assert busy.contact.result == "busy"
+
+
+def test_hold_plays_music_to_the_other_and_resume_joins_them_again() -> None:
+    life = Life().talking()
+    life.take(inputs.Reoffered(2, "held sdp"))
+    effects = life.take(inputs.MediaReoffered(2, MEDIA, "hold answer", held=True))
+    assert effects[0] == do.AnswerOffer(2, "hold answer")
+    assert [(e.leg, e.items, e.repeat) for e in effects if isinstance(e, do.StartPlay)] == [(1, ("music/hold",), 0)]
+    assert contact_json(life.contact.to_json())["state"] == "held"
+    effects = life.take(inputs.MediaReoffered(2, MEDIA, "resume answer", held=False))
+    assert do.Connect(2, 1) in effects
+    assert [s.kind for s in life.contact.segments][-3:] == ["talk", "hold", "talk"]
+
+
+def test_a_command_is_carried_out_once() -> None:
+    life = Life().talking()
+    effects = life.take(inputs.Command("k1", "hang_up", {"agent": "1001"}))
+    assert do.Reply("k1", 200) in effects and do.Bye(1, 16) in effects and do.Bye(2, 16) in effects
+    assert life.contact.ended_by == "agent"
+    assert life.take(inputs.Command("k1", "hang_up", {"agent": "1001"})) == [do.Reply("k1", 200)]
+
+
+def test_the_reservation_is_lost_while_it_rings() -> None:
+    life = Life().offered()
+    life.take(inputs.Progress(2, 180))
+    effects = life.take(inputs.OfferLost(17))
+    assert any(isinstance(e, do.Cancel) for e in effects)
+    assert life.contact.state == "queueing"
+
+
+EVERY_INPUT: list[inputs.Input] = [
+    inputs.Progress(2, 180),
+    inputs.Accepted(2, "sdp"),
+    inputs.Rejected(2, 486),
+    inputs.Reoffered(1, "sdp"),
+    inputs.Reoffered(2, ""),
+    inputs.Cancelled(1),
+    inputs.Ended(1),
+    inputs.Ended(2),
+    inputs.MediaReady(1, MEDIA, "PCMA", "s"),
+    inputs.MediaReady(2, MEDIA, "PCMA"),
+    inputs.MediaReoffered(2, MEDIA, "s", True),
+    inputs.MediaFailed(1, "unavailable"),
+    inputs.MediaFailed(2, "refused"),
+    inputs.MediaDeleted(1),
+    inputs.MediaDeleted(2),
+    inputs.RecordingStarted(1),
+    inputs.RecordingStarted(1, "disk full"),
+    inputs.Digit(1, "1"),
+    inputs.Digit(2, "#"),
+    inputs.Played(1, "p1"),
+    inputs.Played(1, "p2"),
+    inputs.Played(1, "p3"),
+    inputs.Reserved(1, "1001", "8001", 17, "sales"),
+    inputs.Waiting(1, 1, 1),
+    inputs.Waiting(1, 1, 0),
+    inputs.AskFailed(1, 503),
+    inputs.Notice(),
+    inputs.Due("ask"),
+    inputs.Due("key"),
+    inputs.Due("ring"),
+    inputs.Due("max_wait"),
+    inputs.Due("position"),
+    inputs.Due("cleared"),
+    inputs.Command("k", "hang_up"),
+    inputs.Command("k", "x"),
+    inputs.OfferLost(17),
+    inputs.Ended(9),
+    inputs.Adopted(),
+]
+
+
+def lives() -> dict[str, Life]:
+    """One contact in each state."""
+    calling = Life(called="8002", source="phone:8001")
+    calling.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    announcing, echo, ending, over = Life("4008001009"), Life("4008001009"), Life().talking(), Life().talking()
+    announcing.answered()
+    echo.answered()
+    echo.played()
+    ending.take(inputs.Ended(1))
+    over.take(inputs.Ended(1))
+    over.cleared()
+    return {
+        "arriving": Life(), "announcing": announcing, "ivr": Life().answered(), "queueing": Life().queued(),
+        "offering": Life().offered(), "calling": calling, "talking": Life().talking(), "echo": echo, "ending": ending,
+        "over": over,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", EVERY_INPUT, ids=repr)
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_takes_every_input(state: str, given: inputs.Input) -> None:
+    life = lives()[state]
+    assert life.contact.state == state
+    life.take(given)
+    assert life.contact.state in STATES
+    for effect in life.effects:
+        if isinstance(effect, do.Emit):
+            required = {key for key in TYPES[effect.event.type] if not key.endswith("?")}
+            known = {key.rstrip("?") for key in TYPES[effect.event.type]}
+            assert required <= set(effect.event.data) <= known, effect.event
+    # whatever happened, one more hang-up of the caller ends it, and the agent is free
+    if life.contact.state not in ("ending", "over"):
+        life.take(inputs.Ended(1))
+    assert life.contact.state in ("ending", "over")
+    assert life.contact.offer is None and life.contact.line is None
+    life.take(inputs.Due("cleared"))
+    assert life.contact.state == "over"
+    assert contact_json(life.contact.to_json())["state"] == "ended"
+
+
+def test_an_agent_is_released_exactly_once_whatever_comes() -> None:
+    for state, life in lives().items():
+        for given in EVERY_INPUT:
+            other = replace_life(life)
+            held = other.contact.offer
+            released = 0
+            for step in (given, inputs.Ended(2), inputs.Ended(1), inputs.Due("cleared")):
+                effects = other.take(step)
+                released += sum(isinstance(e, do.AgentOp) and e.op == "release" for e in effects)
+            if held is not None:
+                assert released == 1, (state, given)
+
+
+def replace_life(life: Life) -> Life:
+    copy = Life()
+    copy.contact, copy.now = replace(life.contact), life.now
+    return copy
