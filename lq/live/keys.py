@@ -1,0 +1,74 @@
+"""The names of all keys of the live state, under one hash tag: one Redis Cluster slot holds a whole center."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TAG: Final = "{lcall}"
+
+EVENTS: Final = f"{TAG}:events"  # stream: the ledger
+LEASES: Final = f"{TAG}:leases"  # zset lease id -> expiry, ms
+CONTACTS: Final = f"{TAG}:contacts"  # set: contacts alive
+AGENTS: Final = f"{TAG}:agents"  # set: agents signed in
+DEADLINES: Final = f"{TAG}:deadlines"  # zset what -> ms
+CONFIG_VERSION: Final = f"{TAG}:config:version"
+
+
+def inbox(incarnation: str) -> str:
+    return f"{TAG}:inbox:{incarnation}"
+
+
+def lease(id: str) -> str:
+    return f"{TAG}:lease:{id}"
+
+
+def contact(id: str) -> str:
+    return f"{TAG}:contact:{id}"
+
+
+def owned(incarnation: str) -> str:
+    return f"{TAG}:owned:{incarnation}"
+
+
+def agent(id: str) -> str:
+    return f"{TAG}:agent:{id}"
+
+
+def lane_agents(lane: str) -> str:
+    """zset of ready agents, smallest score first."""
+    return f"{TAG}:lane:{lane}:agents"
+
+
+def lane_contacts(lane: str) -> str:
+    """zset of waiting contacts, smallest score first."""
+    return f"{TAG}:lane:{lane}:contacts"
+
+
+def lane_since(lane: str) -> str:
+    """zset of waiting contacts -> ms since when each waits (the score above also holds priorities)."""
+    return f"{TAG}:lane:{lane}:since"
+
+
+def lane_signed_in(lane: str) -> str:
+    return f"{TAG}:lane:{lane}:signed_in"
+
+
+def lane_talking(lane: str) -> str:
+    """set of agents who talk with a contact of this lane."""
+    return f"{TAG}:lane:{lane}:talking"
+
+
+def phone(ext: str) -> str:
+    return f"{TAG}:phone:{ext}"
+
+
+def trunk(id: str) -> str:
+    return f"{TAG}:trunk:{id}"
+
+
+def config(kind: str) -> str:
+    return f"{TAG}:config:{kind}"
+
+
+def reply(command: str) -> str:
+    return f"{TAG}:reply:{command}"

@@ -1,0 +1,46 @@
+"""A Redis of one's own for each test module, and a clock that tests move."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lq.live.redis import Live
+from tests.integration.live.center import Clock, documents, start_redis
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    process, url = start_redis(tmp_path_factory.mktemp("redis"))
+    yield url
+    stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def live(redis_url: str, clock: Clock) -> AsyncIterator[Live]:
+    with Redis.from_url(redis_url) as plain:
+        plain.flushall()
+    live = Live(redis_url, clock=clock)
+    await live.start()
+    await live.publish(1, documents())
+    yield live
+    await live.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
