@@ -103,6 +103,8 @@ def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tupl
         return contact, []
     turn = Turn(contact, now, book)
     if isinstance(given, inputs.Due):
+        if given.name not in contact.deadlines:
+            return contact, []  # met or cleared while the alarm was on its way
         turn.deadline(given.name, None)
     step = TABLE[contact.state].get(type(given)) or ALWAYS.get(type(given))
     if step is not None:

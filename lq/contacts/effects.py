@@ -155,7 +155,7 @@ class StartRecording:
     recording: str
 
 
-# -- ACD and people ------------------------------------------------------------------------------------------------------
+# -- ACD and people ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Ask:
     request: int
@@ -175,5 +175,7 @@ class Reply:
 
 _Written = Emit | AgentOp | Dequeue
 _Sip = Ring | Answer | Reject | Invite | Ack | Cancel | Bye | AnswerOffer | RefuseOffer
-_Media = PrepareIncoming | PrepareOutgoing | TakeAnswer | TakeOffer | Connect | StartPlay | Echo | DeleteMedia
+_Media = (
+    PrepareIncoming | PrepareOutgoing | TakeAnswer | TakeOffer | Connect | StartPlay | Echo | DeleteMedia
+)  # fmt: skip
 Effect = _Written | _Sip | _Media | StartRecording | Ask | Reply
