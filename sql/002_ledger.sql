@@ -36,7 +36,7 @@ create table journal_checkpoint (
 create table contact (
     id               text collate "C" primary key,
     direction        text        not null,        -- in | out | internal
-    state            text        not null,        -- ivr | queued | ringing | talking | … | ended
+    state            text        not null,        -- started | ivr | queued | ringing | talking | held | echo | ended
     number           text        not null,        -- the other party: E.164 or a short number
     number_raw       text        not null,        -- as received
     number_published text        not null,        -- as shown
@@ -49,7 +49,7 @@ create table contact (
     agent            text,                        -- the last agent who talked with it
     started_at       timestamptz not null,
     ended_at         timestamptz,
-    notice_played    boolean     not null default false,
+    notice_played_at timestamptz,                 -- the recording notice was heard to its end
     body             jsonb       not null         -- Contact as LQ-SDK shows it
 );
 create index contact_started on contact (started_at desc, id desc);

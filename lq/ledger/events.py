@@ -18,7 +18,7 @@ from typing import Any, Final
 
 VERSION: Final = 1
 
-# type -> the keys of `data` (a trailing ? marks an optional one). tests/unit/ledger checks every emitted event against it.
+# type -> the keys of `data` (a trailing ? marks an optional one); tests check every emitted event against it.
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     # -- a contact, in the order of its life. Its `data` never repeats what an earlier event said.
     "contact_started": (

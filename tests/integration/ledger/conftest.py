@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,9 +19,15 @@ def postgres_server() -> Iterator[services.Postgres]:
 
 
 @pytest.fixture(scope="session")
-async def template(postgres_server: services.Postgres) -> str:
-    await postgres_server.run("create database lcall_template")
-    await migrate(postgres_server.dsn("lcall_template"))
+def template(postgres_server: services.Postgres) -> str:
+    """Made in a thread with a loop of its own: it outlives the loops of the tests."""
+
+    async def make() -> None:
+        await postgres_server.run("create database lcall_template")
+        await migrate(postgres_server.dsn("lcall_template"))
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
     return "lcall_template"
 
 

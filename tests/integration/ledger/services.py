@@ -152,6 +152,11 @@ class Redis(Service):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def restart(self) -> None:
+        """Killed, and started again on what it had written."""
+        self.kill()
+        self.process = start_redis(self.directory, self.port).process
+
 
 def start_redis(home: Path, port: int) -> Redis:
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--save", ""]
