@@ -1,7 +1,7 @@
 """The configuration documents: one JSON object per thing, published whole into Redis (DESIGN §3).
 
-PostgreSQL is the truth (table `config_document`: kind, id, version, body jsonb), api its only writer; `lq.config.publish`
-swaps them into Redis. A contact keeps the version that it started with.
+PostgreSQL is the truth (table `config_document`: kind, id, version, body jsonb), api its only writer;
+`lq.config.publish` swaps them into Redis. A contact keeps the version that it started with.
 """
 
 from __future__ import annotations

@@ -1,0 +1,77 @@
+"""The demo world: a center with a hundred agents, two queues and two gateways, the same at every place. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lq.config.documents import AccessNumber, Agent, NumberRule, Phone, Queue, Settings, Trunk
+from lq.config.validation import to_json
+
+AGENTS: Final = range(1001, 1101)
+LEADERS: Final = ("1901", "1902")
+SALES: Final = range(1001, 1061)
+SUPPORT: Final = range(1050, 1101)
+PHONES: Final = (*range(8001, 8101), 8901, 8902)
+LANDING: Final = {f"0108800{n}": f"400800{n}" for n in range(1000, 1010)}
+
+_SURNAMES: Final = "王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
+_GIVEN: Final = ("芳", "伟", "秀英", "娜", "敏", "静", "强", "磊", "洋", "艳")
+_LEADER_NAMES: Final = ("沈月华", "顾志远")
+
+
+def name_of(agent: int) -> str:
+    """Each of the hundred agents has a name of his own."""
+    n = agent - AGENTS.start
+    return _SURNAMES[n % len(_SURNAMES)] + _GIVEN[(n + n // len(_SURNAMES)) % len(_GIVEN)]
+
+
+def ha1(user: str, password: str, realm: str = "lcall") -> str:
+    """RFC 7616 §3.4.2, algorithm MD5: what the phones of today speak."""
+    return hashlib.md5(f"{user}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+
+
+def documents(gateway_port: int) -> list[tuple[str, dict[str, Any]]]:
+    """All documents of the demo world but the flow, as (kind, body)."""
+    found: list[tuple[str, Any]] = [
+        ("settings", Settings(demo=True)),
+        ("queues", Queue("sales", "销售", "Sales")),
+        ("queues", Queue("support", "技术支持", "Support")),
+        *(("agents", agent) for agent in _agents()),
+        *(("phones", Phone(str(ext), ha1(str(ext), f"demo-{ext}"))) for ext in PHONES),
+        *(("trunks", trunk) for trunk in trunks(gateway_port)),
+        ("numbers", AccessNumber("4008001001", "queue:sales", "销售热线")),
+        ("numbers", AccessNumber("4008001002", "queue:support", "技术支持热线")),
+        ("numbers", AccessNumber("4008001009", "echo", "回声测试", recording="none")),
+    ]
+    return [(kind, to_json(document)) for kind, document in found]
+
+
+def flow_documents(flow: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The main menu, and the number that leads to it."""
+    return [("flows", dict(flow)), ("numbers", to_json(AccessNumber("4008001000", f"ivr:{flow['id']}", "客服热线")))]
+
+
+def trunks(gateway_port: int) -> list[Trunk]:
+    whole = NumberRule(area_code="10", landing=LANDING)
+    short = NumberRule(area_code="10", called_digits=4, caller_digits=8, landing=LANDING)
+    return [
+        Trunk("gw1", "127.0.1.1", gateway_port, "E1 网关一", numbers=whole),
+        Trunk("gw2", "127.0.1.2", gateway_port, "E1 网关二", numbers=short),
+    ]
+
+
+def _agents() -> list[Agent]:
+    found = []
+    for n in AGENTS:
+        queues = tuple(queue for queue, serves in (("sales", SALES), ("support", SUPPORT)) if n in serves)
+        found.append(Agent(str(n), name_of(n), queues))
+    leaders = zip(LEADERS, _LEADER_NAMES, strict=True)
+    return [*found, *(Agent(id, name, role="leader") for id, name in leaders)]
+
+
+def operators() -> list[tuple[str, str, str, str]]:
+    """Who may use the web: id, name, role, password."""
+    found = [(agent.id, agent.name, agent.role, f"demo-{agent.id}") for agent in _agents()]
+    return [*found, ("admin", "系统管理员", "admin", "demo-admin")]

@@ -1,0 +1,152 @@
+"""The configuration in PostgreSQL, its only writer, and its publication into Redis.
+
+A change is one transaction: the rows and the new version. Publication follows it and swaps all kinds as they stood at
+one version, so that two publishers cannot lose each other's change; one that failed is made up for by `republish`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import asyncpg
+
+from lq.config.documents import KINDS
+from lq.config.validation import FieldError, references, validate
+from lq.live.errors import Stale
+
+
+class Publisher(Protocol):
+    """What of the live state this needs: lq.live.redis.Live."""
+
+    async def config_version(self) -> int: ...
+
+    async def publish(self, version: int, kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    kind: str
+    id: str
+    version: int  # of the configuration, when this document last changed
+    body: Mapping[str, Any]
+
+
+class Refused(Exception):
+    """The change would make a bad configuration; the errors say where."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+
+class Changed(Exception):
+    """The document is not the one that the writer had read."""
+
+    def __init__(self, present: Document | None) -> None:
+        super().__init__("the document has changed meanwhile")
+        self.present = present
+
+
+class Missing(Exception):
+    """There is no such document."""
+
+
+async def read(connection: asyncpg.Connection) -> tuple[int, dict[str, dict[str, Document]]]:
+    """The version and all documents by kind and id, as they stand together."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        version = await connection.fetchval("select version from config_version")
+        rows = await connection.fetch("select kind, id, version, body from config_document order by kind, id")
+    kinds: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
+    for row in rows:
+        if row["kind"] in kinds:
+            kinds[row["kind"]][row["id"]] = _document(row)
+    return version, kinds
+
+
+async def put(
+    connection: asyncpg.Connection,
+    documents: Sequence[tuple[str, Mapping[str, Any]]],
+    *,
+    by: str,
+    if_version: int | None = None,
+) -> list[Document]:
+    """Writes documents (kind, body) together under one new version. Raises Refused, Changed: nothing is written."""
+    errors = [error for kind, body in documents for error in validate(kind, body)]
+    if errors:
+        raise Refused(errors)
+    async with connection.transaction():
+        version = await _next_version(connection)
+        if if_version is not None:
+            await _expect(connection, documents[0][0], documents[0][1]["id"], if_version)
+        rows = [(kind, body["id"], version, json.dumps(body, ensure_ascii=False), by) for kind, body in documents]
+        await connection.executemany(
+            "insert into config_document (kind, id, version, body, changed_by) values ($1, $2, $3, $4, $5)"
+            " on conflict (kind, id) do update set version = excluded.version, body = excluded.body,"
+            " changed_by = excluded.changed_by, changed_at = now()",
+            rows,
+        )
+        await _check_references(connection)
+    return [Document(kind, body["id"], version, dict(body)) for kind, body in documents]
+
+
+async def delete(connection: asyncpg.Connection, kind: str, id: str) -> None:
+    """Removes a document. Raises Missing, and Refused while another one names it."""
+    async with connection.transaction():
+        await _next_version(connection)
+        done = await connection.execute("delete from config_document where kind = $1 and id = $2", kind, id)
+        if done == "DELETE 0":
+            raise Missing
+        await _check_references(connection)
+
+
+async def _next_version(connection: asyncpg.Connection) -> int:
+    """Takes the row's lock first, so that changes follow each other and `_check_references` sees them all."""
+    return int(await connection.fetchval("update config_version set version = version + 1 returning version"))
+
+
+async def _expect(connection: asyncpg.Connection, kind: str, id: str, version: int) -> None:
+    row = await connection.fetchrow(
+        "select kind, id, version, body from config_document where kind = $1 and id = $2", kind, id
+    )
+    present = _document(row) if row else None
+    if (present.version if present else 0) != version:
+        raise Changed(present)
+
+
+async def _check_references(connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch("select kind, id, version, body from config_document")
+    kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(row["kind"], {})[row["id"]] = json.loads(row["body"])
+    errors = references(kinds)
+    if errors:
+        raise Refused(errors)
+
+
+async def publish(connection: asyncpg.Connection, live: Publisher) -> int:
+    """Swaps the whole configuration into Redis; returns its version. A newer one that is there already stays."""
+    version, kinds = await read(connection)
+    try:
+        await live.publish(version, {kind: {id: d.body for id, d in found.items()} for kind, found in kinds.items()})
+    except Stale as newer:
+        return newer.version
+    return version
+
+
+async def republish(connection: asyncpg.Connection, live: Publisher) -> bool:
+    """Publishes if Redis is behind or empty, or ahead (PostgreSQL came back from a backup); says whether it did."""
+    published = await live.config_version()
+    version = await connection.fetchval("select version from config_version")
+    if published == version:
+        return False
+    if published > version:
+        await connection.execute("update config_version set version = $1 where version < $1", published + 1)
+    await publish(connection, live)
+    return True
+
+
+def _document(row: asyncpg.Record) -> Document:
+    return Document(row["kind"], row["id"], row["version"], json.loads(row["body"]))

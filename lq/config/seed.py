@@ -1,0 +1,85 @@
+"""`python -m lq.config.seed`: fills an empty center with the demo world and publishes the configuration.
+
+A center that has any configuration keeps it; it is only published again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+from argon2 import PasswordHasher
+
+from lq import process
+from lq.config import demo, publish
+from lq.config.validation import to_json
+from lq.live.errors import LiveError
+from lq.live.redis import Live
+
+FLOW: Final = Path(__file__).resolve().parents[2] / "sql/demo/main_flow.json"
+GATEWAY_PORT: Final = 5080
+# The demo passwords are printed on the login page: a cheap hash, so that a hundred of them take milliseconds.
+HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+BY: Final = "demo"
+
+
+async def seed(connection: asyncpg.Connection, gateway_port: int = GATEWAY_PORT) -> bool:
+    """Writes the demo world into an empty database; says whether it did."""
+    async with connection.transaction():
+        await connection.execute("lock table config_version")  # of two that start together, one seeds
+        if await connection.fetchval("select exists (select from config_document)"):
+            return False
+        await publish.put(connection, _documents(gateway_port), by=BY)
+        await connection.executemany(
+            "insert into operator (id, name, role, password_hash) values ($1, $2, $3, $4) on conflict do nothing",
+            [(id, name, role, HASHER.hash(password)) for id, name, role, password in demo.operators()],
+        )
+        return True
+
+
+def _documents(gateway_port: int) -> list[tuple[str, dict[str, object]]]:
+    flow = json.loads(FLOW.read_text(encoding="utf-8"))
+    return [*demo.documents(gateway_port), *demo.flow_documents(flow)]
+
+
+async def follow_gateway_port(connection: asyncpg.Connection, gateway_port: int) -> None:
+    """The demo gateways are this machine's own: they move with LCALL_PORT_BASE."""
+    _, kinds = await publish.read(connection)
+    center, trunks = kinds["settings"].get("center"), kinds["trunks"]
+    if center is None or not center.body.get("demo"):
+        return
+    moved = [
+        ("trunks", {**trunks[trunk.id].body, "port": gateway_port})
+        for trunk in demo.trunks(gateway_port)
+        if trunk.id in trunks and to_json(trunk)["address"] == trunks[trunk.id].body["address"]
+        if trunks[trunk.id].body["port"] != gateway_port
+    ]
+    if moved:
+        await publish.put(connection, moved, by=BY)
+
+
+async def main() -> None:
+    dsn, redis_url = process.variable("LCALL_POSTGRES_DSN"), process.variable("LCALL_REDIS_URL")
+    gateway_port = int(os.environ.get("LCALL_GATEWAY_PORT") or GATEWAY_PORT)
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+        live = Live(redis_url, timeout_s=5)
+        await live.start()
+        seeded = await seed(connection, gateway_port)
+        if not seeded:
+            await follow_gateway_port(connection, gateway_port)
+        await publish.republish(connection, live)
+        await live.close()
+        await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, LiveError) as error:
+        sys.exit(f"the demo world cannot be written: {error or type(error).__name__}")
+    print("demo world written and published" if seeded else "configuration published")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
