@@ -71,7 +71,9 @@ class Caller:
             now = int(seconds) * 1000 + int(microseconds) // 1000
             alive = {id: expires for id, expires in expiries if expires > now}
             texts = self._redis.mget([keys.lease(id) for id in alive]) if alive else []
-            return [reading.lease(text, expires) for text, expires in zip(texts, alive.values(), strict=True) if text]
+            return [
+                reading.lease(str(text), expires) for text, expires in zip(texts, alive.values(), strict=True) if text
+            ]
 
         return [lease for lease in self._guard(read) if lease.role == role]
 

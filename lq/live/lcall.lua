@@ -41,7 +41,7 @@ local function counter(name)    -- max(previous + 1, now): rises for ever, also 
 end
 
 local function deadline(name, at) redis.call('ZADD', K .. 'deadlines', text(at), name) end
-local function no_deadline(name) redis.call('ZREM', K .. 'deadlines', name) end
+local function no_deadline(name) return redis.call('ZREM', K .. 'deadlines', name) == 1 end
 
 local function append(type, subject, data)
   local seq = math.max(tonumber(redis.call('HGET', K .. 'seq', subject) or '0') + 1, now)
@@ -305,9 +305,10 @@ local DUE = {
 local function run_due()
   local due = redis.call('ZRANGEBYSCORE', K .. 'deadlines', '-inf', text(now), 'LIMIT', 0, DUE_AT_ONCE)
   for _, name in ipairs(due) do
-    no_deadline(name)
-    local kind, rest = string.match(name, '^([^:]+):(.*)$')
-    DUE[kind](rest)
+    if no_deadline(name) then   -- else an earlier one of this run has taken it back
+      local kind, rest = string.match(name, '^([^:]+):(.*)$')
+      DUE[kind](rest)
+    end
   end
   return #due
 end
@@ -337,18 +338,21 @@ local function agent_step(contact, op)  -- one entry of commit's `agents`
     elseif a.state == 'talking' then
       no_deadline(name)
     end
-    if op.op == 'talking' then redis.call('HDEL', K .. 'contact:' .. contact, 'fence') end
+    local key = K .. 'contact:' .. contact
+    -- answered: the contact may ask for another (a consultation); a reservation that it holds meanwhile is not this one
+    if op.op == 'talking' and redis.call('HGET', key, 'agent') == a.id then redis.call('HDEL', key, 'fence') end
   end
   return { agent = op.agent, ok = true, state = a.state }
 end
 
 local function finish(contact, owner, epoch)
   leave_queue(contact)
-  local h = hash(K .. 'contact:' .. contact)
-  for name in pairs(h) do
-    local id = string.match(name, '^with:(.*)$')
-    if id then release(agent_of(id), 'caller_gone') end
+  local bound = {}
+  for name in pairs(hash(K .. 'contact:' .. contact)) do
+    bound[#bound + 1] = string.match(name, '^with:(.*)$')
   end
+  table.sort(bound)             -- who goes back into line first must not depend on the order of a hash
+  for _, id in ipairs(bound) do release(agent_of(id), 'caller_gone') end
   redis.call('SET', K .. 'over:' .. contact, owner .. ' ' .. text(epoch), 'PX', OVER_MS)
   redis.call('SREM', K .. 'owned:' .. owner, contact)
   redis.call('SREM', K .. 'contacts', contact)

@@ -1,0 +1,285 @@
+"""The ACD as one would explain it: plain lists, scanned and sorted at every step. The oracle of lq/live/lcall.lua.
+
+It shares the agents' table and nothing else with the library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lq.acd.agent import OUTCOMES, TABLE
+
+KEY_STEP = 10**12
+IDLE_EPOCH = 1_577_836_800_000
+
+
+@dataclass
+class Agent:
+    id: str
+    state: str = "signed_out"
+    since: int = 0
+    reason: str = ""
+    next: str = ""
+    next_reason: str = ""
+    phone: str = ""
+    lanes: dict[str, int] = field(default_factory=dict)
+    line: int = 0  # 0: none
+    contact: str = ""
+    fence: int = 0  # 0: none
+    lane: str = ""
+    no_answer: int = 0
+
+
+@dataclass
+class Contact:
+    id: str
+    owner: str
+    epoch: int
+    waiting: dict[str, int] = field(default_factory=dict)
+    offered: str = ""  # agent of the live reservation
+    bound: set[str] = field(default_factory=set)
+    lease_ms: int = 0
+
+
+class Refused(Exception):
+    pass
+
+
+class Center:
+    def __init__(self, now: int, max_no_answer: int = 3) -> None:
+        self.now = now
+        self.max_no_answer = max_no_answer
+        self.agents: dict[str, Agent] = {}
+        self.contacts: dict[str, Contact] = {}
+        self.over: dict[str, tuple[str, int]] = {}
+        self.phones: dict[str, int] = {}  # registered until
+        self.deadlines: dict[tuple[str, ...], int] = {}
+        self.line = self.fence = 0
+
+    # -- scan and sort
+
+    def waiting(self) -> list[Contact]:
+        return [contact for contact in self.contacts.values() if contact.waiting]
+
+    def ready(self) -> list[Agent]:
+        return [agent for agent in self.agents.values() if agent.state == "ready"]
+
+    def score(self, agent: Agent, lane: str) -> int:
+        return agent.lanes[lane] * KEY_STEP + agent.line - IDLE_EPOCH
+
+    def best_contact(self, agent: Agent) -> tuple[Contact, str] | None:
+        fits = [(c.waiting[lane], c.id, lane) for c in self.waiting() for lane in c.waiting if lane in agent.lanes]
+        if not fits:
+            return None
+        _, id, lane = sorted(fits)[0]
+        return self.contacts[id], lane
+
+    def best_agent(self, lanes: dict[str, int]) -> tuple[Agent, str] | None:
+        fits = [(self.score(a, lane), a.id, lane) for a in self.ready() for lane in lanes if lane in a.lanes]
+        if not fits:
+            return None
+        _, id, lane = sorted(fits)[0]
+        return self.agents[id], lane
+
+    def line_of_agents(self, lane: str) -> list[str]:
+        return [id for _, id in sorted((self.score(a, lane), a.id) for a in self.ready() if lane in a.lanes)]
+
+    def line_of_contacts(self, lane: str) -> list[str]:
+        return [id for _, id in sorted((c.waiting[lane], c.id) for c in self.waiting() if lane in c.waiting)]
+
+    # -- changes
+
+    def pair(self, agent: Agent, contact: Contact, lane: str) -> None:
+        self.fence = max(self.fence + 1, self.now)
+        contact.waiting = {}
+        contact.offered = agent.id
+        contact.bound.add(agent.id)
+        self.enter(agent, "reserved")
+        agent.contact, agent.fence, agent.lane = contact.id, self.fence, lane
+        self.deadlines["reservation", agent.id] = self.now + contact.lease_ms
+
+    def enter(self, agent: Agent, state: str, reason: str = "") -> None:
+        for kind in ("wrap_up", "back"):
+            self.deadlines.pop((kind, agent.id), None)
+        agent.state, agent.since, agent.reason = state, self.now, reason
+
+    def door(self, agent: Agent, keeps_place: bool = False) -> None:
+        if agent.next == "signed_out":
+            self.sign_out(agent)
+        elif agent.next == "paused":
+            reason = agent.next_reason
+            agent.next = agent.next_reason = ""
+            agent.line = 0
+            self.enter(agent, "paused", reason)
+        elif self.phones.get(agent.phone, 0) <= self.now:
+            agent.line = 0
+            self.enter(agent, "phone_offline")
+        else:
+            if not keeps_place or not agent.line:
+                self.line = max(self.line + 1, self.now)
+                agent.line = self.line
+            self.enter(agent, "ready")
+            found = self.best_contact(agent)
+            if found:
+                self.pair(agent, *found)
+
+    def sign_out(self, agent: Agent) -> None:
+        self.enter(agent, "signed_out")
+        self.agents[agent.id] = Agent(agent.id, since=self.now)
+
+    def release(self, agent: Agent, outcome: str, wrap_up_ms: int = 0) -> None:
+        contact = self.contacts[agent.contact]
+        contact.bound.discard(agent.id)
+        if contact.offered == agent.id:
+            contact.offered = ""
+        self.deadlines.pop(("reservation", agent.id), None)
+        agent.fence = 0
+        rule = OUTCOMES[outcome]
+        if outcome == "answered":
+            agent.no_answer = 0
+            if wrap_up_ms:
+                self.enter(agent, "wrap_up")
+                self.deadlines["wrap_up", agent.id] = self.now + wrap_up_ms
+                return
+        agent.contact = ""
+        agent.no_answer += rule.counts_no_answer
+        if rule.state in ("busy_other", "phone_offline") and not agent.next:
+            agent.line = 0
+            self.enter(agent, rule.state)
+            if rule.state == "busy_other" or self.phones.get(agent.phone, 0) > self.now:
+                self.deadlines["back", agent.id] = self.now + rule.back_ms
+        elif rule.counts_no_answer and not agent.next and agent.no_answer >= self.max_no_answer:
+            agent.line = agent.no_answer = 0
+            self.enter(agent, "paused", "no_answer")
+        else:
+            self.door(agent, rule.keeps_place)
+
+    # -- what can be asked
+
+    def at(self, now: int) -> None:
+        """Time passes; what is due happens, in order."""
+        self.now = now
+        while due := sorted((at, ":".join(name), name) for name, at in self.deadlines.items() if at <= now):
+            _, _, (kind, id) = due[0]
+            del self.deadlines[kind, id]
+            if kind == "phone":
+                self.phone_gone(id)
+                continue
+            agent = self.agents[id]
+            if kind == "reservation":
+                self.release(agent, "expired")
+            elif kind == "wrap_up":
+                agent.contact = ""
+                self.door(agent)
+            elif agent.state == "busy_other" or self.phones.get(agent.phone, 0) > now:
+                self.door(agent)
+
+    def phone_gone(self, ext: str) -> None:
+        self.phones[ext] = 0
+        for agent in self.agents.values():
+            if agent.phone == ext and agent.state == "ready":
+                agent.line = 0
+                self.enter(agent, "phone_offline")
+
+    def phone(self, ext: str, registered: bool, expires_ms: int) -> None:
+        self.deadlines.pop(("phone", ext), None)
+        if not registered:
+            self.phone_gone(ext)
+            return
+        self.phones[ext] = self.now + expires_ms
+        self.deadlines["phone", ext] = self.now + expires_ms
+        for agent in list(self.agents.values()):
+            if agent.phone == ext and agent.state == "phone_offline":
+                self.door(agent)
+
+    def sign_in(self, id: str, phone: str, lanes: dict[str, int]) -> None:
+        agent = self.agents.setdefault(id, Agent(id))
+        if agent.state != "signed_out":
+            if agent.phone != phone:
+                raise Refused
+            agent.lanes = lanes
+            if agent.state == "ready" and (found := self.best_contact(agent)):
+                self.pair(agent, *found)
+            return
+        if any(other.phone == phone for other in self.agents.values()):
+            raise Refused
+        agent.phone, agent.lanes = phone, lanes
+        self.door(agent)
+
+    def agent(self, id: str, op: str, reason: str = "") -> None:
+        agent = self.agents.setdefault(id, Agent(id))
+        to = TABLE[agent.state].get(op)
+        if to is None:
+            raise Refused
+        if to.startswith("then:"):
+            agent.next = to[5:]
+            agent.next_reason = reason if agent.next == "paused" else ""
+        elif to == "stay" or (to == agent.state and reason == agent.reason):
+            return
+        else:
+            if agent.state == "wrap_up":
+                agent.contact = ""
+            if op != "wrap_up_done":
+                agent.next = agent.next_reason = ""
+            agent.no_answer = 0
+            if to == "signed_out":
+                self.sign_out(agent)
+            elif to == "paused":
+                agent.line = 0
+                self.enter(agent, "paused", reason)
+            else:
+                self.door(agent)
+
+    def ask(self, id: str, lanes: dict[str, int], lease_ms: int) -> str | int:
+        """The agent, or the place in line."""
+        contact = self.contacts[id]
+        if contact.offered:
+            agent = self.agents[contact.offered]
+            if agent.state == "reserved":
+                self.deadlines["reservation", agent.id] = self.now + lease_ms
+            return agent.id
+        contact.lease_ms = lease_ms
+        contact.waiting = {}
+        found = self.best_agent(lanes)
+        if found:
+            self.pair(found[0], contact, found[1])
+            return found[0].id
+        contact.waiting = dict(lanes)
+        return min(self.line_of_contacts(lane).index(id) + 1 for lane in lanes)
+
+    def commit(self, id: str, owner: str, epoch: int, over: bool, dequeue: bool) -> Contact:
+        """Check the writer, and let the caller do the rest before `settle`."""
+        held = self.contacts.get(id)
+        if held is None and id in self.over:
+            raise Refused
+        if held and (held.owner, held.epoch) != (owner, epoch):
+            raise Refused
+        return self.contacts.setdefault(id, Contact(id, owner, epoch))
+
+    def step(self, contact: Contact, id: str, fence: int, op: str, outcome: str, ttl_ms: int | None) -> bool:
+        """One agent of a commit; False: not this contact's, or not in that state."""
+        agent = self.agents.setdefault(id, Agent(id))
+        to = TABLE[agent.state].get(op)
+        if agent.contact != contact.id or agent.fence != fence or not agent.fence or to is None:
+            return False
+        if op == "release":
+            self.release(agent, outcome, wrap_up_ms=7_000)
+            return True
+        if to != "stay":
+            self.enter(agent, to)
+        if ttl_ms is not None:
+            self.deadlines["reservation", id] = self.now + ttl_ms
+        elif agent.state == "talking":
+            self.deadlines.pop(("reservation", id), None)
+        if op == "talking" and contact.offered == id:
+            contact.offered = ""
+        return True
+
+    def settle(self, contact: Contact, over: bool, dequeue: bool) -> None:
+        if dequeue or over:
+            contact.waiting = {}
+        if over:
+            for id in sorted(contact.bound):
+                self.release(self.agents[id], "caller_gone")
+            self.over[contact.id] = (contact.owner, contact.epoch)
+            del self.contacts[contact.id]
