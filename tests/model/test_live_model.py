@@ -15,7 +15,7 @@ from redis import Redis
 
 from lq.acd.agent import BOUND, OUTCOMES, STATES
 from lq.live import keys, library
-from tests.integration.live.center import start_redis
+from tests.integration.live.center import start_redis, stop
 from tests.model.naive import Center, Refused
 
 AGENTS = ("a1", "a2", "a3", "a4")
@@ -35,8 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Redis.from_url(url) as redis:
         redis.function_load(library.render())
     yield url
-    process.kill()
-    process.wait()
+    stop(process)
 
 
 class Both:

@@ -18,7 +18,7 @@ FIRST_PORT, LAST_PORT = 23500, 24399
 REALM = "lcall"
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
+def free_port() -> int:
     """A port of this room's range that nobody listens on."""
     start = FIRST_PORT + (time.monotonic_ns() // 1000) % (LAST_PORT - FIRST_PORT)
     for n in range(LAST_PORT - FIRST_PORT):
@@ -54,6 +54,11 @@ def start_redis(directory: Path, port: int | None = None) -> tuple[subprocess.Po
     url = f"redis://127.0.0.1:{port}/0"
     wait_for_redis(url)
     return process, url
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def wait_for_redis(url: str, timeout_s: float = 10) -> None:

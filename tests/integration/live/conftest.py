@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from lq.live.redis import Live
-from tests.integration.live.center import Clock, documents, start_redis
+from tests.integration.live.center import Clock, documents, start_redis, stop
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +16,6 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process, url = start_redis(tmp_path_factory.mktemp("redis"))
     yield url
     stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
 
 
 @pytest.fixture
@@ -39,8 +32,3 @@ async def live(redis_url: str, clock: Clock) -> AsyncIterator[Live]:
     await live.publish(1, documents())
     yield live
     await live.close()
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
