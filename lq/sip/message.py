@@ -1,0 +1,235 @@
+"""SIP messages: the wire and (start line, headers, body). Lenient in what is read, strict in what is written.
+
+Header values stay the raw strings that the peer sent, so that Via, Record-Route, From, To and Call-ID are echoed byte
+for byte: real phones are broken by parsers that write again what they have read. Names are lower case; compact forms
+(RFC 3261 §7.3.3) are spelled out. Structured access (`uri_of`, `param`, `cseq`) reads only what the user agent needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
+
+MAX_SIZE: Final = 65_535
+MAX_HEADERS: Final = 200
+
+COMPACT: Final[Mapping[str, str]] = {
+    "a": "accept-contact", "b": "referred-by", "c": "content-type", "d": "request-disposition",
+    "e": "content-encoding", "f": "from", "i": "call-id", "j": "reject-contact", "k": "supported",
+    "l": "content-length", "m": "contact", "o": "event", "r": "refer-to", "s": "subject",
+    "t": "to", "u": "allow-events", "v": "via", "x": "session-expires", "y": "identity",
+}  # fmt: skip
+REASONS: Final[Mapping[int, str]] = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK", 202: "Accepted",
+    302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    408: "Request Timeout", 415: "Unsupported Media Type", 420: "Bad Extension", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
+    503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
+}  # fmt: skip
+_LISTS: Final = frozenset({"via", "route", "record-route", "contact", "supported", "require", "allow", "unsupported"})
+_SPELLED: Final = {
+    "call-id": "Call-ID", "cseq": "CSeq", "mime-version": "MIME-Version", "rseq": "RSeq", "rack": "RAck",
+    "min-se": "Min-SE", "www-authenticate": "WWW-Authenticate",
+}  # fmt: skip
+_FOLD: Final = re.compile(r"\r?\n[ \t]+")
+_COMMA: Final = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)(?![^<]*>)')
+_REQUEST_LINE: Final = re.compile(r"([^\s]+) (.+?) +SIP/(\d+\.\d+)", re.IGNORECASE)
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 +(\d{3})(?: +(.*))?", re.IGNORECASE)
+_CSEQ: Final = re.compile(r"\s*(\d{1,10})\s+(\S+)\s*")
+
+
+class ParseError(ValueError):
+    """Not a SIP message that can be answered; says why."""
+
+
+@dataclass(slots=True)
+class Message:
+    headers: dict[str, list[str]] = field(default_factory=dict)
+    body: bytes = b""
+
+    def get(self, name: str) -> str:
+        """The first value of a header, "" if there is none."""
+        values = self.headers.get(name)
+        return values[0] if values else ""
+
+    def all(self, name: str) -> list[str]:
+        return self.headers.get(name, [])
+
+    def put(self, name: str, value: str) -> None:
+        """Set a header. A value with a line break would be another header: ValueError."""
+        if any(c in value for c in "\r\n\0"):
+            raise ValueError(f"line break in the value of {name}")
+        self.headers[name.lower()] = [value]
+
+    def tokens(self, name: str) -> set[str]:
+        return {value.strip().lower() for value in self.all(name)}
+
+    @property
+    def call_id(self) -> str:
+        return self.get("call-id")
+
+    @property
+    def cseq(self) -> tuple[int, str]:
+        found = _CSEQ.fullmatch(self.get("cseq"))
+        return (int(found[1]), found[2]) if found else (0, "")
+
+    @property
+    def from_tag(self) -> str:
+        return param(self.get("from"), "tag")
+
+    @property
+    def to_tag(self) -> str:
+        return param(self.get("to"), "tag")
+
+    @property
+    def branch(self) -> str:
+        return param(self.get("via"), "branch")
+
+    @property
+    def sdp(self) -> str:
+        """The body if it is a session description, else ""."""
+        kind = self.get("content-type").partition(";")[0].strip().lower()
+        return self.body.decode("utf-8", "replace") if kind == "application/sdp" else ""
+
+    def start_line(self) -> str:
+        raise NotImplementedError
+
+    def encode(self) -> bytes:
+        out = [self.start_line()]
+        for name, values in self.headers.items():
+            if name != "content-length":
+                spelled = spell(name)
+                out += [f"{spelled}: {value}" for value in values]
+        out.append(f"Content-Length: {len(self.body)}\r\n\r\n")
+        return "\r\n".join(out).encode("utf-8", "surrogateescape") + self.body
+
+
+@dataclass(slots=True)
+class Request(Message):
+    method: str = ""
+    uri: str = ""
+
+    def start_line(self) -> str:
+        return f"{self.method} {self.uri} SIP/2.0"
+
+
+@dataclass(slots=True)
+class Response(Message):
+    code: int = 0
+    reason: str = ""
+
+    def start_line(self) -> str:
+        return f"SIP/2.0 {self.code} {self.reason}"
+
+
+def answer(request: Request, code: int, reason: str = "", *, to_tag: str = "") -> Response:
+    """A response: Via, From, To, Call-ID, CSeq copied as they came (RFC 3261 §8.2.6)."""
+    given = request.headers
+    to = request.get("to")
+    if to_tag and code > 100 and not request.to_tag:
+        to = f"{to};tag={to_tag}"
+    headers = {name: given.get(name, [""]) for name in ("via", "from", "to", "call-id", "cseq")} | {"to": [to]}
+    if 100 < code < 300 and "record-route" in given:
+        headers["record-route"] = given["record-route"]
+    return Response(headers, b"", code, reason or REASONS.get(code, "Unknown"))
+
+
+def parse(data: bytes) -> Request | Response:
+    """One datagram as a message. Raises ParseError; nothing else, whatever the bytes are."""
+    if len(data) > MAX_SIZE:
+        raise ParseError(f"message of {len(data)} bytes")
+    head, end, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not end:
+        raise ParseError("no end of headers")
+    text = head.decode("utf-8", "surrogateescape")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    start, *lines = text.split("\r\n")
+    headers = _headers(lines)
+    for name in ("via", "from", "to", "call-id", "cseq"):
+        if not headers.get(name, [""])[0]:
+            raise ParseError(f"no {spell(name)}")
+    message = _start(start, headers)
+    if message.cseq == (0, "") or message.cseq[0] >= 1 << 31:
+        raise ParseError(f"bad CSeq {message.get('cseq')!r}")
+    if isinstance(message, Request) and message.cseq[1] != message.method:
+        raise ParseError("CSeq names another method")
+    message.body = _body(body, message.get("content-length"))
+    return message
+
+
+def _headers(lines: list[str]) -> dict[str, list[str]]:
+    if len(lines) > MAX_HEADERS:
+        raise ParseError(f"{len(lines)} header lines")
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if not colon or not name:
+            raise ParseError("a header line without a name")
+        name = COMPACT.get(name, name)
+        value = value.strip()
+        values = [part.strip() for part in _COMMA.split(value)] if name in _LISTS and "," in value else [value]
+        headers.setdefault(name, []).extend(values)
+    return headers
+
+
+def _start(line: str, headers: dict[str, list[str]]) -> Request | Response:
+    if found := _STATUS_LINE.fullmatch(line):
+        return Response(headers, b"", int(found[1]), found[2] or "")
+    if found := _REQUEST_LINE.fullmatch(line):
+        if found[3] != "2.0":
+            raise ParseError(f"SIP version {found[3]}")
+        return Request(headers, b"", found[1], found[2].strip("<>"))
+    raise ParseError("neither a request nor a status line")
+
+
+def _body(body: bytes, length: str) -> bytes:
+    if not length:
+        return body
+    if not length.isascii() or not length.isdigit() or int(length) > len(body):
+        raise ParseError(f"Content-Length {length!r} with {len(body)} bytes")
+    return body[: int(length)]
+
+
+def spell(name: str) -> str:
+    """The header's name as it is written."""
+    spelled = _SPELLED.get(name)
+    if spelled is None:
+        spelled = "-".join(part.capitalize() for part in name.split("-"))
+        if len(_SPELLED) < 500:
+            _SPELLED[name] = spelled
+    return spelled
+
+
+def uri_of(value: str) -> str:
+    """The URI of a name-addr or addr-spec (RFC 3261 §20.10)."""
+    start = value.rfind("<") if "<" in value else -1
+    if start >= 0:
+        quoted = value.find("<", value.rfind('"') + 1) if '"' in value else value.find("<")
+        return value[quoted + 1 :].partition(">")[0].strip()
+    return value.partition(";")[0].strip()
+
+
+def param(value: str, name: str) -> str:
+    """A header parameter outside of <>, "" if there is none."""
+    tail = value.rpartition(">")[2] if ">" in value else value.partition(";")[2]
+    for part in tail.split(";"):
+        key, _, given = part.partition("=")
+        if key.strip().lower() == name:
+            return given.strip()
+    return ""
+
+
+def without_tag(value: str) -> str:
+    return re.sub(r";\s*tag\s*=[^;>]*(?=;|$)", "", value, flags=re.IGNORECASE)
+
+
+def uri_headers(uri: str) -> dict[str, str]:
+    """Headers inside a URI (?Replaces=…), unescaped, names in lower case."""
+    pairs = (part.partition("=") for part in uri.partition("?")[2].split("&") if part)
+    return {name.lower(): unquote(value) for name, _, value in pairs}
