@@ -48,3 +48,15 @@ def queue_counts(segments: Iterable[Segment], service_level_s: float) -> QueueCo
         counts[outcome] += 1
         in_time += outcome == "answered" and (segment.duration_s or 0.0) <= service_level_s
     return QueueCounts(**counts, in_time=in_time)
+
+
+def expected_wait_s(waiting: int, ready: int, signed_in: int, handling_s: float | None) -> float | None:
+    """预计等待 of who queues now = (waiting + 1) × mean handling time / agents signed in; 0 while somebody is ready.
+
+    None while nothing is known: nobody signed in, or nobody served yet.
+    """
+    if ready > waiting:
+        return 0.0
+    if not signed_in or handling_s is None:
+        return None
+    return round((waiting + 1) * handling_s / signed_in, 1)

@@ -32,7 +32,7 @@ class Agent:
     phone: str | None = None
     queues: tuple[str, ...] = ()
     contact: str | None = None
-    reservation: str | None = None
+    reservation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,10 @@ class Contact:
     called: str
     queue: str | None = None
     agent: str | None = None
+    number_published: str = ""
     started_at: datetime | None = None
+    answered_at: datetime | None = None
+    notice_played_at: datetime | None = None
     segments: tuple[Segment, ...] = ()
     legs: tuple[Leg, ...] = ()
     recordings: tuple[ContactRecording, ...] = ()

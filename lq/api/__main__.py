@@ -1,0 +1,29 @@
+"""`python -m lq.api`: the server of LQ-SDK on LCALL_API_LISTEN."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lq import process
+from lq.api.app import create_app
+from lq.api.context import Places
+
+
+def main() -> None:
+    process.log_to_stderr("api")
+    host, _, port = process.variable("LCALL_API_LISTEN").rpartition(":")
+    token_file = Path(process.variable("LCALL_SDK_TOKEN_FILE"))
+    if not token_file.is_file() or not (token := token_file.read_text(encoding="utf-8").strip()):
+        sys.exit(f"api: there is no token in {token_file}")
+    places = Places(
+        redis_url=process.variable("LCALL_REDIS_URL"),
+        postgres_dsn=process.variable("LCALL_POSTGRES_DSN"),
+        recordings=Path(process.variable("LCALL_RECORDINGS")),
+        token=token,
+    )
+    create_app(places).run(host=host, port=int(port), single_process=True, motd=False, access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""/v1/agents: what agents are doing, and what they ask for. One call of the live state each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sanic import Request
+
+from lq.api import context, reading
+from lq.api.errors import wrong
+from lq.contacts.view import rfc3339
+from lq.live.values import AgentState
+
+Json = dict[str, Any]
+
+
+def agent_json(agent: AgentState) -> Json:
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "state": agent.state,
+        "since": rfc3339(agent.since),
+        "reason": agent.reason,
+        "next": agent.next,
+        "phone": agent.phone,
+        "queues": list(agent.queues),
+        "contact": agent.contact,
+        "reservation": agent.reservation,
+    }
+
+
+async def listing(request: Request) -> Json:
+    agents = await context.of(request).live.agents()
+    return reading.page_by_id(request, [agent_json(agent) for agent in agents])
+
+
+async def one(request: Request, agent: str) -> Json:
+    return agent_json(await context.of(request).live.agent_state(agent))
+
+
+async def sign_in(request: Request, agent: str) -> Json:
+    live, phone = context.of(request).live, reading.text(reading.body(request), "phone")
+    if phone not in await live.config("phones"):
+        raise wrong("phone", f"there is no phone {phone}")
+    return agent_json(await live.agent(agent, "sign_in", phone=phone))
+
+
+async def sign_out(request: Request, agent: str) -> Json:
+    return agent_json(await context.of(request).live.agent(agent, "sign_out"))
+
+
+async def ready(request: Request, agent: str) -> Json:
+    return agent_json(await context.of(request).live.agent(agent, "ready"))
+
+
+async def pause(request: Request, agent: str) -> Json:
+    reason = reading.text(reading.body(request), "reason")
+    return agent_json(await context.of(request).live.agent(agent, "pause", reason=reason))
+
+
+async def wrap_up(request: Request, agent: str) -> Json:
+    given = reading.body(request)
+    code, done = reading.optional_text(given, "code"), reading.flag(given, "done")
+    return agent_json(await context.of(request).live.agent(agent, "wrap_up", code=code, done=done))

@@ -1,0 +1,179 @@
+"""The server of LQ-SDK: the routes, who may call them, and the one place where a failure becomes an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import RedisError
+from sanic import Request, Sanic
+from sanic.exceptions import SanicException
+from sanic.response import HTTPResponse, json
+
+from lq.api.agents import agent_json
+from lq.api.context import Context, Places
+from lq.api.errors import Refusal, history_away, live_away
+from lq.api.history import HistoryAway
+from lq.api.idempotency import once
+from lq.api.routes import ROUTES, Route
+from lq.live import errors as live_errors
+from lq.live.reading import agent_view
+
+log = structlog.get_logger()
+
+MAX_BODY: Final = 1_000_000
+AT_ONCE: Final = 256  # requests; more are told to come again
+RATE: Final = 500.0  # requests a second of one client address, after a burst of BURST
+BURST: Final = 1000.0
+ADDRESSES: Final = 1000
+
+
+@dataclass
+class Meter:
+    """How many requests each client may still make: a bucket of BURST that fills with RATE a second."""
+
+    buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # address -> left, at
+
+    def allows(self, address: str, now: float) -> bool:
+        left, at = self.buckets.pop(address, (BURST, now))
+        left = min(BURST, left + (now - at) * RATE)
+        self.buckets[address] = (max(0.0, left - 1), now)
+        if len(self.buckets) > ADDRESSES:
+            self.buckets.popitem(last=False)
+        return left >= 1
+
+
+def create_app(places: Places, name: str = "lq_api") -> Sanic[Any, Any]:
+    app: Sanic[Any, Any] = Sanic(name, configure_logging=False)
+    app.config.AUTO_EXTEND = False  # the OpenAPI document is ours
+    app.config.REQUEST_MAX_SIZE = MAX_BODY
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 3.0
+    app.config.WEBSOCKET_MAX_SIZE = 4096
+    app.config.KEEP_ALIVE_TIMEOUT = 60
+    app.enable_websocket()
+    app.ctx.sockets = set()
+    app.ctx.meter = Meter()
+    app.ctx.running = 0
+    for route in ROUTES:
+        app.add_route(_serving(route), route.path, methods=[route.method], name=f"{route.method}{route.path}")
+    app.on_request(_let_in)
+    app.error_handler.add(Refusal, _refused)
+    app.error_handler.add(SanicException, _sanic_error)
+    app.error_handler.add(Exception, _broken)
+    _resources(app, places)
+    return app
+
+
+def _resources(app: Sanic[Any, Any], places: Places) -> None:
+    @app.before_server_start
+    async def open_all(app: Sanic[Any, Any]) -> None:
+        context = await Context.open(places)
+        app.ctx.context = context
+        app.ctx.tasks = [asyncio.create_task(context.feed.run()), asyncio.create_task(context.look_after())]
+
+    @app.after_server_stop
+    async def close_all(app: Sanic[Any, Any]) -> None:
+        for task in app.ctx.tasks:
+            task.cancel()
+        await asyncio.gather(*app.ctx.tasks, return_exceptions=True)
+        await app.ctx.context.close()
+
+
+# -- who may call ----------------------------------------------------------------------------------------------------
+
+_OPEN: Final = frozenset(route.path for route in ROUTES if route.open)
+
+
+async def _let_in(request: Request) -> None:
+    if not request.app.ctx.meter.allows(request.ip, time.monotonic()):
+        raise Refusal(429, "too_many", "too many requests from this address", retry_after_s=1)
+    if request.path in _OPEN:
+        return
+    given = request.headers.get("authorization", "").partition("Bearer ")[2].strip()
+    token = request.app.ctx.context.places.token
+    if not hmac.compare_digest(given.encode(), token.encode()):
+        raise Refusal(401, "unauthorized", "the token is missing or wrong")
+
+
+# -- serving ---------------------------------------------------------------------------------------------------------
+
+
+def _serving(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
+    async def serve(request: Request, **names: str) -> HTTPResponse | None:
+        if request.app.ctx.running >= AT_ONCE:
+            raise Refusal(503, "busy", "too many requests at the same time", retry_after_s=1)
+        request.app.ctx.running += 1
+        try:
+            if route.method == "POST":
+                return await _post(route, request, names)
+            return _response(await _handled(route, request, names))
+        finally:
+            request.app.ctx.running -= 1
+
+    async def socket(request: Request, **names: str) -> HTTPResponse | None:
+        return _response(await _handled(route, request, names))
+
+    if hasattr(route.handler, "is_websocket"):
+        socket.is_websocket = True  # type: ignore[attr-defined]
+        return socket
+    return serve
+
+
+async def _post(route: Route, request: Request, names: dict[str, str]) -> HTTPResponse:
+    async def handle() -> tuple[int, dict[str, Any]]:
+        return 200, await _handled(route, request, names)
+
+    status, body, repeated = await once(request.app.ctx.context.redis, request, handle)
+    log.info("command", path=request.path, status=status, repeated=repeated)
+    return json(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
+
+
+async def _handled(route: Route, request: Request, names: dict[str, str]) -> Any:
+    """What the handler answers; what fails below it as the refusal that it means."""
+    try:
+        return await route.handler(request, **names)
+    except live_errors.Conflict as conflict:
+        present = agent_json(agent_view(conflict.agent, None))
+        raise Refusal(409, "conflict", str(conflict), present=present) from conflict
+    except live_errors.Gone as gone:
+        raise Refusal(404, "not_found", str(gone)) from gone
+    except live_errors.BadRequest as bad:
+        raise Refusal(422, "invalid", str(bad)) from bad
+    except live_errors.LiveUnavailable as away:
+        raise live_away(str(away)) from away
+    except RedisError as error:
+        raise live_away(f"{type(error).__name__}: {error}") from error
+    except HistoryAway as away:
+        raise history_away(str(away)) from away
+
+
+def _response(answer: Any) -> HTTPResponse | None:
+    if answer is None or isinstance(answer, HTTPResponse):
+        return answer
+    status, body = answer if isinstance(answer, tuple) else (200, answer)
+    return HTTPResponse(status=status) if status == 204 else json(body, status=status)
+
+
+# -- failures --------------------------------------------------------------------------------------------------------
+
+
+def _refused(request: Request, refusal: Refusal) -> HTTPResponse:
+    return refusal.response()
+
+
+def _sanic_error(request: Request, error: SanicException) -> HTTPResponse:
+    """What Sanic itself refuses: no such path, a wrong method, a body that is too large."""
+    status = error.status_code or 500
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    return Refusal(status, codes.get(status, "malformed" if status < 500 else "internal"), str(error)).response()
+
+
+def _broken(request: Request, error: Exception) -> HTTPResponse:
+    log.error("a request failed", path=request.path, exc_info=error)
+    return Refusal(500, "internal", "this is our fault, and it has been logged").response()

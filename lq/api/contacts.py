@@ -1,0 +1,103 @@
+"""/v1/contacts: those alive come from the live state, those over from history."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from sanic import Request
+
+from lq.api import context, reading
+from lq.api.errors import Refusal, live_away, not_found
+from lq.api.history import SEARCH_S, HistoryAway
+from lq.contacts.view import contact_json
+from lq.live.errors import Gone, LiveUnavailable
+
+Json = dict[str, Any]
+
+COMMAND_S: Final = 2.0
+AT_ONCE: Final = 50  # snapshots read at the same time
+
+ENDED: Final = """
+select id, started_at, body from contact
+where ended_at is not null
+  and ($1 = '' or number like '%' || $1 || '%' or number_published like '%' || $1 || '%'
+       or called_published like '%' || $1 || '%')
+  and ($2::timestamptz is null or (started_at, id) < ($2, $3))
+order by started_at desc, id desc limit $4"""
+
+
+async def listing(request: Request) -> Json:
+    state = reading.choice(request, "state", ("active", "ended"), "active")
+    number = reading.parameter(request, "number")
+    if state == "active":
+        return await _active(request, number)
+    return await _ended(request, reading.literal(number))
+
+
+async def _active(request: Request, number: str) -> Json:
+    """Latest first; the cursor is the last id, for ids rise with time (UUIDv7)."""
+    live, size, before = context.of(request).live, reading.limit(request), reading.parameter(request, "cursor")
+    ids = [id for id in reversed(await live.contacts()) if not before or id < before]
+    page: list[Json] = []
+    for start in range(0, len(ids), AT_ONCE):
+        states = await asyncio.gather(*(live.contact(id) for id in ids[start : start + AT_ONCE]))
+        found = (contact_json(json.loads(state.snapshot)) for state in states if state and state.snapshot)
+        page += [contact for contact in found if _has(contact, number)]
+        if len(page) > size:
+            break
+    return {"items": page[:size], "next": page[size - 1]["id"] if len(page) > size else None}
+
+
+def _has(contact: Json, number: str) -> bool:
+    return any(number in (contact.get(key) or "") for key in ("number", "number_raw", "number_published", "called"))
+
+
+async def _ended(request: Request, number: str) -> Json:
+    at, id = reading.cursor(request) or (None, "")
+    size = reading.limit(request)
+    rows = await context.of(request).history.fetch(ENDED, number, at, id, size + 1, seconds=SEARCH_S)
+    page = rows[:size]
+    following = reading.next_cursor(page[-1]["started_at"], page[-1]["id"]) if len(rows) > size else None
+    return {"items": [json.loads(row["body"]) for row in page], "next": following}
+
+
+async def one(request: Request, contact: str) -> Json:
+    try:
+        state = await context.of(request).live.contact(contact)
+    except LiveUnavailable as away:
+        try:
+            return await _from_history(request, contact)
+        except (HistoryAway, Refusal):
+            raise live_away(str(away)) from away
+    if state is not None and state.snapshot:
+        return contact_json(json.loads(state.snapshot))
+    return await _from_history(request, contact)
+
+
+async def _from_history(request: Request, contact: str) -> Json:
+    row = await context.of(request).history.fetchrow("select body from contact where id = $1", contact)
+    if row is None:
+        raise not_found(f"contact {contact}")
+    body: Json = json.loads(row["body"])
+    return body
+
+
+async def hang_up(request: Request, contact: str) -> Json:
+    agent = reading.optional_text(reading.body(request), "agent")
+    return await _command(request, contact, "hang_up", {"agent": agent} if agent else {})
+
+
+async def _command(request: Request, contact: str, verb: str, body: Json) -> Json:
+    """Done by the contact's owner; his answer is the contact after it."""
+    try:
+        reply = await context.of(request).live.command(contact, verb, body, COMMAND_S)
+    except Gone as gone:
+        over = await _from_history(request, contact)
+        raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
+    if "error" in reply:
+        error = reply["error"]
+        raise Refusal(int(reply["status"]), error["code"], error["message"], present=reply.get("contact"))
+    found: Json = reply["contact"]
+    return found

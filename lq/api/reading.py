@@ -1,0 +1,120 @@
+"""Requests read: bodies, parameters, cursors. What cannot be read is refused with the name of the field."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sanic import Request
+
+from lq.api.errors import malformed, wrong
+
+LIMIT: Final = 100
+MAX_LIMIT: Final = 500
+MAX_TEXT: Final = 200
+
+
+def body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request; an empty body is an empty object."""
+    if not request.body:
+        return {}
+    try:
+        found = json.loads(request.body)
+    except ValueError as error:
+        raise malformed("", f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise malformed("", "the body is not a JSON object")
+    return found
+
+
+def text(given: Mapping[str, Any], field: str) -> str:
+    """A text that must be there."""
+    value = optional_text(given, field)
+    if not value:
+        raise wrong(field, "it is required")
+    return value
+
+
+def optional_text(given: Mapping[str, Any], field: str) -> str:
+    value = given.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise wrong(field, f"a text of at most {MAX_TEXT} characters is expected")
+    return value
+
+
+def flag(given: Mapping[str, Any], field: str) -> bool:
+    value = given.get(field, False)
+    if not isinstance(value, bool):
+        raise wrong(field, "true or false is expected")
+    return value
+
+
+def parameter(request: Request, name: str) -> str:
+    value: str = request.args.get(name, "")
+    if "\x00" in value or len(value) > MAX_TEXT:
+        raise malformed(name, "it cannot be read")
+    return value
+
+
+def choice(request: Request, name: str, known: Sequence[str], default: str) -> str:
+    value = parameter(request, name) or default
+    if value not in known:
+        raise malformed(name, f"one of {', '.join(known)} is expected")
+    return value
+
+
+def limit(request: Request) -> int:
+    """How many items a page has, 1..500."""
+    value = parameter(request, "limit") or str(LIMIT)
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MAX_LIMIT:
+        raise malformed("limit", f"a number from 1 to {MAX_LIMIT} is expected")
+    return int(value)
+
+
+def moment(request: Request, name: str) -> datetime | None:
+    """A time in RFC 3339, with its zone."""
+    value = parameter(request, name).replace(" ", "+")  # an unquoted + of a zone arrives as a blank
+    if not value:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise malformed(name, "a time such as 2026-11-24T08:00:00+08:00 is expected") from error
+    if found.tzinfo is None:
+        raise malformed(name, "the time needs its zone, such as +08:00 or Z")
+    return found.astimezone(UTC)
+
+
+def cursor(request: Request) -> tuple[datetime, str] | None:
+    """Where a page of history begins: behind this (time, id)."""
+    value = parameter(request, "cursor")
+    if not value:
+        return None
+    try:
+        at, id = json.loads(base64.urlsafe_b64decode(value.encode()))
+        return datetime.fromisoformat(at), str(id)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise malformed("cursor", "it is not one of ours") from error
+
+
+def next_cursor(at: datetime, id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode()
+
+
+def page_by_id(request: Request, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One page of a list that is sorted by id; its cursor is the last id."""
+    size, after = limit(request), parameter(request, "cursor")
+    rest = [item for item in items if item["id"] > after]
+    page = rest[:size]
+    return {"items": page, "next": page[-1]["id"] if len(rest) > size else None}
+
+
+def literal(text: str) -> str:
+    """A text that LIKE takes as it is."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
