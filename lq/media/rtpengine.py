@@ -103,8 +103,7 @@ class RtpEngine:
                 host, port = "127.0.0.1", other.x_port
             case At(host, port):
                 pass
-        direction = description.answer_direction(leg.direction) if leg.role == "in" else "sendrecv"
-        ours = inner(host, port, leg.event_type, "sendrecv" if direction == "sendrecv" else direction)
+        ours = inner(host, port, leg.event_type, leg.direction)
         codec = {"transcode": [_name(leg.codec)]}
         offer = await self._message("offer", leg.id, "X", "L", ours, codec=codec)
         answer = await self._message("answer", leg.id, "X", "L", leg.phone_sdp)
