@@ -17,8 +17,10 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from lq.live import keys, library, reading
-from lq.live.errors import LiveUnavailable, from_answer
+from lq.live.errors import Gone, LiveUnavailable, from_answer
 from lq.live.values import Lease, Reserved, Waiting
+
+__all__ = ["Caller", "Gone", "Lease", "LiveUnavailable", "Reserved", "Waiting"]
 
 TIMEOUT_S: Final = 0.15
 CIRCUIT_S: Final = 0.5
@@ -76,6 +78,13 @@ class Caller:
             ]
 
         return [lease for lease in self._guard(read) if lease.role == role]
+
+    def adopted(self) -> dict[str, str]:
+        """Dead incarnation -> who took its contacts over."""
+        return dict(self._guard(lambda: self._redis.hgetall(keys.ADOPTED)))
+
+    def config_version(self) -> int:
+        return int(self._guard(lambda: self._redis.get(keys.CONFIG_VERSION)) or 0)
 
     def _call(self, function: str, **request: Any) -> dict[str, Any]:
         body = json.dumps(request)

@@ -14,6 +14,9 @@ DEADLINES: Final = f"{TAG}:deadlines"  # zset what -> ms
 CONFIG_VERSION: Final = f"{TAG}:config:version"
 
 
+ADOPTED: Final = f"{TAG}:adopted"  # hash dead incarnation -> who took its contacts
+
+
 def inbox(incarnation: str) -> str:
     return f"{TAG}:inbox:{incarnation}"
 

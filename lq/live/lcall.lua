@@ -15,6 +15,7 @@ local ADOPT_AT_ONCE = 200       -- snapshots an answer (8 kB each)
 local CLAIM_MS = 64000          -- 64*T1: an INVITE is not repeated longer (RFC 3261 §17.1.1.2)
 local OVER_MS = 600000          -- a contact that is over stays known, so that a late writer cannot raise it from the dead
 local LEASE_KEPT_MS = 60000     -- a lapsed lease is remembered so long, for adopters and for the list of nodes
+local ADOPTED_MS = 86400000     -- of the last adoption
 local INBOX_LENGTH = 10000
 local IDLE_EPOCH = 1577836800000 -- 2020: keeps scores of agents below 2^53
 local KEY_STEP = 1e12           -- > milliseconds from IDLE_EPOCH to 2050
@@ -603,6 +604,9 @@ local function adopt(q)
     redis.call('SMOVE', K .. 'owned:' .. q.dead, K .. 'owned:' .. q.node, id)
     contacts[i] = { id, epoch, redis.call('HGET', key, 'doc') }
   end
+  -- the edges read where requests for the dead incarnation go now; longer than any call
+  redis.call('HSET', K .. 'adopted', q.dead, q.node)
+  redis.call('PEXPIRE', K .. 'adopted', ADOPTED_MS)
   local left = redis.call('SCARD', K .. 'owned:' .. q.dead)
   if left == 0 then
     redis.call('ZREM', K .. 'leases', q.dead)

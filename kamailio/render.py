@@ -1,0 +1,185 @@
+"""`python -m kamailio.render <directory>`: everything that one Kamailio needs, from the environment, checked.
+
+Writes kamailio.cfg, edge.py (the script that it loads: this checkout's kamailio/kemi.py with its settings), an empty
+dispatcher.list, tls.crt and tls.key where TLS or WSS is asked, and $LCALL_HOME/kamailio/location.db once. Then imports
+the script in the interpreter that Kamailio embeds, and exits 1 with one sentence if it is broken, for Kamailio itself
+would start with it and fail at every call.
+
+Environment: KAMAILIO_SIP, KAMAILIO_INTERNAL, optional KAMAILIO_TLS and KAMAILIO_WSS (host:port each), LCALL_HOME,
+LCALL_REDIS_URL, optional KAMAILIO_PROBE_S (seconds between OPTIONS to a gateway, 5). Start what was rendered with
+`command()`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).resolve().parent
+INTERPRETER: Final = "/usr/bin/python3"  # what app_python3 embeds on Debian; a venv of another build lacks its modules
+SCHEMAS: Final = Path("/usr/share/kamailio/db_sqlite")
+
+
+class RenderError(Exception):
+    """One sentence for the operator."""
+
+
+def render(directory: Path, environ: Mapping[str, str]) -> None:
+    """Write and check. Raises RenderError."""
+    home = Path(_needed(environ, "LCALL_HOME")) / "kamailio"
+    for folder in (directory, home):
+        folder.mkdir(parents=True, exist_ok=True)
+    location = home / "location.db"
+    if not location.exists():
+        _create_location(location)
+    tls, wss = environ.get("KAMAILIO_TLS", ""), environ.get("KAMAILIO_WSS", "")
+    if tls or wss:
+        _create_certificate(directory, _needed(environ, "KAMAILIO_SIP").rpartition(":")[0])
+    dispatcher = directory / "dispatcher.list"
+    dispatcher.write_text("", encoding="utf-8")
+    _write_private(directory / "edge.py", _script(environ, dispatcher))
+    _write_private(directory / "kamailio.cfg", _configuration(directory, environ, location, tls, wss))
+    check(directory)
+
+
+def command(directory: Path) -> list[str]:
+    """How to run what `render` wrote, in the foreground; all its files stay in `directory`."""
+    run = ["-Y", str(directory), "-w", str(directory), "-P", str(directory / "kamailio.pid")]
+    return ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "128", "-M", "16"]
+
+
+def check(directory: Path) -> None:
+    """Import the rendered script as Kamailio will. Raises RenderError."""
+    checked = subprocess.run(
+        [INTERPRETER, "-B", str(HERE / "check.py"), str(directory / "edge.py")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if checked.returncode != 0:
+        raise RenderError(f"the edge script is broken: {checked.stderr.strip()}")
+
+
+def _configuration(directory: Path, environ: Mapping[str, str], location: Path, tls: str, wss: str) -> str:
+    sip = _needed(environ, "KAMAILIO_SIP")
+    asked = {"WITH_SECURE": bool(tls or wss), "WITH_TLS": bool(tls), "WITH_WSS": bool(wss)}
+    marks = {
+        "DEFINES": "\n".join(f"#!define {name}" for name, is_asked in asked.items() if is_asked),
+        "SIP": sip,
+        "HOST": sip.rpartition(":")[0],
+        "INTERNAL": _needed(environ, "KAMAILIO_INTERNAL"),
+        "TLS": tls,
+        "WSS": wss,
+        "MODULES": str(_modules()),
+        "LOCATION": str(location),
+        "DISPATCHER": str(directory / "dispatcher.list"),
+        "PROBE_S": environ.get("KAMAILIO_PROBE_S", "5"),
+        "CERTIFICATE": str(directory / "tls.crt"),
+        "PRIVATE_KEY": str(directory / "tls.key"),
+        "SCRIPT": str(directory / "edge.py"),
+    }
+    text = (HERE / "kamailio.cfg").read_text(encoding="utf-8")
+    for name, value in marks.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _script(environ: Mapping[str, str], dispatcher: Path) -> str:
+    # the embedded interpreter knows neither this checkout nor its virtual environment
+    path = [str(HERE.parent), sysconfig.get_path("purelib")]
+    settings = {
+        "internal": _needed(environ, "KAMAILIO_INTERNAL"),
+        "outside": _needed(environ, "KAMAILIO_SIP"),
+        "redis_url": _needed(environ, "LCALL_REDIS_URL"),
+        "dispatcher_list": str(dispatcher),
+    }
+    return f"""# rendered by kamailio/render.py
+import sys
+
+sys.path[:0] = {path!r}
+sys.dont_write_bytecode = True
+
+from kamailio.kemi import Edge, Settings
+
+
+def mod_init():
+    return Edge(Settings(**{settings!r}))
+"""
+
+
+def _create_location(path: Path) -> None:
+    made = path.with_suffix(".new")
+    made.unlink(missing_ok=True)
+    with sqlite3.connect(made) as database:
+        for schema in ("standard-create.sql", "usrloc-create.sql"):
+            try:
+                database.executescript((SCHEMAS / schema).read_text(encoding="utf-8"))
+            except FileNotFoundError as error:
+                raise RenderError(f"{error.filename} is missing: install kamailio-sqlite-modules") from error
+    database.close()
+    made.replace(path)
+
+
+def _create_certificate(directory: Path, host: str) -> None:
+    certificate, key = directory / "tls.crt", directory / "tls.key"
+    if certificate.exists() and key.exists():
+        return
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    names = f"subjectAltName=DNS:localhost,IP:{host}"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "825"]
+    try:
+        subprocess.run(
+            ["openssl", "req", "-x509", *curve, "-subj", "/CN=LCall", "-addext", names, *files],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    except FileNotFoundError as error:
+        raise RenderError("openssl is missing: TLS needs a certificate") from error
+    except subprocess.CalledProcessError as error:
+        raise RenderError(f"no certificate could be made: {error.stderr.strip()}") from error
+    key.chmod(0o600)
+
+
+def _modules() -> Path:
+    found = sorted(Path("/usr/lib").glob("*/kamailio/modules"))
+    if not found:
+        raise RenderError("Kamailio's modules are not under /usr/lib: install kamailio")
+    return found[0]
+
+
+def _write_private(path: Path, text: str) -> None:
+    """The Redis password stands in it."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _needed(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise RenderError(f"{name} is not set")
+    return value
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print("usage: python -m kamailio.render <directory>", file=sys.stderr)
+        return 2
+    try:
+        render(Path(sys.argv[1]).resolve(), os.environ)
+    except RenderError as error:
+        print(f"kamailio.render: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
