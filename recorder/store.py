@@ -1,0 +1,97 @@
+"""The store: a WAV and its sidecar for each recording, by day; written whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recorder import wav
+from recorder.spool import Take
+from recorder.voices import Voices
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The sidecar: what the store knows of a recording. Also the data of `recording_stored`."""
+
+    recording: str
+    contact: str
+    path: str  # below the store
+    format: str
+    channels: int
+    duration_ms: int
+    started_at: int  # ms of the epoch
+    bytes: int
+    sha256: str
+    gaps: list[dict[str, Any]]
+
+    def event_data(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "recording"}
+
+
+def keep(store: Path, take: Take, voices: Voices) -> Stored:
+    """Write the recording. Raises OSError (a full disk): then nothing of it stands."""
+    started = voices.started_at or take.started_at
+    day = datetime.fromtimestamp(started, UTC).strftime("%Y/%m/%d")
+    file = store / day / f"{take.recording}.wav"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = wav.encode(voices.samples)
+    _write(file, data)
+    stored = Stored(
+        recording=take.recording,
+        contact=take.contact,
+        path=str(file.relative_to(store)),
+        format="wav/alaw",
+        channels=2,
+        duration_ms=voices.duration_ms,
+        started_at=int(started * 1000),
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        gaps=[asdict(gap) for gap in voices.gaps],
+    )
+    _write(file.with_suffix(".json"), json.dumps(asdict(stored), ensure_ascii=False, indent=1).encode())
+    return stored
+
+
+def verified(store: Path, stored: Stored) -> bool:
+    """The file reads back as what was written."""
+    data = (store / stored.path).read_bytes()
+    return hashlib.sha256(data).hexdigest() == stored.sha256 and wav.decode(data).channels == stored.channels
+
+
+def find(store: Path, recording: str) -> Stored | None:
+    """A recording that is stored already (we were killed before its spool was cleared)."""
+    for sidecar in store.glob(f"[0-9]*/[0-9]*/[0-9]*/{recording}.json"):
+        return read(sidecar.read_bytes())
+    return None
+
+
+def read(sidecar: bytes) -> Stored:
+    document: Mapping[str, Any] = json.loads(sidecar)
+    return Stored(**{name: document[name] for name in Stored.__dataclass_fields__})
+
+
+def _write(file: Path, data: bytes) -> None:
+    """Under another name, to the disk, then renamed: what stands under its name is whole."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with part.open("wb") as out:
+            os.chmod(part, 0o640)
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        part.rename(file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    directory = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,136 @@
+"""Two voices on one time axis: packets of both directions become stereo A-law, sample by sample. Pure.
+
+Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
+captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
+Holes are filled with silence and told as gaps, never hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from recorder.pcap import RtpPacket
+
+RATE: Final = 8000
+SILENCE: Final = 0xD5  # A-law zero (ITU-T G.711)
+PCMU, PCMA = 0, 8
+GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
+JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
+LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    channel: int  # 0: the party of the leg, 1: what it heard
+    start_s: float
+    duration_s: float
+    reason: str = "no packets"  # or: a codec that is not decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    started_at: float  # s of the epoch; capture time of the first packet
+    samples: Bytes  # shape (n, 2), A-law
+    gaps: tuple[Gap, ...]
+
+    @property
+    def duration_ms(self) -> int:
+        return round(len(self.samples) * 1000 / RATE)
+
+
+@dataclass(slots=True)
+class _Stream:
+    position: int  # of the sample that `timestamp` names
+    timestamp: int
+
+
+def _linear(alaw: bool) -> npt.NDArray[np.int16]:
+    """The 256 values of G.711 A-law or µ-law as 16-bit samples."""
+    code = np.arange(256, dtype=np.int32)
+    if alaw:
+        value = code ^ 0x55
+        segment, step = (value >> 4) & 7, (value & 15) << 4
+        level = np.where(segment == 0, step + 8, (step + 0x108) << np.maximum(segment - 1, 0))
+        return np.where(value & 0x80, level, -level).astype(np.int16)
+    value = ~code & 0xFF
+    level = (((value & 15) << 3) + 0x84) << ((value >> 4) & 7)
+    return np.where(value & 0x80, 0x84 - level, level - 0x84).astype(np.int16)
+
+
+ALAW: Final = _linear(alaw=True)
+ULAW: Final = _linear(alaw=False)
+# each µ-law code as the nearest A-law code
+ULAW_TO_ALAW: Final[Bytes] = (
+    np.abs(ULAW.astype(np.int32)[:, None] - ALAW.astype(np.int32)[None, :]).argmin(1).astype(np.uint8)
+)
+
+
+def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
+    """Stereo of the two ports: left is what the party said, right what it heard. No packet at all: no samples."""
+    channels: Mapping[int, int] = {left: 0, right: 1}
+    pieces: list[tuple[int, int, Bytes]] = []  # channel, position, A-law
+    undecoded: dict[int, list[int]] = {0: [], 1: []}
+    streams: dict[tuple[int, int], _Stream] = {}
+    start: float | None = None
+    for packet in packets:
+        channel = channels.get(packet.port)
+        if channel is None:
+            continue
+        if start is None:
+            start = packet.time_s
+        position = _place(streams, packet, start)
+        if not 0 <= position < LONGEST_S * RATE:
+            continue
+        if packet.payload_type == PCMA:
+            pieces.append((channel, position, np.frombuffer(packet.payload, np.uint8)))
+        elif packet.payload_type == PCMU:
+            pieces.append((channel, position, ULAW_TO_ALAW[np.frombuffer(packet.payload, np.uint8)]))
+        else:
+            undecoded[channel].append(position)
+    samples = _lay(pieces)
+    gaps = [gap for channel in (0, 1) for gap in _gaps(channel, pieces)]
+    gaps += [gap for channel in (0, 1) for gap in _untold(channel, pieces, undecoded[channel])]
+    return Voices(start or 0.0, samples, tuple(gaps))
+
+
+def _place(streams: dict[tuple[int, int], _Stream], packet: RtpPacket, start: float) -> int:
+    captured = round((packet.time_s - start) * RATE)
+    stream = streams.get((packet.port, packet.ssrc))
+    if stream is not None:
+        ahead = (packet.timestamp - stream.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        position = stream.position + ahead
+        if abs(position - captured) <= JUMP:
+            return position
+    streams[packet.port, packet.ssrc] = _Stream(captured, packet.timestamp)
+    return captured
+
+
+def _lay(pieces: list[tuple[int, int, Bytes]]) -> Bytes:
+    length = max((position + len(audio) for _, position, audio in pieces), default=0)
+    samples = np.full((length, 2), SILENCE, np.uint8)
+    for channel, position, audio in pieces:
+        samples[position : position + len(audio), channel] = audio
+    return samples
+
+
+def _gaps(channel: int, pieces: list[tuple[int, int, Bytes]]) -> Iterable[Gap]:
+    """Holes between the first and the last sample of a voice."""
+    end = -1
+    for position, length in sorted((p, len(audio)) for c, p, audio in pieces if c == channel):
+        if end >= 0 and position - end > GAP_S * RATE:
+            yield Gap(channel, round(end / RATE, 3), round((position - end) / RATE, 3))
+        end = max(end, position + length)
+
+
+def _untold(channel: int, pieces: list[tuple[int, int, Bytes]], positions: list[int]) -> Iterable[Gap]:
+    """A voice in a codec that is not decoded here; pressed keys among G.711 are none."""
+    if positions and not any(c == channel for c, _, _ in pieces):
+        first, last = min(positions), max(positions)
+        yield Gap(channel, round(first / RATE, 3), round((last - first) / RATE, 3), "codec not decoded")

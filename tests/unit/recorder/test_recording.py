@@ -1,0 +1,191 @@
+"""From packets to a WAV: placed by the clocks, bit by bit; hostile files raise one kind of error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder import spool, store, wav
+from recorder.pcap import BadPcap, RtpPacket, rtp_packets
+from recorder.voices import ALAW, SILENCE, ULAW, ULAW_TO_ALAW, assemble
+
+LEFT, RIGHT = 30000, 30002
+
+
+def rtp(
+    port: int, n: int, payload: bytes, *, ssrc: int = 1, payload_type: int = 8, at: float | None = None
+) -> RtpPacket:
+    return RtpPacket(1000 + (n * 0.02 if at is None else at), port, payload_type, n, n * 160, ssrc, payload)
+
+
+def pcap(packets: list[tuple[float, int, bytes]]) -> bytes:
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    for time_s, port, data in packets:
+        udp = struct.pack("!HHHH", 4000, port, 8 + len(data), 0) + data
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, b"\x7f\0\0\1", b"\x7f\0\0\1") + udp
+        out += struct.pack("<IIII", int(time_s), round(time_s % 1 * 1e6), len(ip), len(ip)) + ip
+    return out
+
+
+def test_alaw_comes_out_bit_by_bit() -> None:
+    audio = [bytes((n * 7 + i) % 256 for i in range(160)) for n in range(50)]
+    voices = assemble([rtp(LEFT, n, a) for n, a in enumerate(audio)], LEFT, RIGHT)
+    sound = wav.decode(wav.encode(voices.samples))
+    assert sound.samples[:, 0].tobytes() == b"".join(audio)
+    assert set(sound.samples[:, 1]) == {SILENCE}
+    assert voices.duration_ms == 1000 and voices.gaps == ()
+
+
+def test_a_lost_packet_is_silence_and_a_longer_hole_is_told() -> None:
+    kept = [n for n in range(100) if n != 10 and not 40 <= n < 60]
+    voices = assemble([rtp(LEFT, n, b"\x01" * 160) for n in kept], LEFT, RIGHT)
+    assert len(voices.samples) == 16000
+    assert set(voices.samples[1600:1760, 0]) == {SILENCE}
+    assert [(g.channel, g.start_s, g.duration_s) for g in voices.gaps] == [(0, 0.8, 0.4)]
+
+
+def test_reordered_and_doubled_packets_land_once_in_their_place() -> None:
+    packets = [rtp(LEFT, n, bytes([n]) * 160, at=0.02 * n) for n in (0, 2, 1, 1, 3)]
+    voices = assemble(packets, LEFT, RIGHT)
+    assert [voices.samples[n * 160, 0] for n in range(4)] == [0, 1, 2, 3]
+
+
+def test_each_new_stream_begins_where_it_was_captured() -> None:
+    """A re-pointed leg hears another SSRC with timestamps of its own."""
+    first = [RtpPacket(1000 + n * 0.02, RIGHT, 8, n, 5000 + n * 160, 1, b"\x11" * 160) for n in range(50)]
+    second = [RtpPacket(1001.5 + n * 0.02, RIGHT, 8, n, 4_294_967_000 + n * 160, 2, b"\x22" * 160) for n in range(50)]
+    wrapped = [RtpPacket(p.time_s, p.port, 8, p.sequence, p.timestamp % (1 << 32), 2, p.payload) for p in second]
+    voices = assemble(first + wrapped, LEFT, RIGHT)
+    right = voices.samples[:, 1]
+    assert set(right[:8000]) == {0x11} and set(right[8000:12000]) == {SILENCE} and set(right[12000:20000]) == {0x22}
+    assert [(g.channel, g.start_s) for g in voices.gaps] == [(1, 1.0)]
+
+
+def test_a_stream_whose_timestamps_leap_is_placed_again() -> None:
+    before = [rtp(LEFT, n, b"\x33" * 160) for n in range(10)]
+    after = [RtpPacket(1000.2 + n * 0.02, LEFT, 8, n, 900_000 + n * 160, 1, b"\x44" * 160) for n in range(10)]
+    voices = assemble(before + after, LEFT, RIGHT)
+    assert len(voices.samples) == 3200
+
+
+def test_ulaw_becomes_the_nearest_alaw() -> None:
+    codes = bytes(range(256))
+    voices = assemble([rtp(LEFT, 0, codes, payload_type=0)], LEFT, RIGHT)
+    heard = ALAW[voices.samples[:256, 0]].astype(int)
+    assert np.all(np.abs(heard - ULAW.astype(int)) <= np.maximum(16, np.abs(ULAW.astype(int)) // 16))
+    assert len(set(ULAW_TO_ALAW)) > 200
+
+
+def test_the_tables_are_those_of_g711() -> None:
+    """Against ffmpeg's, which nobody here wrote."""
+    for name, table in (("alaw", ALAW), ("mulaw", ULAW)):
+        told = subprocess.run(
+            ["ffmpeg", "-v", "error", "-f", name, "-ar", "8000", "-i", "-", "-f", "s16le", "-"],
+            input=bytes(range(256)), capture_output=True, check=True,
+        )  # fmt: skip
+        assert np.array_equal(np.frombuffer(told.stdout, "<i2"), table), name
+
+
+def test_other_tools_read_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(wav.encode(np.full((8001, 2), 0x55, np.uint8)))
+    told = subprocess.run(["soxi", str(file)], capture_output=True, text=True, check=True).stdout
+    assert "A-law" in told and "Channels       : 2" in told and "8001 samples" in told
+
+
+def test_no_packet_at_all_is_an_empty_recording() -> None:
+    voices = assemble([], LEFT, RIGHT)
+    assert voices.duration_ms == 0 and wav.decode(wav.encode(voices.samples)).samples.shape == (0, 2)
+
+
+def test_a_codec_that_is_not_decoded_is_told() -> None:
+    packets = [rtp(LEFT, n, b"\x01" * 20, payload_type=18) for n in range(50)]
+    packets += [rtp(RIGHT, n, b"\x01" * 160) for n in range(50)]
+    assert [(g.channel, g.reason) for g in assemble(packets, LEFT, RIGHT).gaps] == [(0, "codec not decoded")]
+
+
+def test_packets_are_found_in_a_pcap_and_a_cut_tail_ends_them() -> None:
+    packet = struct.pack("!BBHII", 0x80, 8, 1, 160, 9) + b"\x55" * 160
+    data = pcap([(1000.5, LEFT, packet), (1000.52, 9, b"no rtp"), (1000.54, LEFT, packet)])
+    found = list(rtp_packets(data))
+    assert [(p.time_s, p.port, len(p.payload)) for p in found] == [(1000.5, LEFT, 160), (1000.54, LEFT, 160)]
+    assert len(list(rtp_packets(data[:-5]))) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.integers(0, 200), st.binary(max_size=8))
+def test_hostile_pcaps(tail: bytes, at: int, put: bytes) -> None:
+    packet = struct.pack("!BBHII", 0x80, 8, 1, 160, 9) + b"\x55" * 20
+    data = pcap([(1000.5, LEFT, packet)] * 3) + tail
+    data = data[:at] + put + data[at + len(put) :]
+    try:
+        assemble(rtp_packets(data), LEFT, RIGHT)
+    except BadPcap:
+        pass
+
+
+@given(st.binary(max_size=200))
+def test_hostile_wavs(data: bytes) -> None:
+    for candidate in (data, wav.encode(np.zeros((4, 2), np.uint8))[:44] + data):
+        try:
+            wav.decode(candidate)
+        except wav.BadWav:
+            pass
+
+
+def make_take(root: Path, told: str = "recording=c1-r1|contact=c1|left=30000|right=30002|leg=c1.1") -> Path:
+    for name in ("metadata", "pcaps"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    metadata = root / "metadata" / "m.txt"
+    metadata.write_text(f"/elsewhere/pcaps/c1.pcap\n\n\ncall start time: 2026-11-24T14:58:32\n\n{told}\n")
+    packet = struct.pack("!BBHII", 0x80, 8, 1, 160, 9) + b"\x55" * 160
+    (root / "pcaps" / "c1.pcap").write_bytes(pcap([(1_795_532_312.5, LEFT, packet)]))
+    return metadata
+
+
+def test_a_recording_is_stored_with_its_sidecar_and_reads_back(tmp_path: Path) -> None:
+    take = spool.read(make_take(tmp_path))
+    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(take.pcap.read_bytes()), take.left, take.right))
+    assert stored.path == "2026/11/24/c1-r1.wav" and stored.duration_ms == 20 and stored.started_at == 1_795_532_312_500
+    assert store.verified(tmp_path / "store", stored)
+    assert store.find(tmp_path / "store", "c1-r1") == stored
+    (tmp_path / "store" / stored.path).write_bytes(b"spoiled")
+    assert not store.verified(tmp_path / "store", stored)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "recording=|contact=c|left=1|right=2",
+        "recording=../../x|contact=c|left=1|right=2",
+        "recording=a|contact=c|left=x|right=2",
+    ],
+)
+def test_metadata_that_says_nothing_usable(tmp_path: Path, told: str) -> None:
+    with pytest.raises(spool.Unreadable):
+        spool.read(make_take(tmp_path, told))
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = spool.read(make_take(tmp_path))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.keep(tmp_path / "store", take, assemble([], 1, 2))
+    assert [p for p in (tmp_path / "store").rglob("*") if p.is_file()] == []
+    assert take.pcap.exists() and json.dumps(str(take.metadata))
+
+
+assert shutil.which("ffmpeg") and shutil.which("soxi"), "the tests need ffmpeg and sox"
