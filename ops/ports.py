@@ -1,4 +1,4 @@
-"""The one table of addresses: `LCALL_PORT_BASE` unset gives the demo world of DESIGN §10, else everything moves to base + n."""
+"""The one table of addresses: `LCALL_PORT_BASE` unset gives the demo world's, else everything moves to base + n."""
 
 from __future__ import annotations
 

@@ -1,0 +1,84 @@
+"""Agents and queues in a terminal, read through LQ-SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from lq.sdk.client import Client
+from lq.sdk.errors import ApiError
+from ops.home import HomeError
+from ops.screen import table
+from ops.services import Instance
+
+
+async def agents(center: Instance, *, as_json: bool) -> str:
+    """Those who are signed in first. Raises HomeError when the api does not answer."""
+    try:
+        async with _client(center) as lq:
+            found = await lq.agents()
+    except ApiError as error:
+        raise _away(error) from error
+    if as_json:
+        return _json(found)
+    here = sorted(found, key=lambda agent: (agent.state == "signed_out", agent.id))
+    rows = [
+        (
+            agent.id,
+            agent.name,
+            agent.state + (f" ({agent.reason})" if agent.reason else ""),
+            _age(agent.since),
+            agent.phone or "-",
+            agent.contact or "-",
+        )
+        for agent in here
+    ]
+    return table(("工号 id", "姓名 name", "状态 state", "时长 for", "话机 phone", "呼叫 contact"), rows)
+
+
+async def queues(center: Instance, *, as_json: bool) -> str:
+    """Raises HomeError when the api does not answer."""
+    try:
+        async with _client(center) as lq:
+            found = await lq.queues()
+    except ApiError as error:
+        raise _away(error) from error
+    if as_json:
+        return _json(found)
+    rows = [
+        (
+            queue.id,
+            queue.name,
+            *(_number(n) for n in (queue.waiting, queue.oldest_wait_s, queue.ready, queue.talking)),
+            *(_number(n) for n in (queue.answered, queue.abandoned)),
+        )
+        for queue in found
+    ]
+    head = ("技能组 queue", "名称 name", "排队 waiting", "最长 oldest s", "空闲 ready", "通话 talking")
+    return table((*head, "接听 answered", "放弃 abandoned"), rows)
+
+
+def _client(center: Instance) -> Client:
+    return Client(f"http://127.0.0.1:{center.ports.api}", center.home.sdk_token.read_text().strip(), timeout_s=5)
+
+
+def _away(error: ApiError) -> HomeError:
+    return HomeError(f"LQ-SDK 无应答 the api does not answer: {error.message}")
+
+
+def _json(found: Iterable[Any]) -> str:
+    return json.dumps([asdict(value) for value in found], ensure_ascii=False, indent=1, default=str)
+
+
+def _age(since: datetime | None) -> str:
+    if since is None:
+        return "-"
+    seconds = max(0, int((datetime.now(UTC) - since).total_seconds()))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"

@@ -1,0 +1,185 @@
+"""`lcall`: the command line of one center. It finds the center by LCALL_HOME; ports are read from what runs there."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from ops import home, probes, screen, state, up
+from ops.instance import instance
+from ops.services import Instance, environment, services
+from ops.state import Center, Status
+
+STOP_WITHIN_S: Final = 40.0  # the sum of what the slowest services may take
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(words)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except home.HomeError as error:
+        if options.json:
+            print(json.dumps({"error": {"message": str(error)}}, ensure_ascii=False))
+        else:
+            print(f"lcall: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `lcall logs | head`
+        sys.stdout = None
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lcall", description="小灵呼 LCall: one call center on this machine")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=what)
+        added.add_argument("--json", action="store_true", help="one JSON document instead of text")
+        added.set_defaults(run=run)
+        return added
+
+    starting = command("up", _up, "启动 start a center in the foreground")
+    starting.add_argument("--no-demo", action="store_true", help="without the demonstration call")
+    starting.add_argument("--ready-fd", type=int, default=-1, help="gets one line when everything stands")
+    starting.add_argument("--while", type=int, default=0, dest="companion", help="end when this process ends")
+    command("status", _status, "状态 what runs, and whether it answers now")
+    command("stop", _stop, "停止 stop the center")
+    logs = command("logs", _logs, "日志 show the logs of all services or of one")
+    logs.add_argument("service", nargs="?", default="")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
+    logs.add_argument("-n", "--lines", type=int, default=20)
+    command("call", _call, "演示呼叫 run the demonstration call against the running center")
+    command("agents", _agents, "坐席 agents and their states")
+    command("queues", _queues, "技能组 queues: who waits, who is ready")
+    command("migrate", _migrate, "数据库 bring the database schema up to date")
+    return parser
+
+
+# -- finding the center ------------------------------------------------------------------------------------------------
+
+
+def _running() -> tuple[Instance, Center]:
+    """The center of this LCALL_HOME; raises HomeError when none runs."""
+    place = home.home()
+    center = state.read(place)
+    if center is None or not home.locked(place):
+        raise home.HomeError(
+            f"在此目录没有运行的呼叫中心 no center is running in {place.path}; start one with `make run`"
+        )
+    return instance(place, {**os.environ, "LCALL_PORT_BASE": center.port_base}), center
+
+
+# -- commands ----------------------------------------------------------------------------------------------------------
+
+
+def _up(options: argparse.Namespace) -> int:
+    return up.up(
+        up.Wishes(
+            demonstration=not options.no_demo and os.environ.get("DEMO", "1") != "0",
+            ready_fd=options.ready_fd,
+            together_with=options.companion,
+        )
+    )
+
+
+def _status(options: argparse.Namespace) -> int:
+    running, center = _running()
+    statuses = asyncio.run(_asked(running, center))
+    if options.json:
+        keys = ("service", "pid", "address", "state", "log")
+        shown = [asdict(status) for status in statuses if status.state != "done"]
+        print(json.dumps([{key: status[key] for key in keys} for status in shown], ensure_ascii=False, indent=1))
+    else:
+        print(screen.services(statuses))
+    return 0 if all(status.state in ("ready", "done") for status in statuses) else 3
+
+
+async def _asked(running: Instance, center: Center) -> list[Status]:
+    """Each service as it is now: one that is up but does not answer is silent (hung, or still busy)."""
+    table = {service.name: service for service in services(running)}
+
+    async def ask(status: Status) -> Status:
+        probe = table[status.service].ready
+        if status.state != "ready" or probe is None or await probes.answers(probe, status.pid):
+            return status
+        return Status(**{**asdict(status), "state": "silent"})
+
+    return list(await asyncio.gather(*(ask(status) for status in center.services)))
+
+
+def _stop(options: argparse.Namespace) -> int:
+    running, center = _running()
+    try:
+        os.kill(center.runner, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it was killed; what it started is on its way out
+    until = time.monotonic() + STOP_WITHIN_S
+    while home.locked(running.home):  # a lock cannot be awaited with a limit
+        if time.monotonic() > until:
+            raise home.HomeError(f"呼叫中心没有停止 the center has not stopped within {STOP_WITHIN_S:.0f} s")
+        time.sleep(0.02)
+    print(json.dumps({"stopped": True}) if options.json else "已停止 stopped")
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    place = home.home()
+    files = sorted(place.log.glob(f"{options.service or '*'}.log"))
+    if not files:
+        raise home.HomeError(f"没有日志 there is no log {options.service or ''} in {place.log}")
+    if options.json:
+        lines = {file.stem: file.read_text(errors="replace").splitlines()[-options.lines :] for file in files}
+        print(json.dumps(lines, ensure_ascii=False, indent=1))
+        return 0
+    follow = ("--follow=name", "--retry") if options.follow else ()
+    return subprocess.call(["tail", "-n", str(options.lines), *follow, "--", *map(str, files)])
+
+
+def _call(options: argparse.Namespace) -> int:
+    running, _ = _running()
+    words = [sys.executable, "-m", up.DEMONSTRATION, *(["--json"] if options.json else [])]
+    return subprocess.call(words, cwd=home.CHECKOUT, env=up.demonstration_variables(running))
+
+
+def _agents(options: argparse.Namespace) -> int:
+    from ops import board  # here, for the client library takes longer to import than all the rest
+
+    running, _ = _running()
+    print(asyncio.run(board.agents(running, as_json=options.json)))
+    return 0
+
+
+def _queues(options: argparse.Namespace) -> int:
+    from ops import board
+
+    running, _ = _running()
+    print(asyncio.run(board.queues(running, as_json=options.json)))
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    running, _ = _running()
+    migrate = next(service for service in services(running) if service.name == "migrate")
+    done = subprocess.run(
+        migrate.argv, env=environment(running, migrate.environment), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise home.HomeError(done.stderr.strip() or f"status {done.returncode}")
+    print(json.dumps({"result": done.stdout.strip()}) if options.json else done.stdout.strip())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""LCALL_HOME: all that this center writes: databases, spool, recordings, logs, generated configuration, secrets."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pwd
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+LONGEST: Final = 80  # characters: UNIX sockets below it must fit into 107 (unix(7))
+REDIS_USERS: Final = ("ops", "kamailio", "lq", "api", "journal", "recorder")
+
+
+class HomeError(Exception):
+    """One sentence for the person at the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    postgres: str  # role lcall, owner of the database
+    redis: Mapping[str, str]  # ACL user -> password
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def spool(self) -> Path:
+        return self.path / "spool"
+
+    @property
+    def recordings(self) -> Path:
+        return self.path / "recordings"
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def redis(self) -> Path:
+        return self.path / "redis"
+
+    @property
+    def redis_rtpengine(self) -> Path:
+        return self.path / "redis-rtpengine"
+
+    @property
+    def kamailio(self) -> Path:
+        return self.path / "kamailio"
+
+    @property
+    def prompts(self) -> Path:
+        return self.path / "prompts"
+
+    @property
+    def sdk_token(self) -> Path:
+        return self.path / "sdk.token"
+
+    @property
+    def state(self) -> Path:
+        return self.run / "state.json"
+
+    def directories(self) -> tuple[Path, ...]:
+        return (
+            self.run,
+            self.log,
+            self.spool,
+            self.recordings,
+            self.postgres,
+            self.redis,
+            self.redis_rtpengine,
+            self.kamailio,
+            self.prompts,
+        )
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Home:
+    """LCALL_HOME, or its default: /var/lib/lcall for root, ~/.local/share/lcall otherwise."""
+    given = environ.get("LCALL_HOME", "")
+    default = Path("/var/lib/lcall") if os.geteuid() == 0 else Path.home() / ".local/share/lcall"
+    path = Path(given).absolute() if given else default
+    if len(str(path)) > LONGEST:
+        raise HomeError(f"LCALL_HOME={path} is longer than {LONGEST} characters: the sockets below it would not work")
+    return Home(path)
+
+
+def database_user() -> str:
+    """Whom PostgreSQL runs as: it refuses root. "" means: as ourselves."""
+    return "postgres" if os.geteuid() == 0 else ""
+
+
+def make(place: Home) -> None:
+    """Creates the directories; other users may pass through them (PostgreSQL must) but not look."""
+    try:
+        place.path.mkdir(parents=True, exist_ok=True)
+        place.path.chmod(0o711)
+        for directory in place.directories():
+            directory.mkdir(exist_ok=True)
+            directory.chmod(0o700)
+    except OSError as error:
+        raise HomeError(f"LCALL_HOME={place.path} cannot be used: {error}") from error
+    user = database_user()
+    if user:
+        account = pwd.getpwnam(user)
+        os.chown(place.postgres, account.pw_uid, account.pw_gid)
+        _must_be_traversable(place.path, user)
+
+
+def _must_be_traversable(path: Path, user: str) -> None:
+    for parent in path.parents:
+        if not parent.stat().st_mode & 0o001:
+            raise HomeError(
+                f"{parent} is closed to the user {user}, whom PostgreSQL runs as: set LCALL_HOME to another place"
+            )
+
+
+def lock(place: Home) -> int:
+    """The lock of this LCALL_HOME as an open file; guards inherit it, so that it is held until the last has gone.
+
+    Raises HomeError when a center runs here.
+    """
+    place.run.mkdir(parents=True, exist_ok=True)
+    file = os.open(place.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise HomeError(
+            f"a center is already running in {place.path}: see `lcall status`, or set LCALL_HOME and LCALL_PORT_BASE "
+            "for a second one"
+        ) from None
+    return file
+
+
+def locked(place: Home) -> bool:
+    """Whether a center runs here, or one that was ended is still on its way out."""
+    try:
+        file = os.open(place.run / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def read_secrets(place: Home) -> Secrets:
+    """The generated passwords; those still missing are made now."""
+    file = place.path / "secrets.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    passwords = known.get("redis", {})
+    complete = Secrets(
+        postgres=known.get("postgres") or secrets.token_hex(16),
+        redis={user: passwords.get(user) or secrets.token_hex(16) for user in REDIS_USERS},
+    )
+    as_json = asdict(complete)
+    if as_json != known:
+        write_private(file, json.dumps(as_json, indent=1))
+    if not place.sdk_token.exists():
+        write_private(place.sdk_token, secrets.token_hex(24) + "\n")
+    return complete
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replaces the file as a whole; nobody but its owner can ever read it."""
+    new = file.with_name(file.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+    new.replace(file)

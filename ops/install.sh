@@ -1,0 +1,101 @@
+#!/bin/sh
+# What `make` needs on a Debian 12: packages, the virtual environment, the compiled mixer.
+#   ops/install.sh run     what a center needs, and the phone of the demonstration call
+#   ops/install.sh test    that, and what the tests need
+# Starts and enables no service, makes no database cluster. Does nothing when everything is there.
+set -eu
+
+RUN="kamailio kamailio-extra-modules kamailio-json-modules kamailio-outbound-modules kamailio-python3-modules
+     kamailio-redis-modules kamailio-sqlite-modules kamailio-tls-modules kamailio-utils-modules
+     kamailio-websocket-modules rtpengine-daemon redis-server postgresql-15 python3 python3-venv
+     gcc libc6-dev python3-dev baresip-core espeak-ng ffmpeg"
+TEST="sip-tester sox tshark chromium fonts-wqy-microhei"
+# What Debian would start at the next boot; we run our own instances.
+UNITS="kamailio rtpengine-daemon redis-server postgresql"
+
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+wanted=${1:-run}
+case $wanted in
+run) packages=$RUN ;;
+test) packages="$RUN $TEST" ;;
+*) echo "usage: ops/install.sh run|test" >&2; exit 2 ;;
+esac
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+missing_packages() { for package in $packages; do installed "$package" || printf ' %s' "$package"; done; }
+
+# -- packages ---------------------------------------------------------------------------------------------------------
+
+policy=/usr/sbin/policy-rc.d
+cluster=/etc/postgresql-common/createcluster.conf
+
+put_back() { # $1: a file that we replaced; what was there, or what the package brought, takes its place again
+    rm -f "$1"
+    for kept in "$1.before-lcall" "$1.dpkg-dist" "$1.dpkg-new"; do
+        [ -e "$kept" ] && [ ! -e "$1" ] && mv "$kept" "$1"
+    done
+    return 0
+}
+
+restore() { put_back "$policy"; put_back "$cluster"; }
+
+put_instead() { # $1: a file, $2: its text while packages are installed
+    mkdir -p "$(dirname "$1")"
+    [ -e "$1" ] && mv "$1" "$1.before-lcall"
+    printf '%s\n' "$2" >"$1"
+}
+
+install_packages() {
+    units=""
+    for unit in $UNITS; do systemctl is-enabled "$unit" >/dev/null 2>&1 || units="$units $unit"; done
+    trap restore EXIT
+    trap 'exit 1' INT TERM HUP
+    put_instead "$policy" "#!/bin/sh
+exit 101"
+    chmod 755 "$policy"
+    put_instead "$cluster" "create_main_cluster = false"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -q
+    # shellcheck disable=SC2086  # a list of words
+    apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold $packages
+    restore
+    trap - EXIT INT TERM HUP
+    # Those that were enabled before stay so.
+    for unit in $units; do systemctl disable "$unit" >/dev/null 2>&1 || :; done
+}
+
+missing=$(missing_packages)
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "These Debian packages are missing:$missing" >&2
+        echo "Run once as root:  $here/ops/install.sh $wanted" >&2
+        exit 1
+    fi
+    echo "installing Debian packages:$missing"
+fi
+
+# Two makes at a time: the second waits, and finds it done.
+mkdir -p "$here/build"
+exec 9>"$here/build/install.lock"
+flock 9
+[ -z "$(missing_packages)" ] || install_packages
+
+# -- the virtual environment -------------------------------------------------------------------------------------------
+
+# Debian's Python, for Kamailio embeds the same one.
+python=$here/.venv/bin/python
+stamp=$here/.venv/lcall-$(sha256sum "$here/requirements.lock" | cut -c1-16)
+if [ ! -e "$stamp" ] || [ ! -x "$python" ]; then
+    echo "making the virtual environment"
+    [ -x "$python" ] || /usr/bin/python3 -m venv "$here/.venv"
+    "$python" -m pip install -q --disable-pip-version-check --no-input --no-deps -r "$here/requirements.lock"
+    rm -f "$here"/.venv/lcall-*
+    touch "$stamp"
+fi
+
+# -- what is compiled --------------------------------------------------------------------------------------------------
+
+if [ -e "$here/lq/media/mixer/build.py" ]; then
+    (cd "$here" && "$python" -m lq.media.mixer.build)
+fi

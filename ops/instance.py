@@ -1,0 +1,43 @@
+"""One center as LCALL_HOME and LCALL_PORT_BASE describe it, read from disk."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+
+from ops.home import Home, HomeError, database_user, read_secrets
+from ops.ports import ports
+from ops.preparation import postgres_bin
+from ops.services import Instance, Listener, Service
+
+
+def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
+    """Raises HomeError; secrets that are missing are made."""
+    try:
+        table = ports(environ)
+    except ValueError as error:
+        raise HomeError(str(error)) from error
+    return Instance(
+        home, environ.get("LCALL_PORT_BASE", ""), table, read_secrets(home), database_user(), postgres_bin()
+    )
+
+
+def check_ports(table: Iterable[Service]) -> None:
+    """Raises HomeError when somebody else listens where a service would."""
+    taken = [(service.name, port) for service in table for kind, port in service.listens if not _free((kind, port))]
+    if taken:
+        names = ", ".join(f"{port} ({name})" for name, port in taken)
+        raise HomeError(f"these ports are taken: {names}; set LCALL_PORT_BASE to a number whose ports are free")
+
+
+def _free(listener: Listener) -> bool:
+    kind, port = listener
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as probe:
+        if kind == "tcp":  # connections of the last center in TIME_WAIT are no obstacle, a listener is
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

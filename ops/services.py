@@ -1,0 +1,391 @@
+"""The service table: what a center on one machine consists of. Pure: it reads no file and starts nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+from typing import Final, Literal
+
+from ops import probes
+from ops.home import CHECKOUT, Home, Secrets
+from ops.ports import Ports
+from ops.probes import Probe
+
+NODES: Final = ("lq1", "lq2")
+DATABASE: Final = "lcall"
+KEPT: Final = ("PATH", "LANG", "HOME", "USER", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One center on this machine."""
+
+    home: Home
+    port_base: str  # LCALL_PORT_BASE, "" = the demo world's addresses
+    ports: Ports
+    secrets: Secrets
+    database_user: str  # whom PostgreSQL runs as, "" = as ourselves
+    postgres_bin: Path
+
+
+Listener = tuple[Literal["tcp", "udp"], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    argv: tuple[str, ...]
+    ready: Probe | None  # None: a step that is done when it has ended well
+    needs: tuple[str, ...] = ()  # ready before its first start; nothing is waited for when it comes back
+    address: str = ""  # shown
+    listens: tuple[Listener, ...] = ()  # must be free before the center starts
+    environment: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[tuple[str, ...], ...] = ()  # commands run to their end before each start
+    stop: Signals = SIGTERM
+    grace_s: float = 10.0
+    user: str = ""
+    node: bool = False  # an lq node: its lease ends with it
+
+    @property
+    def once(self) -> bool:
+        return self.ready is None
+
+
+def services(instance: Instance) -> tuple[Service, ...]:
+    """All services, each after those that it needs."""
+    return (
+        *_stores(instance),
+        *_media(instance),
+        *_steps(instance),
+        _kamailio(instance),
+        *(_node(instance, n, name) for n, name in enumerate(NODES, start=1)),
+        *_business(instance),
+    )
+
+
+def selected(table: Iterable[Service], only: str) -> tuple[Service, ...]:
+    """The services named in `only` (comma-separated; empty: all), needing each other only.
+
+    Raises ValueError for a name that is not in the table.
+    """
+    table = tuple(table)
+    wanted = {name.strip() for name in only.split(",") if name.strip()}
+    unknown = wanted - {service.name for service in table}
+    if unknown:
+        raise ValueError(f"LCALL_ONLY names no service: {', '.join(sorted(unknown))}")
+    if not wanted:
+        return table
+    return tuple(service for service in table if service.name in wanted)
+
+
+def environment(instance: Instance, own: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a process gets: a few variables of ours, LCALL_HOME, and its own. Nobody sees another's password."""
+    return {
+        **{name: environ[name] for name in KEPT if name in environ},
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONUNBUFFERED": "1",
+        "LCALL_HOME": str(instance.home.path),
+        **own,
+    }
+
+
+def redis_url(instance: Instance, user: str) -> str:
+    return f"redis://{user}:{instance.secrets.redis[user]}@127.0.0.1:{instance.ports.redis}/0"
+
+
+def postgres_dsn(instance: Instance) -> str:
+    return f"postgresql://lcall:{instance.secrets.postgres}@127.0.0.1:{instance.ports.postgres}/{DATABASE}"
+
+
+def api_variables(instance: Instance) -> dict[str, str]:
+    """What a client of LQ-SDK needs."""
+    return {
+        "LCALL_API": f"http://127.0.0.1:{instance.ports.api}",
+        "LCALL_SDK_TOKEN_FILE": str(instance.home.sdk_token),
+    }
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def _python(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *words)
+
+
+def _both(*ports: int) -> tuple[Listener, ...]:
+    """SIP: UDP and TCP."""
+    return tuple(listener for port in ports for listener in (("udp", port), ("tcp", port)))
+
+
+def _local(port: int) -> str:
+    return f"127.0.0.1:{port}"
+
+
+def _stores(instance: Instance) -> tuple[Service, ...]:
+    home, ports = instance.home, instance.ports
+    return (
+        Service(
+            "postgres",
+            (
+                str(instance.postgres_bin / "postgres"),
+                *("-D", str(home.postgres / "data"), "-p", str(ports.postgres)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home.postgres}"),
+            ),
+            probes.Postgres(home.postgres, ports.postgres, "lcall", DATABASE),
+            address=_local(ports.postgres),
+            listens=(("tcp", ports.postgres),),
+            stop=SIGINT,  # "fast": ends sessions; SIGTERM would wait for them
+            grace_s=20,
+            user=instance.database_user,
+        ),
+        Service(
+            "redis",
+            ("redis-server", str(home.redis / "redis.conf")),
+            probes.Redis(ports.redis, "ops", instance.secrets.redis["ops"]),
+            address=_local(ports.redis),
+            listens=(("tcp", ports.redis),),
+        ),
+        Service(
+            "redis-rtpengine",
+            ("redis-server", str(home.redis_rtpengine / "redis.conf")),
+            probes.Redis(ports.redis_rtpengine),
+            address=_local(ports.redis_rtpengine),
+            listens=(("tcp", ports.redis_rtpengine),),
+        ),
+    )
+
+
+def _media(instance: Instance) -> tuple[Service, ...]:
+    home, ports = instance.home, instance.ports
+    return (
+        Service(
+            "rtpengine",
+            rtpengine(instance),
+            probes.Ng(ports.ng),
+            needs=("redis-rtpengine",),
+            address=_local(ports.ng),
+            listens=(("udp", ports.ng), ("tcp", ports.ng_tcp), ("tcp", ports.rtpengine_cli)),
+        ),
+        Service(
+            "mixer",
+            _python("lq.media.mixer"),
+            probes.Mixer(home.run / "mixer.sock"),
+            address=_local(ports.mixer_rtp),
+            listens=(("udp", ports.mixer_rtp),),
+            environment=_mixer_variables(instance),
+        ),
+    )
+
+
+def rtpengine(instance: Instance) -> tuple[str, ...]:
+    """The command line; the reason for each option stands in rtpengine/README.md."""
+    home, ports = instance.home, instance.ports
+    return (
+        "rtpengine",
+        "--config-file=none",  # Debian's /etc/rtpengine/rtpengine.conf would be read, and its ports taken
+        "--table=-1",  # no kernel module
+        "--foreground",
+        "--log-stderr",
+        "--log-level=5",
+        "--interface=127.0.0.1",
+        f"--listen-ng={_local(ports.ng)}",
+        f"--listen-tcp-ng={_local(ports.ng_tcp)}",
+        "--dtmf-log-ng-tcp",  # each key to every lq
+        f"--listen-cli={_local(ports.rtpengine_cli)}",
+        f"--port-min={ports.rtp_first}",
+        f"--port-max={ports.rtp_last}",
+        f"--recording-dir={home.spool}",
+        "--recording-method=pcap",
+        "--recording-format=raw",
+        "--timeout=3600",  # it counts RTP heard only: 60 s would cut a silent caller off a prompt
+        "--silent-timeout=3600",
+        "--delete-delay=0",
+        f"--redis={_local(ports.redis_rtpengine)}/1",
+        "--no-redis-required",  # a Redis that hangs or is gone costs 0.2 s once, not every call
+        "--redis-cmd-timeout=100",
+        "--redis-connect-timeout=100",
+        "--redis-allowed-errors=2",
+        "--redis-disable-time=5",
+    )
+
+
+def _mixer_variables(instance: Instance) -> dict[str, str]:
+    return {
+        "LQ_MIXER": str(instance.home.run / "mixer.sock"),
+        "LQ_MIXER_RTP": _local(instance.ports.mixer_rtp),
+        "LQ_PROMPTS": f"{instance.home.prompts}:{CHECKOUT / 'lq/media/prompts'}",
+    }
+
+
+def _steps(instance: Instance) -> tuple[Service, ...]:
+    dsn = {"LCALL_POSTGRES_DSN": postgres_dsn(instance)}
+    seed = {**dsn, "LCALL_REDIS_URL": redis_url(instance, "api"), "LCALL_GATEWAY_PORT": str(instance.ports.gateway)}
+    return (
+        Service("migrate", _python("ops.migrate"), None, needs=("postgres",), environment=dsn),
+        Service("seed", _python("lq.config.seed"), None, needs=("migrate", "redis"), environment=seed),
+    )
+
+
+def _kamailio(instance: Instance) -> Service:
+    home, ports = instance.home, instance.ports
+    run = str(home.kamailio)
+    return Service(
+        "kamailio",
+        (
+            "kamailio",
+            *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
+            *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
+        ),
+        probes.Sip(ports.sip),
+        needs=("redis",),
+        address=_local(ports.sip),
+        listens=(*_both(ports.sip, ports.sip_internal), ("tcp", ports.sip_tls), ("tcp", ports.sip_wss)),
+        environment={
+            "KAMAILIO_SIP": _local(ports.sip),
+            "KAMAILIO_TLS": _local(ports.sip_tls),
+            "KAMAILIO_WSS": _local(ports.sip_wss),
+            "KAMAILIO_INTERNAL": _local(ports.sip_internal),
+            "LCALL_REDIS_URL": redis_url(instance, "kamailio"),
+        },
+        # Each time: a script that does not import must not take the place of one that runs.
+        before=(_python("kamailio.render", run),),
+    )
+
+
+def _node(instance: Instance, n: int, name: str) -> Service:
+    port = instance.ports.lq_first + n
+    return Service(
+        name,
+        _python("lq.node", name),
+        probes.Sip(port),
+        needs=("redis", "rtpengine", "mixer"),
+        address=_local(port),
+        listens=_both(port),
+        environment={
+            "LQ_NODE": name,
+            "LQ_SIP": _local(port),
+            "LQ_EDGE": _local(instance.ports.sip_internal),
+            "LQ_NG": _local(instance.ports.ng),
+            "LQ_NG_TCP": _local(instance.ports.ng_tcp),
+            "LCALL_SPOOL": str(instance.home.spool),
+            "LCALL_REDIS_URL": redis_url(instance, "lq"),
+            **_mixer_variables(instance),
+        },
+        node=True,
+    )
+
+
+def _business(instance: Instance) -> tuple[Service, ...]:
+    home, ports = instance.home, instance.ports
+    dsn = {"LCALL_POSTGRES_DSN": postgres_dsn(instance)}
+    recordings = {"LCALL_RECORDINGS": str(home.recordings)}
+    return (
+        Service(
+            "api",
+            _python("lq.api"),
+            probes.Http(ports.api, "/v1/health"),
+            needs=("redis", "migrate"),
+            address=f"http://{_local(ports.api)}",
+            listens=(("tcp", ports.api),),
+            environment={
+                **dsn,
+                **recordings,
+                "LCALL_REDIS_URL": redis_url(instance, "api"),
+                "LCALL_API_LISTEN": _local(ports.api),
+                "LCALL_SDK_TOKEN_FILE": str(home.sdk_token),
+            },
+        ),
+        Service(
+            "journal",
+            _python("lq.ledger.journal"),
+            probes.Touched(home.run / "journal.ready"),
+            needs=("redis", "migrate"),
+            environment={**dsn, "LCALL_REDIS_URL": redis_url(instance, "journal")},
+        ),
+        Service(
+            "worker",
+            _python("lq.worker"),
+            probes.Touched(home.run / "worker.ready"),
+            needs=("migrate",),
+            environment=dsn,
+        ),
+        Service(
+            "recorder",
+            _python("recorder"),
+            probes.Touched(home.run / "recorder.ready"),
+            needs=("redis",),
+            environment={
+                **recordings,
+                "LCALL_SPOOL": str(home.spool),
+                "LCALL_REDIS_URL": redis_url(instance, "recorder"),
+            },
+        ),
+        Service(
+            "web",
+            _python("lcall_web"),
+            probes.Http(ports.web, "/healthz"),
+            needs=("migrate",),
+            address=f"http://{_local(ports.web)}",
+            listens=(("tcp", ports.web),),
+            environment={**dsn, **api_variables(instance), "LCALL_WEB_LISTEN": _local(ports.web)},
+        ),
+    )
+
+
+# -- configuration files of the stores ---------------------------------------------------------------------------------
+
+# What the function library does inside FCALL is done with the caller's rights.
+_LIVE: Final = "+@connection +@read +@write +@transaction +fcall +fcall_ro +time -@dangerous -function"
+ACL: Final[Mapping[str, str]] = {
+    "ops": "~* &* +@all",
+    "kamailio": f"~{{lcall}}:* {_LIVE} +function|list +function|load",
+    "lq": f"~{{lcall}}:* {_LIVE} +function|list +function|load",
+    "api": f"~{{lcall}}:* {_LIVE} +function|list +function|load",
+    "journal": "~{lcall}:events +@connection +@stream +info",
+    "recorder": "~{lcall}:events +@connection +xadd",
+}
+
+
+def redis_acl(secrets: Secrets) -> str:
+    """users.acl of the center's Redis: a user for each process, none for a stranger (Redis ACL file format)."""
+    lines = [f"user {name} on >{secrets.redis[name]} resetchannels {rights}" for name, rights in ACL.items()]
+    return "\n".join(["user default off", *lines, ""])
+
+
+def redis_conf(directory: Path, port: int) -> str:
+    """The live state survives a restart of Redis but for its last second; it is never evicted."""
+    return _conf(
+        directory,
+        port,
+        ("appendonly yes", "appendfsync everysec", "maxmemory 1gb", f'aclfile "{directory / "users.acl"}"'),
+    )
+
+
+def redis_rtpengine_conf(directory: Path, port: int) -> str:
+    """What rtpengine restores itself from. It offers no ACL user, so the default one may do no harm to the machine."""
+    return _conf(
+        directory,
+        port,
+        (
+            "appendonly no",
+            "maxmemory 256mb",
+            "user default on nopass ~* resetchannels &* +@all -@admin -@scripting -@dangerous +info +keys",
+        ),
+    )
+
+
+def _conf(directory: Path, port: int, own: Iterable[str]) -> str:
+    common = (
+        "bind 127.0.0.1",
+        f"port {port}",
+        "daemonize no",
+        f'dir "{directory}"',
+        'logfile ""',
+        'save ""',
+        "maxmemory-policy noeviction",
+    )
+    return "\n".join([*common, *own, ""])

@@ -1,0 +1,51 @@
+"""What the runner tells the `lcall` command and the tests: $LCALL_HOME/run/state.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from ops.home import Home, write_private
+
+State = Literal["waiting", "starting", "ready", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    service: str
+    pid: int  # 0: no process
+    address: str
+    state: State
+    log: str
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Center:
+    runner: int  # its pid
+    port_base: str  # LCALL_PORT_BASE, "" = the demo world's addresses
+    ready: bool  # everything stood once
+    started_at: str  # RFC 3339, UTC
+    services: tuple[Status, ...]
+
+    def of(self, service: str) -> Status:
+        """Raises KeyError for a service that this center does not have."""
+        for status in self.services:
+            if status.service == service:
+                return status
+        raise KeyError(service)
+
+
+def write(home: Home, center: Center) -> None:
+    write_private(home.state, json.dumps(asdict(center), indent=1))
+
+
+def read(home: Home) -> Center | None:
+    """What was last written here; whether that center still runs is told by `home.locked`."""
+    try:
+        found = json.loads(home.state.read_text())
+    except FileNotFoundError:
+        return None
+    services = tuple(Status(**status) for status in found.pop("services"))
+    return Center(**found, services=services)
