@@ -24,6 +24,7 @@ from lq.live.errors import LiveUnavailable
 
 CLIENTS: Final = 500
 PATIENCE_S: Final = 10.0  # with a client that does not take what is sent
+GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1
 TRY_AGAIN: Final = 1013  # RFC 6455 §7.4, IANA registry: the client may come again
 
 TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -97,15 +98,17 @@ async def _websocket(request: Request, wanted: Wanted, after: str) -> None:
     protocol = request.transport.get_protocol()
     assert isinstance(protocol, WebSocketProtocol)
     socket = await protocol.websocket_handshake(request)
-    task = asyncio.current_task()
-    assert task is not None
-    clients.add(task)
-    request.app.websocket_tasks.add(task)
+    serving = asyncio.create_task(_serve(socket, feed, wanted, after))
+    clients.add(serving)
+    request.app.websocket_tasks.add(serving)  # these Sanic cancels before it stops
     try:
-        await _serve(socket, feed, wanted, after)
+        await serving
+    except asyncio.CancelledError:
+        serving.cancel()
+        socket.end_connection(GOING_AWAY)  # the request ends well: its connection is all that there was to it
     finally:
-        clients.discard(task)
-        request.app.websocket_tasks.discard(task)
+        clients.discard(serving)
+        request.app.websocket_tasks.discard(serving)
 
 
 async def _serve(socket: WebsocketImplProtocol, feed: Feed, wanted: Wanted, after: str) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import httpx
@@ -16,7 +16,6 @@ import pytest
 from lq.contacts.contact import Contact
 from lq.ledger.events import Event
 from lq.ledger.projection import project
-from lq.live import keys
 from lq.live.redis import Live
 from lq.sdk import ApiError, ApiUnavailable
 from lq.trunks.numbers import Number
@@ -216,12 +215,13 @@ async def test_a_recording_and_any_part_of_its_audio(api: Api, rows: asyncpg.Con
             await lq.recording("none-r1")
 
 
-@pytest.mark.parametrize("path", ["../sdk.token", "/etc/hostname", "2026/../../sdk.token", ""])
-async def test_no_path_leads_out_of_the_store(api: Api, rows: asyncpg.Connection, path: str) -> None:
-    await recorded(api, rows, path)
+async def test_no_path_leads_out_of_the_store(api: Api, rows: asyncpg.Connection) -> None:
     async with api.http() as http:
-        answer = await http.get("/v1/recordings/c1-r1/audio")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_audio")
+        await recorded(api, rows)
+        for path in ("../sdk.token", "/etc/hostname", "2026/../../sdk.token", ""):
+            await rows.execute("update recording set path = $1", path)
+            answer = await http.get("/v1/recordings/c1-r1/audio")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_audio"), path
         assert (await http.get("/v1/recordings/..%2Fsdk.token/audio")).status_code == 404
 
 
@@ -280,54 +280,47 @@ async def test_only_with_the_token(api: Api) -> None:
             pytest.fail("an event without a token")
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "content", "status", "field"),
-    [
-        ("GET", "/v1/agents?limit=0", b"", 400, "limit"),
-        ("GET", "/v1/agents?limit=501", b"", 400, "limit"),
-        ("GET", "/v1/agents?limit=٣", b"", 400, "limit"),
-        ("GET", "/v1/contacts?state=odd", b"", 400, "state"),
-        ("GET", "/v1/cdrs?from=yesterday", b"", 400, "from"),
-        ("GET", "/v1/cdrs?from=2026-11-24T08:00:00", b"", 400, "from"),
-        ("GET", "/v1/cdrs?cursor=abc", b"", 400, "cursor"),
-        ("GET", "/v1/cdrs?result=odd", b"", 400, "result"),
-        ("GET", "/v1/cdrs?number=%00", b"", 400, "number"),
-        ("GET", "/v1/events?after=x", b"", 400, "after"),
-        ("GET", "/v1/events?topics=weather", b"", 400, "topics"),
-        ("POST", "/v1/agents/1001/pause", b"{", 400, ""),
-        ("POST", "/v1/agents/1001/pause", b"[]", 400, ""),
-        ("POST", "/v1/agents/1001/pause", b'{"reason": 5}', 422, "reason"),
-        ("POST", "/v1/agents/1001/wrap-up", b'{"done": "yes"}', 422, "done"),
-        ("PUT", "/v1/config/queues/a", b'{"id": "b", "name": "x"}', 422, "id"),
-        ("PUT", "/v1/config/queues/a%20b", b'{"name": "x"}', 422, "id"),
-        ("GET", "/v1/nothing", b"", 404, None),
-        ("PATCH", "/v1/agents", b"", 405, None),
-        ("PUT", "/v1/config/queues/a", b'"' + b"x" * 1_100_000 + b'"', 413, None),
-    ],
-)
-async def test_what_cannot_be_read_is_refused_in_the_one_shape(
-    api: Api, method: str, path: str, content: bytes, status: int, field: str | None
-) -> None:
-    async with api.http() as http:
-        answer = await http.request(method, path, content=content)
-    assert answer.status_code == status, answer.text
-    error = answer.json()["error"]
-    assert error["field"] == field and error["code"] and error["message"]
+UNREADABLE: Final[list[tuple[str, str, bytes, int, str | None]]] = [
+    ("GET", "/v1/agents?limit=0", b"", 400, "limit"),
+    ("GET", "/v1/agents?limit=501", b"", 400, "limit"),
+    ("GET", "/v1/agents?limit=٣", b"", 400, "limit"),
+    ("GET", "/v1/contacts?state=odd", b"", 400, "state"),
+    ("GET", "/v1/cdrs?from=yesterday", b"", 400, "from"),
+    ("GET", "/v1/cdrs?from=2026-11-24T08:00:00", b"", 400, "from"),
+    ("GET", "/v1/cdrs?cursor=abc", b"", 400, "cursor"),
+    ("GET", "/v1/cdrs?result=odd", b"", 400, "result"),
+    ("GET", "/v1/cdrs?number=%00", b"", 400, "number"),
+    ("GET", "/v1/events?after=x", b"", 400, "after"),
+    ("GET", "/v1/events?topics=weather", b"", 400, "topics"),
+    ("POST", "/v1/agents/1001/pause", b"{", 400, ""),
+    ("POST", "/v1/agents/1001/pause", b"[]", 400, ""),
+    ("POST", "/v1/agents/1001/pause", b'{"reason": 5}', 422, "reason"),
+    ("POST", "/v1/agents/1001/wrap-up", b'{"done": "yes"}', 422, "done"),
+    ("PUT", "/v1/config/queues/a", b'{"id": "b", "name": "x"}', 422, "id"),
+    ("PUT", "/v1/config/queues/a%20b", b'{"name": "x"}', 422, "id"),
+    ("GET", "/v1/nothing", b"", 404, None),
+    ("PATCH", "/v1/agents", b"", 405, None),
+]
 
 
-async def test_a_client_that_asks_too_often_is_told_when_to_come_again(api: Api) -> None:
+async def test_what_cannot_be_read_is_refused_in_the_one_shape(api: Api) -> None:
     async with api.http() as http:
-        answers = await asyncio.gather(*(http.get("/v1/nothing") for _ in range(40)))
-        assert {answer.status_code for answer in answers} == {404}
-    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as http:
-        seen: set[int] = set()
-        for _ in range(80):
-            batch = await asyncio.gather(*(http.get("/v1/openapi.json") for _ in range(50)))
-            seen |= {answer.status_code for answer in batch}
-            if 429 in seen:
-                assert all(a.headers["Retry-After"] == "1" for a in batch if a.status_code == 429)
-                return
-    pytest.fail(f"4000 requests, answers {seen}")
+        for method, path, content, status, field in UNREADABLE:
+            answer = await http.request(method, path, content=content)
+            assert answer.status_code == status, (path, content, answer.text)
+            error = answer.json()["error"]
+            assert error["field"] == field and error["code"] and error["message"], (path, content)
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(api: Api) -> None:
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "PUT /v1/config/queues/a HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n"
+    writer.write(f"{head}Authorization: Bearer {TOKEN}\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b'"too_large"' in answer
+    writer.close()
+    await writer.wait_closed()
 
 
 # -- OpenAPI -----------------------------------------------------------------------------------------------------------
@@ -376,7 +369,3 @@ async def test_a_client_whose_api_is_gone_is_told_so(api: Api) -> None:
     async with api.client() as lq:
         with pytest.raises(ApiUnavailable):
             await lq.agents()
-
-
-async def test_events_stream_key_is_the_one_of_the_live_state() -> None:
-    assert keys.EVENTS == "{lcall}:events"

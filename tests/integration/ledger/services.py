@@ -186,6 +186,7 @@ class Program(Service):
     """A `python -m …` of the project, its log in a file."""
 
     log: Path
+    environ: dict[str, str]
 
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -203,7 +204,7 @@ def program(module: str, environ: dict[str, str], log: Path) -> Iterator[Program
             stderr=out,
             start_new_session=True,
         )
-    running = Program(process, log)
+    running = Program(process, log, environ)
     try:
         yield running
     finally:
