@@ -200,7 +200,7 @@ def id_pair(id: str) -> tuple[int, int]:
 
 async def is_behind(redis: Redis, checkpoint: str) -> bool:
     """Whether the stream ends before the checkpoint: it is another stream, begun anew by a clock that stood earlier."""
-    if not await redis.exists(keys.EVENTS):
+    if not await redis.xlen(keys.EVENTS):
         return False
     info: Mapping[str, Any] = await redis.xinfo_stream(keys.EVENTS)
     last = info["last-generated-id"]
@@ -209,8 +209,7 @@ async def is_behind(redis: Redis, checkpoint: str) -> bool:
 
 async def trim(redis: Redis, checkpoint: str, keep_ms: int = KEEP_MS) -> None:
     """Drops what lies behind the checkpoint and is older than `keep_ms`; warns before Redis is full."""
-    seconds, _ = await redis.time()
-    oldest = min(id_pair(checkpoint)[0], int(seconds) * 1000 - keep_ms)
+    oldest = min(id_pair(checkpoint)[0], time.time_ns() // 1_000_000 - keep_ms)
     await redis.xtrim(keys.EVENTS, minid=f"{max(0, oldest)}-0", approximate=True)
     memory: Mapping[str, Any] = await redis.info("memory")
     limit = int(memory.get("maxmemory", 0))

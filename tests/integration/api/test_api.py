@@ -6,23 +6,28 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import httpx
 import pytest
 
+from lq.config import publish, seed
 from lq.contacts.contact import Contact
 from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import ApiError, ApiUnavailable
 from lq.trunks.numbers import Number
+from ops.services import ACL
+from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
 from tests.unit.ledger.lives import START, Life, answered_call
 
-from .conftest import TOKEN, Api
+from .conftest import TOKEN, Api, serving
 from .schema import violations
 
 WAV = bytes(range(256)) * 1000
@@ -359,6 +364,25 @@ async def test_the_openapi_document_is_true(api: Api, live: Live, rows: asyncpg.
             assert violations(answer.json(), described, document) == [], path
             if isinstance(answer.json(), dict) and path not in ("/v1/health",):
                 assert answer.json(), path
+
+
+async def test_it_needs_no_more_of_redis_than_it_is_given(
+    dsn: str, redis_server: services.Redis, live: Live, rows: asyncpg.Connection, tmp_path: Path
+) -> None:
+    rights = ACL["api"].split()
+    await live._redis.execute_command("ACL", "SETUSER", "api", "on", ">secret", "resetchannels", *rights)
+    await seed.seed(rows)
+    await publish.publish(rows, live)
+    await live.phone("8001", True, 60_000)
+    url = redis_server.url.replace("//", "//api:secret@")
+    async with serving(dsn, url, tmp_path) as api, api.client() as lq:
+        assert (await lq.sign_in("1001", "8001")).state == "ready"
+        assert len(await lq.agents()) == 102 and (await lq.queue("sales")).ready == 1
+        async with aclosing(lq.events(after="0")) as events:
+            assert (await anext(events)).subject
+        await lq.put_document("queues", "vip", {"name": "贵宾"})
+        assert "vip" in await live.config("queues")
+    assert "NOPERM" not in api.running.text()
 
 
 # -- absences ----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from lq.ledger.events import Event
 from lq.ledger.journal import Overtaken, Store, connected, next_entries, trim
 from lq.live import keys
 from ops.migrate import migrate
+from ops.services import ACL
 from tests.unit.ledger.lives import START, Life, agent_event, answered_call
 
 from . import services
@@ -81,6 +82,18 @@ async def test_one_answered_call_with_recording_and_wrap_up(
     assert tuple(recording)[:3] == ("stored", "2026/11/24/c1-r1.wav", 42_000) and "start_s" in recording["gaps"]
     kinds = [row["kind"] for row in await rows.fetch("select kind from segment order by n")]
     assert kinds == ["ivr", "queue", "ring", "talk", "hold", "talk", "wrap_up"]
+
+
+async def test_it_needs_no_more_of_redis_than_it_is_given(
+    dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis, tmp_path: Path
+) -> None:
+    await stream.execute_command("ACL", "SETUSER", "journal", "on", ">secret", "resetchannels", *ACL["journal"].split())
+    await add(stream, answered_call())
+    environ = {"LCALL_POSTGRES_DSN": dsn, "LCALL_HOME": str(tmp_path)}
+    environ["LCALL_REDIS_URL"] = redis_server.url.replace("//", "//journal:secret@")
+    with program("lq.ledger.journal", environ, tmp_path / "journal.log") as running:
+        await at_end_of_stream(stream, rows)
+        assert "warning" not in running.text()
 
 
 async def test_events_that_come_twice_or_late_change_nothing(
