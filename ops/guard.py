@@ -45,26 +45,26 @@ class Guard:
                 elif not self._hear(os.read(0, 64)):
                     poll.unregister(0)
             if self._deadline is not None and time.monotonic() >= self._deadline:
-                self._signal_all(signal.SIGKILL)
+                _signal(_descendants(), signal.SIGKILL)
                 self._deadline = None
             self._reap()
         return self._status
 
     def end_the_rest(self) -> None:
-        """Ends what the program has left behind, in its group and out of it."""
-        self._signal_all(signal.SIGKILL)
-        while children := _children():
-            for pid in children:
-                os.kill(pid, signal.SIGKILL)  # a child of ours until we reap it: nobody else can have the number
-            for pid in children:
-                os.waitpid(pid, 0)  # its own children become ours now
+        """Ends what the program has left behind; the children of what ends become ours, until there are none."""
+        while left := _descendants():
+            _signal(left, signal.SIGKILL)
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
 
     def _patience_ms(self) -> int | None:
         return None if self._deadline is None else max(0, int((self._deadline - time.monotonic()) * 1000) + 1)
 
     def _hear(self, words: bytes) -> bool:
         if words.startswith(b"kill"):
-            self._signal_all(signal.SIGKILL)
+            _signal(_descendants(), signal.SIGKILL)
         elif words.startswith(b"stop"):
             self._ask_to_leave(self._grace_s)
         elif not words:
@@ -75,13 +75,7 @@ class Guard:
         until = time.monotonic() + grace_s
         self._deadline = until if self._deadline is None else min(self._deadline, until)
         os.kill(self.program, self._stop)
-        self._signal_all(signal.SIGCONT)  # a stopped process cannot leave
-
-    def _signal_all(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self.program, number)
-        except ProcessLookupError:
-            return  # the whole group is gone
+        _signal(_descendants(), signal.SIGCONT)  # a stopped process cannot leave
 
     def _reap(self) -> None:
         while True:
@@ -95,10 +89,16 @@ class Guard:
                 self._status = os.waitstatus_to_exitcode(status)
 
 
-def _children() -> list[int]:
-    """Our children, zombies too."""
-    own = os.getpid()
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(name) == own]
+def _descendants() -> list[int]:
+    """Everything below us, in whatever group: PostgreSQL gives each of its processes one of its own."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            children.setdefault(_parent(name), []).append(int(name))
+    found = list(children.get(os.getpid(), ()))
+    for pid in found:  # it grows as we go
+        found += children.get(pid, ())
+    return found
 
 
 def _parent(pid: str) -> int:
@@ -106,7 +106,15 @@ def _parent(pid: str) -> int:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
             return int(stat.read().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):
-        return 0  # it ended while we looked
+        return -1  # it ended while we looked
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
 
 
 def _become(user: str) -> None:

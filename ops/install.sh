@@ -32,7 +32,7 @@ cluster=/etc/postgresql-common/createcluster.conf
 
 put_back() { # $1: a file that we replaced; what was there, or what the package brought, takes its place again
     rm -f "$1"
-    for kept in "$1.before-lcall" "$1.dpkg-dist" "$1.dpkg-new"; do
+    for kept in "$1.before-lcall" "$1.dpkg-dist"; do
         [ -e "$kept" ] && [ ! -e "$1" ] && mv "$kept" "$1"
     done
     return 0
@@ -42,7 +42,7 @@ restore() { put_back "$policy"; put_back "$cluster"; }
 
 put_instead() { # $1: a file, $2: its text while packages are installed
     mkdir -p "$(dirname "$1")"
-    [ -e "$1" ] && mv "$1" "$1.before-lcall"
+    [ ! -e "$1" ] || [ -e "$1.before-lcall" ] || mv "$1" "$1.before-lcall"
     printf '%s\n' "$2" >"$1"
 }
 
