@@ -26,6 +26,7 @@ from lq.live.kemi import Caller, Gone, LiveUnavailable, Reserved
 HA1: Final = 1  # pv_auth_check: the password is given as HA1
 SAME_USER: Final = 1  # … and From (REGISTER: To) names the user who answers
 QOP_AUTH, STALE = 1, 16  # auth_challenge
+ANSWER_LATER: Final = 2  # save(): we send its answer ourselves
 ONE_BINDING: Final = 4  # save(): the newest contact of an extension replaces the one before
 # RFC 3261 §16.3: all of the module's checks that cost no legitimate device, with Proxy-Require (512)
 SANITY: Final = 17_895 + 512
@@ -206,6 +207,11 @@ class Edge:
             if KSR.is_WSX():
                 KSR.hdr.append("X-LQ-Phone: media=webrtc\r\n")
         KSR.hdr.append(f"X-LQ-Source: {source}\r\n")
+        KSR.rr.record_route()
+        KSR.tm.t_on_reply("ksr_reply_from_lq")
+        if trunk is None:
+            # its transaction stands since it was challenged, without the changes made here: the next node would miss them
+            KSR.tm.t_save_lumps()
         self._to_node(())
 
     def _to_node(self, tried: tuple[str, ...]) -> None:
@@ -213,10 +219,6 @@ class Edge:
         if address is None:
             reply(policy.BUSY)
             return
-        if not tried:
-            KSR.rr.record_route()
-            KSR.tm.t_on_reply("ksr_reply_from_lq")
-            KSR.tm.t_save_lumps()  # else the next node would get the request without what was added here
         self._send_to_lq(address, tried, "ksr_failure_node")
 
     def _send_to_lq(self, address: str, tried: tuple[str, ...], on_failure: str) -> None:
@@ -273,15 +275,17 @@ class Edge:
         if KSR.is_WSX() or KSR.nathelper.nat_uac_test(BEHIND_NAT) > 0:
             KSR.nathelper.fix_nated_register()
             KSR.setbflag(NATED)
-        if KSR.registrar.save("location", ONE_BINDING) < 0:
-            KSR.sl.sl_reply_error()
+        if KSR.registrar.save("location", ONE_BINDING | ANSWER_LATER) < 0:
+            KSR.registrar.reg_send_reply()
             return
         left_s = self._binding(ext)[1]
         try:
             self._caller.phone(ext, left_s > 0, left_s * 1000)
-        except LiveUnavailable:
+        except LiveUnavailable as error:
+            KSR.warn(f"registration of {ext} is published later: {error}\n")
             until = int((time.time() + left_s) * 1000) if left_s else 0
             KSR.htable.sht_sets("unpublished", ext, str(until))
+        KSR.registrar.reg_send_reply()  # who has the answer may count on being published
 
     def _binding(self, ext: str) -> tuple[str, int]:
         """Contact of the extension's registration and the seconds it has left; ("", 0) for none."""

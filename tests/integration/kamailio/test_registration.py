@@ -1,0 +1,133 @@
+"""Digest registration against credentials from Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from lq.live.redis import Live
+from tests.integration.kamailio.edge import Edge, Peer, credentials, edge
+from tests.integration.live.center import documents
+
+
+async def test_registration_is_stored_and_published(sip: Edge, live: Live) -> None:
+    phone = sip.peer("8002")
+    before = await live.last_event()
+    answer = phone.register("demo-8002", expires=300)
+    assert answer.code == 200
+    assert f"<sip:8002@127.0.0.1:{phone.port}>;expires=300" in answer.header("Contact")
+    [event] = await live.events(before)
+    assert (event.type, event.data) == ("phone_changed", {"phone": "8002", "registered": True})
+    before = await live.last_event()
+    assert phone.register("demo-8002", expires=0).code == 200
+    assert [e.data["registered"] for e in await live.events(before)] == [False]
+    assert (await live.phone_state("8002")).registered_until == 0
+
+
+async def test_newest_binding_replaces_the_one_before(sip: Edge, lq: Peer) -> None:
+    old, new = sip.peer("8003"), sip.peer("8003")
+    assert old.register("demo-8003").code == 200
+    answer = new.register("demo-8003")
+    assert len(answer.headers("Contact")) == 1 and str(new.port) in answer.header("Contact")
+    lq.send(lq.request("INVITE", "sip:8003@phones.lq.internal", user="lq"))
+    new.expect("INVITE")
+    assert old.is_left_alone()
+
+
+def test_wrong_password_and_unknown_user_get_the_same_answers(sip: Edge) -> None:
+    known, unknown = sip.peer("8001"), sip.peer("7777")
+    answers = []
+    for peer in (known, unknown):
+        peer.send(peer.request("REGISTER", "sip:lcall", to=f"<sip:{peer.name}@lcall>"))
+        challenge = peer.final()
+        refused = peer.register("wrong")
+        answers.append((challenge.code, refused.first, [line.split(":")[0] for line in refused.text.split("\r\n")]))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 401 and answers[0][1] == "SIP/2.0 403 Forbidden"
+
+
+def test_a_user_registers_nobody_else(sip: Edge) -> None:
+    peer = sip.peer("8001")
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8002@lcall>"))
+    line = credentials(peer.final(), "8001", "demo-8001", "REGISTER", "sip:lcall")
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8002@lcall>", headers=[line]))
+    assert peer.final().code == 403
+
+
+def test_credentials_cannot_be_played_again(sip: Edge) -> None:
+    peer, thief = sip.peer("8001"), sip.peer("8001")
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>"))
+    challenge = peer.final()
+    line = credentials(challenge, "8001", "demo-8001", "REGISTER", "sip:lcall")
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>", headers=[line]))
+    assert peer.final().code == 200
+    thief.send(thief.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>", headers=[line]))
+    again = thief.final()
+    assert again.code == 401 and "stale=true" in again.header("WWW-Authenticate")
+    next_line = credentials(challenge, "8001", "demo-8001", "REGISTER", "sip:lcall", nc=2)
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>", headers=[next_line]))
+    assert peer.final().code == 200, "a rising count may use the nonce again"
+
+
+def test_a_retransmitted_register_gets_the_same_answer(sip: Edge) -> None:
+    peer = sip.peer("8001")
+    peer.send(peer.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>"))
+    line = credentials(peer.final(), "8001", "demo-8001", "REGISTER", "sip:lcall")
+    request = peer.request("REGISTER", "sip:lcall", to="<sip:8001@lcall>", headers=[line])
+    peer.send(request)
+    assert peer.final().code == 200
+    peer.send(request)
+    assert peer.final().code == 200
+
+
+async def test_new_password_and_disabled_phone_are_followed(sip: Edge, live: Live) -> None:
+    peer = sip.peer("8005")
+    assert peer.register("demo-8005").code == 200
+    phones = documents()["phones"]
+    phones["8005"]["enabled"] = False
+    await live.publish(await live.config_version() + 1, {"phones": phones})
+    for _ in range(40):
+        if peer.register("demo-8005").code == 403:
+            break
+        await asyncio.sleep(0.05)  # the keeper looks twice a second; nothing tells us when it has
+    else:
+        raise AssertionError("a disabled phone still registers")
+
+
+def invite(caller: Peer, ext: str) -> int:
+    caller.send(caller.request("INVITE", f"sip:{ext}@phones.lq.internal", user="lq"))
+    return caller.final().code
+
+
+def answer_one(phone: Peer) -> None:
+    phone.answer(phone.expect("INVITE"), 486, "Busy Here")
+
+
+async def test_registrations_survive_kill_and_redis_away(tmp_path: Path) -> None:
+    with edge(tmp_path) as sip:
+        await sip.publish(documents())
+        sip.start()
+        phone, fresh = sip.peer("8001"), sip.peer("8004")
+        assert phone.register("demo-8001").code == 200
+        sip.kill()
+        sip.start()
+        lq = sip.lq("lq1-aaaaaaaa")
+        lq.send(lq.request("INVITE", "sip:8001@phones.lq.internal", user="lq"))
+        assert phone.expect("INVITE").uri == f"sip:8001@127.0.0.1:{phone.port}"
+
+        os.kill(sip.redis.pid, signal.SIGSTOP)
+        assert phone.register("demo-8001").code == 200, "credentials are cached"
+        assert fresh.register("demo-8004").code == 200
+        assert fresh.register("wrong").code == 403
+        os.kill(sip.redis.pid, signal.SIGCONT)
+        live = Live(sip.redis_url)
+        try:
+            for _ in range(60):
+                if (await live.phone_state("8004")).registered_until:
+                    return
+                await asyncio.sleep(0.05)  # until the keeper has caught up
+            raise AssertionError("the registration was never published")
+        finally:
+            await live.close()
