@@ -1,0 +1,138 @@
+"""One center for a whole test session, shared by all xdist workers; kill tests start centers of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import inspect
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.center import Center, reserve
+
+DIRECTORY: Final = "LCALL_TEST_DIRECTORY"  # of the session; workers inherit it
+CONTROLLER: Final = "LCALL_TEST_CONTROLLER"  # pid of the process whose end ends the session
+FIRST: Final = ("architecture", "unit", "contract", "model", "integration", "scenarios")
+ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
+
+OwnCenter = Callable[..., Center]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    directory = tempfile.mkdtemp(prefix="lcall-test-", dir="/tmp")  # short: UNIX sockets below it
+    os.chmod(directory, 0o755)  # PostgreSQL runs as another user when we are root
+    os.environ[DIRECTORY] = directory
+    os.environ[CONTROLLER] = str(os.getpid())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """In the controller, after the last worker: the shared center ends, and nothing is left."""
+    if hasattr(config, "workerinput") or DIRECTORY not in os.environ:
+        return
+    directory = Path(os.environ.pop(DIRECTORY))
+    if (directory / "center.json").exists():
+        _attached(directory).stop()
+    shutil.rmtree(directory)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs nothing comes first; unit tests may leave no task behind."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)
+    for item in items:
+        if "unit" in item.path.parts and isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.fixturenames.append("no_task_left")
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = [task for task in asyncio.all_tasks() - before if not task.done() and task is not asyncio.current_task()]
+    assert not left, f"the test left tasks behind: {left}"
+
+
+# -- centers -----------------------------------------------------------------------------------------------------------
+
+
+def _attached(directory: Path) -> Center:
+    return Center(directory / "center", json.loads((directory / "center.json").read_text())["port_base"])
+
+
+@pytest.fixture(scope="session")
+def center() -> Iterator[Center]:
+    """The session's center, with the demo world; whoever needs it first starts it. Do not kill anything in it."""
+    directory = Path(os.environ[DIRECTORY])
+    with (directory / "center.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "center.json").exists():
+            started = reserve(directory / "center")
+            started.start(together_with=int(os.environ[CONTROLLER]))
+            (directory / "center.json").write_text(json.dumps({"port_base": started.port_base}))
+            yield_from = started
+        else:
+            yield_from = _attached(directory)
+    yield yield_from
+
+
+@pytest.fixture
+def own_center(request: pytest.FixtureRequest) -> Iterator[OwnCenter]:
+    """`own_center()` starts a center that the test may do anything to; `own_center(LCALL_ONLY="redis")` a part of one."""
+    started: list[Center] = []
+    directory = Path(tempfile.mkdtemp(prefix="own-", dir=os.environ[DIRECTORY]))
+    directory.chmod(0o755)
+
+    def start(**environ: str) -> Center:
+        new = reserve(directory / f"c{len(started)}", environ)
+        started.append(new)
+        new.start(together_with=os.getpid())
+        return new
+
+    start.started = started  # type: ignore[attr-defined]  # for the report of a failure
+    yield start
+    for each in started:
+        each.stop()
+    shutil.rmtree(directory)
+
+
+# -- what a failure leaves ---------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and call.when != "teardown":
+        for center in _centers(getattr(item, "funcargs", {})):
+            report.sections += [(f"{center.path.name}: {name}", text) for name, text in center.logs().items()]
+            _keep(center, item.nodeid)
+    return report
+
+
+def _centers(arguments: dict[str, Any]) -> list[Center]:
+    own = getattr(arguments.get("own_center"), "started", [])
+    return [value for value in arguments.values() if isinstance(value, Center)] + list(own)
+
+
+def _keep(center: Center, test: str) -> None:
+    """Whole logs and the spool's captures, for whoever looks later."""
+    place = ARTIFACTS / re.sub(r"[^\w.-]+", "_", test)[-120:] / center.path.name
+    for source in (center.home.log, center.home.spool / "pcaps"):
+        if source.exists():
+            shutil.copytree(source, place / source.name, dirs_exist_ok=True)
