@@ -44,7 +44,8 @@ async def _active(request: Request, number: str) -> Json:
     for start in range(0, len(ids), AT_ONCE):
         states = await asyncio.gather(*(live.contact(id) for id in ids[start : start + AT_ONCE]))
         found = (contact_json(json.loads(state.snapshot)) for state in states if state and state.snapshot)
-        page += [contact for contact in found if _has(contact, number)]
+        # One whose legs are still being cleared is over for everyone who looks.
+        page += [contact for contact in found if contact["state"] != "ended" and _has(contact, number)]
         if len(page) > size:
             break
     return {"items": page[:size], "next": page[size - 1]["id"] if len(page) > size else None}
@@ -97,7 +98,8 @@ async def _command(request: Request, contact: str, verb: str, body: Json) -> Jso
         over = await _from_history(request, contact)
         raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
     if "error" in reply:
-        error = reply["error"]
-        raise Refusal(int(reply["status"]), error["code"], error["message"], present=reply.get("contact"))
+        error, status = reply["error"], int(reply["status"])
+        present = await one(request, contact) if status == 409 else None
+        raise Refusal(status, error["code"], error["message"], present=present)
     found: Json = reply["contact"]
     return found

@@ -146,12 +146,20 @@ async def test_hanging_up_is_done_by_the_owner(api: Api, live: Live, rows: async
     await waiting_contact(live, "c9")
 
     async def owner() -> dict[str, Any]:
-        [(_, message)] = await live.inbox("lq1-00000001", block_ms=5000)
-        await live.reply(message["reply_to"], {"status": 200, "contact": {**shown, "state": "ended"}})
+        [(id, message)] = await live.inbox("lq1-00000001", block_ms=5000)
+        await live.taken("lq1-00000001", id)
+        await live.reply(message["reply_to"], answer)
         return message
 
     async with api.client() as lq, api.http() as http:
         shown = (await http.get("/v1/contacts/c9")).json()
+        answer: dict[str, Any] = {"status": 409, "error": {"code": "ended", "message": "the contact has ended"}}
+        working = asyncio.create_task(owner())
+        with pytest.raises(ApiError, match="409 ended") as refused:
+            await lq.hang_up("c9")
+        assert refused.value.present is not None and refused.value.present["id"] == "c9"
+        await working
+        answer = {"status": 200, "contact": {**shown, "state": "ended"}}
         working = asyncio.create_task(owner())
         ended = await lq.hang_up("c9", "1001")
         assert ended.state == "ended"
