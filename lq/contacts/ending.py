@@ -16,7 +16,7 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
         return
     let_agent_go(turn)
     left_line(turn, "abandoned" if ended_by == "caller" else result)
-    turn.end_segment(ended_by)
+    turn.end_segments(ended_by)
     turn.set(state="ending", result=result, ended_by=ended_by, cause=cause, ended_at=turn.now, menu=None)
     turn.set(deadlines={"cleared": turn.now + CLEARING_MS})
     for leg in turn.contact.legs.values():

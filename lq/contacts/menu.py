@@ -73,5 +73,5 @@ def _perform(turn: Turn, position: ivr.Position, action: ivr.Action) -> None:
 
 def _leave(turn: Turn, reason: str) -> None:
     turn.emit("contact_ivr_left", n=turn.n, reason=reason)
-    turn.end_segment(reason)
+    turn.end_segments(reason)
     turn.set(menu=None)

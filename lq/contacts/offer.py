@@ -17,7 +17,7 @@ def reserved(turn: Turn, given: inputs.Reserved) -> None:
     queue, n = turn.queue, max(turn.contact.legs) + 1
     offer = Offer(given.agent, given.phone, given.reservation, n)
     turn.set(state="offering", offer=offer)
-    turn.segment("ring", queue=turn.contact.queue, agent=given.agent)
+    turn.inner_segment("ring", queue=turn.contact.queue, agent=given.agent)
     for name in ("ask", "position"):
         turn.deadline(name, None)
     turn.deadline("ring", turn.now + queue.ring_s * 1000)
@@ -120,7 +120,7 @@ def not_taken(turn: Turn, leg: int, outcome: str, sip: int, cause: int) -> None:
     ending.let_agent_go(turn, outcome, sip, cause)
     turn.set(state="queueing")
     queue = turn.queue
-    turn.segment("queue", outcome, queue=turn.contact.queue)
+    turn.end_segments(outcome, "ring")
     if queue.position_every_s:
         turn.deadline("position", turn.now + queue.position_every_s * 1000)
     line = turn.contact.line

@@ -117,5 +117,5 @@ def music(turn: Turn, given: inputs.Played) -> None:
 def leave(turn: Turn, reason: str, prompt: str) -> None:
     """Nobody will serve the caller: he is told so, then the call ends."""
     ending.left_line(turn, reason)
-    turn.end_segment(reason)
+    turn.end_segments(reason)
     inbound.announce(turn, (turn.prompt(prompt),), f"end:no_agent:{NORMAL}")

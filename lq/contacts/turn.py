@@ -86,21 +86,29 @@ class Turn:
 
     # -- segments (R3) ----------------------------------------------------------------------------------------------
     def segment(self, kind: str, reason_of_last: str = "", *, queue: str = "", agent: str = "") -> int:
-        """The last segment ends, a new one begins; its number."""
-        self.end_segment(reason_of_last)
+        """Whatever goes on ends, a new segment begins; its number."""
+        self.end_segments(reason_of_last)
+        return self.inner_segment(kind, queue=queue, agent=agent)
+
+    def inner_segment(self, kind: str, *, queue: str = "", agent: str = "") -> int:
+        """A segment within the one that goes on: phones ring while the caller keeps his place in the queue."""
         n = len(self.contact.segments) + 1
         self.set(segments=(*self.contact.segments, Segment(n, kind, self.now, queue, agent)))
         return n
 
-    def end_segment(self, reason: str = "") -> None:
-        if self.contact.segments and not self.contact.segments[-1].ended_at:
-            last = replace(self.contact.segments[-1], ended_at=self.now, reason=reason)
-            self.set(segments=(*self.contact.segments[:-1], last))
+    def end_segments(self, reason: str = "", kind: str = "") -> None:
+        """Those that go on end: all, or those of a kind."""
+        ended = (
+            replace(s, ended_at=self.now, reason=reason) if not s.ended_at and kind in ("", s.kind) else s
+            for s in self.contact.segments
+        )
+        self.set(segments=tuple(ended))
 
     @property
     def n(self) -> int:
-        """Number of the segment that is going on (0: none)."""
-        return len(self.contact.segments)
+        """Number of the innermost segment that goes on, else of the last (0: none)."""
+        going_on = (segment.n for segment in reversed(self.contact.segments) if not segment.ended_at)
+        return next(going_on, len(self.contact.segments))
 
     # -- the agent whom we hold -----------------------------------------------------------------------------------
     def agent_op(self, op: str, offer: Offer, outcome: str = "", **extra: int) -> None:

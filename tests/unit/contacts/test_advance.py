@@ -15,7 +15,8 @@ from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import STATES, Contact
 from lq.contacts.view import contact_json
-from lq.ledger.events import TYPES
+from lq.ledger import fold
+from lq.ledger.events import TYPES, Event
 
 MAIN = json.loads((Path(__file__).parents[3] / "sql/demo/main_flow.json").read_text("utf-8"))
 BOOK = Book(
@@ -41,10 +42,13 @@ class Life:
         self.now = 1_700_000_000_000
         first = inputs.Incoming("c1", source, caller, called, "offer", "lq1-1")
         self.contact, self.effects = rule.begin(first, self.now, BOOK)
+        self.ledger: list[Event] = []
         self.events = self._emitted()
 
     def _emitted(self) -> list[str]:
-        return [effect.event.type for effect in self.effects if isinstance(effect, do.Emit)]
+        emitted = [effect.event for effect in self.effects if isinstance(effect, do.Emit)]
+        self.ledger += emitted
+        return [event.type for event in emitted]
 
     def take(self, given: inputs.Input, after_ms: int = 10) -> list[do.Effect]:
         self.now += after_ms
@@ -128,6 +132,27 @@ def test_a_call_goes_through_notice_menu_queue_and_talk() -> None:
         assert life.events.count(wanted) == 1, wanted
     assert [segment.kind for segment in life.contact.segments] == ["ivr", "queue", "ring", "talk"]
     assert all(segment.ended_at for segment in life.contact.segments)
+
+
+def test_phones_ring_within_the_wait_as_the_ledger_tells_it() -> None:
+    life = Life().offered()
+    life.take(inputs.Rejected(2, 486))
+    life.take(inputs.Reserved(2, "1001", "8001", 18, "sales"))
+    life.take(inputs.MediaReady(3, MEDIA, "", "agent offer"))
+    life.take(inputs.Accepted(3, "agent answer"))
+    shown = [(segment.n, segment.kind, segment.reason) for segment in life.contact.segments]
+    assert shown == [
+        (1, "ivr", "queue"),
+        (2, "queue", "answered"),
+        (3, "ring", "busy"),
+        (4, "ring", "answered"),
+        (5, "talk", ""),
+    ]
+    folded = fold.contact(life.ledger)
+    assert folded is not None
+    assert [(s.n, s.kind, s.started_at, s.ended_at or 0) for s in folded.segments] == [
+        (s.n, s.kind, s.started_at, s.ended_at) for s in life.contact.segments
+    ]
 
 
 def test_the_agent_hangs_up_first() -> None:
