@@ -210,7 +210,7 @@ class Edge:
         KSR.rr.record_route()
         KSR.tm.t_on_reply("ksr_reply_from_lq")
         if trunk is None:
-            # its transaction stands since it was challenged, without the changes made here: the next node would miss them
+            # its transaction stands since the challenge, without the changes made here: the next node would miss them
             KSR.tm.t_save_lumps()
         self._to_node(())
 

@@ -28,8 +28,8 @@ from lq.live.errors import LiveError
 from lq.live.redis import Live
 from lq.media.mixer.client import Mixer
 from lq.media.rtpengine import RtpEngine
-from lq.sip import events as sip
 from lq.sip.agent import UserAgent
+from lq.sip.events import Event, Incoming, Stray
 from lq.sip.shell import Shell
 
 log = structlog.get_logger()
@@ -162,17 +162,17 @@ class Node:
             case other:
                 log.error("message of an unknown type in the inbox", type=other)
 
-    # -- SIP ------------------------------------------------------------------------------------------------------------
-    def _happened(self, event: sip.Event) -> None:
+    # -- SIP ----------------------------------------------------------------------------------------------------------
+    def _happened(self, event: Event) -> None:
         match event:
-            case sip.Incoming():
+            case Incoming():
                 self._incoming(event)
-            case sip.Stray():
+            case Stray():
                 self.agent.refuse(event, 481, now=self.shell.now())
             case _:
                 self.sip.happened(event)
 
-    def _incoming(self, event: sip.Incoming) -> None:
+    def _incoming(self, event: Incoming) -> None:
         now = self.shell.now()
         headers = {name.lower(): values for name, values in event.headers.items()}
         source = headers.get("x-lq-source", [""])[0].replace(" ", "")

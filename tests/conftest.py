@@ -92,7 +92,7 @@ def center() -> Iterator[Center]:
 
 @pytest.fixture
 def own_center(request: pytest.FixtureRequest) -> Iterator[OwnCenter]:
-    """`own_center()` starts a center that the test may do anything to; `own_center(LCALL_ONLY="redis")` a part of one."""
+    """`own_center()` starts a center that the test may do anything to; with LCALL_ONLY="redis,…" a part of one."""
     started: list[Center] = []
     directory = Path(tempfile.mkdtemp(prefix="own-", dir=os.environ[DIRECTORY]))
     directory.chmod(0o755)

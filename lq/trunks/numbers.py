@@ -2,8 +2,8 @@
 
 `raw` is what arrived, `e164` is what is stored and compared (+86…; a short number such as 95588 or 110 has no E.164
 form and stands for itself), `published` is what people know and dial back. Sources: ITU-T E.164; the numbering plan
-(MIIT, 电信网编号计划): area codes 10 and 2x with eight-digit subscribers, [3-9]xx with seven or eight; mobiles 1[3-9] with
-eleven digits; 400 and 800 with ten; short numbers 1xx…, 95xxx, 96xxx.
+(MIIT, 电信网编号计划): area codes 10 and 2x with eight-digit subscribers, [3-9]xx with seven or eight; mobiles 1[3-9]
+with eleven digits; 400 and 800 with ten; short numbers 1xx…, 95xxx, 96xxx.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def caller(raw: str, rule: NumberRule) -> Number:
 def called(raw: str, rule: NumberRule) -> Number:
     """The called party's number: an access number in any of the forms that the trunk's rule allows.
 
-    `rule.landing` maps each landing number (as the carrier knows it) to the published number. A trunk that delivers only
-    the last n digits is matched by those; where two landing numbers share them the number stays unread, never guessed.
+    `rule.landing` maps each landing number (as the carrier knows it) to the published number. A trunk that delivers
+    only the last n digits is matched by those; where two landing numbers share them it stays unread, never guessed.
     """
     digits = _digits(raw) or ""
     whole = _read(raw, digits, rule)

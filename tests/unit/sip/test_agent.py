@@ -316,11 +316,13 @@ def test_odd_but_legal_messages_are_read() -> None:
     """Pieces of RFC 4475 (3.1.1.1 wsinv and others): folding, compact names, spaces, case, quoted commas."""
     data = (
         b"INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:vivekg@chair-dnrc.example.com ;"
-        b'   tag    = 1918181833n\r\nfrom   : "J Rosenberg \\\\\\""       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\n'
+        b'   tag    = 1918181833n\r\nfrom   : "J Rosenberg \\\\\\""       <sip:jdrosen@example.com>\r\n  ;\r\n'
+        b"  tag = 98asjd8\r\n"
         b"MaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.ndaksdj@192.0.2.1\r\nCSeq: 0009\r\n  INVITE\r\n"
         b"v:  SIP  /   2.0  /UDP\r\n    192.0.2.2;branch=390skdjuw\r\ns :\r\nNewFangledHeader:   new\r\n continued\r\n"
         b"Route: <sip:services.example.com;lr;unknownwith=value;unknown-no-value>\r\n"
-        b'm:"Quoted string \\"\\"" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\n'
+        b'm:"Quoted string \\"\\"" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n'
+        b"  secondparam ; q = 0.33\r\n\r\n"
     )
     message = parse(data)
     assert isinstance(message, Request) and message.method == "INVITE"

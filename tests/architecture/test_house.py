@@ -1,0 +1,110 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+CHECKOUT: Final = Path(__file__).parents[2]
+ROOMS: Final = ("lq", "kamailio", "recorder", "ops", "lcall_web")
+MODULES: Final = sorted(path for room in ROOMS for path in (CHECKOUT / room).rglob("*.py"))
+LONGEST: Final = 500
+VENDORED: Final = ("lcall_web/static/", "requirements.lock")
+BINARY: Final = (".al", ".wav", ".png", ".jpg", ".webp", ".ico", ".woff2", ".pcap", ".mo")
+
+# Rooms of rules, see "Rules are pure" in pyproject.toml: there the imports, here what needs no import.
+RULES: Final = ("lq/acd", "lq/ivr", "lq/trunks", "lq/contacts", "lq/sip", "lq/ledger/fold.py", "lq/ledger/events.py")
+SHELLS: Final = ("lq/contacts/owner.py", "lq/contacts/media_desk.py", "lq/contacts/sip_desk.py", "lq/sip/shell.py")
+CLOCKS: Final = {"now", "today", "utcnow"}
+
+# Each with what is meant by it; written so that this file does not hold them itself.
+FORBIDDEN: Final = {
+    "a room without a name": r"(?<![-\w])util" + r"s(?![-\w])",
+    "something left undone": r"\b(TO" + r"DO|FIX" + r"ME|X{3}|HA" + r"CK)\b",
+    "a place on one machine": r"(?<![\w.}])/(work|root|home)/",
+    "a registry's host": r"https?://[\w.-]*(py"
+    + r"pi|python"
+    + r"hosted|npm"
+    + r"js|jsdel"
+    + r"ivr|unp"
+    + r"kg|mirror)[\w.-]*",
+}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT))
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every text file of the repository that people of this house wrote."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for file in listed:
+        path = CHECKOUT / file
+        if path.is_file() and not file.startswith(VENDORED) and path.suffix not in BINARY:
+            yield file, path.read_text(encoding="utf-8")
+
+
+def trees(*below: str) -> Iterator[tuple[str, ast.Module]]:
+    for path in MODULES:
+        if not below or name(path).startswith(below):
+            yield name(path), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_only_kemi_knows_kamailio() -> None:
+    found = {
+        module
+        for module, tree in trees()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "KSR" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "KSR")
+    }
+    assert found == {"kamailio/kemi.py"}
+
+
+def test_modules_fit_in_the_head() -> None:
+    long = {name(path): n for path in MODULES if (n := len(path.read_text("utf-8").splitlines())) > LONGEST}
+    assert not long
+
+
+def test_every_module_begins_with_its_promise() -> None:
+    silent = [module for module, tree in trees() if tree.body and not ast.get_docstring(tree)]
+    assert not silent
+
+
+def test_rules_open_no_file_and_read_no_clock() -> None:
+    found = [
+        f"{module}:{node.lineno} {ast.unparse(node.func)}"
+        for module, tree in trees(*RULES)
+        if module not in SHELLS
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id in ("open", "input"))
+            or (isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS)
+        )
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("meaning", FORBIDDEN)
+def test_words_that_do_not_belong_here(meaning: str) -> None:
+    pattern = re.compile(FORBIDDEN[meaning])
+    found = [
+        f"{file}:{n}: {line.strip()[:100]}"
+        for file, text in texts()
+        for n, line in enumerate([file, *text.splitlines()])
+        if pattern.search(line)
+    ]
+    assert not found
