@@ -236,6 +236,10 @@ class Edge:
             env=self.environ,
             check=True,
         )
+        self.run()
+
+    def run(self) -> None:
+        """Starts what was rendered, or changed since."""
         with (self.home / "kamailio.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command(self.directory), stdout=log, stderr=log, start_new_session=True, env=self.environ
@@ -279,11 +283,24 @@ class Edge:
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            until = time.monotonic() + 5
+            while not _is_free(self.outside):  # its workers are not our children: nobody tells when the last has gone
+                assert time.monotonic() < until, "Kamailio's workers outlive a kill -9 of their group"
+                time.sleep(0.005)
 
     def close_peers(self) -> None:
         for peer in self.peers:
             peer.close()
         self.peers.clear()
+
+
+def _is_free(address: tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(address)
+        except OSError:
+            return False
+    return True
 
 
 @contextlib.contextmanager
