@@ -9,7 +9,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from sipmessage import URI, Address, Request, Response
 
 from tests.simulator import causes, hearing, sdp, sip
@@ -18,6 +17,7 @@ from tests.simulator.causes import NORMAL
 from tests.simulator.channels import Channel
 from tests.simulator.hearing import Heard
 from tests.simulator.rtp import Saying, Stream
+from tests.simulator.speech import as_samples
 
 if TYPE_CHECKING:
     from tests.simulator.gateway import Gateway
@@ -105,10 +105,7 @@ class Call:
 
     def say(self, samples: Samples | bytes | int, *, repeat: bool = False) -> Saying:
         """Samples, A-law, or the frequency of a tone that goes on."""
-        if isinstance(samples, int):
-            at = np.arange(RATE) / RATE
-            samples, repeat = (3300 * np.sin(2 * np.pi * samples * at)).astype(np.int16), True
-        return self.stream.say(samples, repeat)
+        return self.stream.say(as_samples(samples), repeat or isinstance(samples, int))
 
     def be_quiet(self) -> None:
         self.stream.be_quiet()

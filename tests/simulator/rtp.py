@@ -95,10 +95,9 @@ class Stream:
         """Where our voice goes; None: nowhere, it is quiet on the wire."""
         self._to = peer
 
-    def say(self, samples: Samples | bytes, repeat: bool = False) -> Saying:
-        """Replaces what is being said. Samples, or A-law."""
-        frames = audio.frames(samples if isinstance(samples, np.ndarray) else audio.decode(samples))
-        before, self._saying = self._saying, Saying(frames, repeat)
+    def say(self, samples: Samples, repeat: bool = False) -> Saying:
+        """Replaces what is being said."""
+        before, self._saying = self._saying, Saying(audio.frames(samples), repeat)
         if before is not None:
             before.said.set()
         return self._saying

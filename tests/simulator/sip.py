@@ -254,7 +254,7 @@ class Wire(asyncio.DatagramProtocol):
     def later(self, after: float, what: Callable[..., None], *given: object) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(after, what, *given)
 
-    def send(self, message: Message | bytes, to: Peer) -> None:
+    def send(self, message: Request | Response | bytes, to: Peer) -> None:
         if self._transport and not self._transport.is_closing():
             self._transport.sendto(message if isinstance(message, bytes) else bytes(message), to)
 
