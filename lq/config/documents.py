@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 KINDS: Final = ("agents", "phones", "queues", "trunks", "numbers", "flows", "settings")
 
+SAY: Final = "say:"  # a prompt of this form is a text to be spoken, not the name of an item
+
 RecordingPolicy = Literal["none", "talk", "whole"]
 
 
@@ -95,6 +97,11 @@ class Flow:
     nodes: Mapping[str, Mapping[str, Any]]
     name: str = ""
     version: int = 1
+
+
+def text_of(prompt: str) -> str | None:
+    """The text of a prompt of the form `say:<text>`; None for the name of an item."""
+    return prompt[len(SAY) :].strip() if prompt.startswith(SAY) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 A change is one transaction: the rows and the new version. Publication follows it and swaps all kinds as they stood at
 one version, so that two publishers cannot lose each other's change; one that failed is made up for by `republish`.
+Texts that flows say are handed to the worker in the same transaction.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from lq.config.documents import KINDS
-from lq.config.validation import FieldError, references, validate
+from lq.config.documents import KINDS, Settings
+from lq.config.validation import FieldError, Kinds, references, validate
+from lq.ivr import flow
 from lq.live.errors import Stale
 
 
@@ -88,7 +90,9 @@ async def put(
             " changed_by = excluded.changed_by, changed_at = now()",
             rows,
         )
-        await _check_references(connection)
+        kinds = await _check_references(connection)
+        if any(kind in ("flows", "settings") for kind, _ in documents):
+            await _have_spoken(connection, kinds)
     return [Document(kind, body["id"], version, dict(body)) for kind, body in documents]
 
 
@@ -116,7 +120,7 @@ async def _expect(connection: asyncpg.Connection, kind: str, id: str, version: i
         raise Changed(present)
 
 
-async def _check_references(connection: asyncpg.Connection) -> None:
+async def _check_references(connection: asyncpg.Connection) -> Kinds:
     rows = await connection.fetch("select kind, id, version, body from config_document")
     kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in rows:
@@ -124,6 +128,19 @@ async def _check_references(connection: asyncpg.Connection) -> None:
     errors = references(kinds)
     if errors:
         raise Refused(errors)
+    return kinds
+
+
+async def _have_spoken(connection: asyncpg.Connection, kinds: Kinds) -> None:
+    """One piece of work for each text that a flow says, in the center's language; the worker skips what it has."""
+    center = kinds.get("settings", {}).get("center", {})
+    language = center.get("language", Settings().language)
+    said = {text for body in kinds.get("flows", {}).values() for text in flow.texts(body["nodes"])}
+    await connection.executemany(
+        "insert into outbox (kind, body) select 'speak', $1::jsonb where not exists"
+        " (select from outbox where kind = 'speak' and body = $1::jsonb and state = 'queued')",
+        [(json.dumps({"text": text, "language": language}, ensure_ascii=False),) for text in sorted(said)],
+    )
 
 
 async def publish(connection: asyncpg.Connection, live: Publisher) -> int:

@@ -10,15 +10,18 @@ Node kinds, each an object in `Flow.nodes`:
     {"kind": "menu",   "prompt": "menu_main", "keys": {"1": "sales"}, "timeout_s": 5, "tries": 3,
                        "wrong_key": "wrong_key", "no_key": "no_key", "otherwise": "bye"}
     {"kind": "queue",  "queue": "sales"}    {"kind": "agent", "agent": "1001"}    {"kind": "hang_up"}
+
+A prompt (`prompt`, `wrong_key`, `no_key`) is the name of an item, or `say:<text>`, which the worker renders.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lq.config.documents import Flow
+from lq.config.documents import Flow, text_of
 
 KEYS: Final = "0123456789*#"
 # kind -> (required keys, optional keys, keys that name another node)
@@ -34,6 +37,9 @@ NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[s
     "agent": (frozenset({"agent"}), frozenset(), frozenset()),
     "hang_up": (frozenset(), frozenset(), frozenset()),
 }
+PROMPTS: Final = ("prompt", "wrong_key", "no_key")
+PROMPT_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+LONGEST_TEXT: Final = 500  # characters: some two minutes
 MAX_STEPS: Final = 50  # nodes passed without a wait; more is a circle
 
 
@@ -104,11 +110,32 @@ def _node_faults(flow: Flow, node: Mapping[str, Any]) -> list[str]:
     given = frozenset(node) - {"kind", "x", "y", "name"}
     found = [f"{key!r} is missing" for key in sorted(required - given)]
     found += [f"{key!r} is not known here" for key in sorted(given - required - optional)]
+    found += [f"{key!r} {fault}" for key in PROMPTS if key in node for fault in _prompt_faults(node[key])]
     targets = [node[key] for key in sorted(arrows & given)]
     if kind == "menu" and isinstance(node.get("keys"), Mapping):
         found += [f"{key!r} is no key of a telephone" for key in node["keys"] if key not in KEYS or len(key) != 1]
         targets += list(node["keys"].values())
     return found + [f"leads to {target!r}, which does not exist" for target in targets if target not in flow.nodes]
+
+
+def _prompt_faults(prompt: Any) -> list[str]:
+    if not isinstance(prompt, str):
+        return ["must be the name of a prompt, or say:<text>"]
+    text = text_of(prompt)
+    if text is None:
+        named = PROMPT_NAME.fullmatch(prompt)
+        return [] if named else [f"{prompt[:40]!r} is no name of a prompt; a text to be spoken begins with say:"]
+    if not any(character.isalnum() for character in text):
+        return ["has nothing to say"]
+    if len(text) > LONGEST_TEXT:
+        return [f"is too long to be said: {len(text)} characters, at most {LONGEST_TEXT}"]
+    return []
+
+
+def texts(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the nodes of a flow say that is no prompt by name, each text once."""
+    prompts = (node[key] for node in nodes.values() for key in PROMPTS if isinstance(node.get(key), str))
+    return list(dict.fromkeys(text for prompt in prompts if (text := text_of(prompt))))
 
 
 def _arrows(node: Mapping[str, Any]) -> list[str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from lq import process
+from lq.media.prompts import spoken
+from lq.media.tts.cache import SpokenTexts
+from lq.media.tts.engine import Espeak
 from lq.worker import outbox, retention
 
 log = structlog.get_logger()
@@ -26,12 +30,20 @@ async def ping(body: Mapping[str, Any]) -> None:
     log.info("ping", **{key: str(value) for key, value in body.items()})
 
 
-HANDLERS: Final[Mapping[str, outbox.Handler]] = {"ping": ping}
+def handlers(home: Path) -> Mapping[str, outbox.Handler]:
+    """Each kind of work and who does it."""
+    texts = SpokenTexts(home / "prompts", Espeak())
+
+    async def speak(body: Mapping[str, Any]) -> None:
+        rendered = await texts.render(body["text"], body["language"])
+        log.info("text spoken", item=spoken(body["text"], body["language"]), rendered=rendered)
+
+    return {"ping": ping, "speak": speak}
 
 
 class Worker:
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    def __init__(self, dsn: str, handlers: Mapping[str, outbox.Handler]) -> None:
+        self._dsn, self._handlers = dsn, handlers
         self._cleaned_at = -RETENTION_EVERY_S
         self._failures = 0
 
@@ -55,7 +67,7 @@ class Worker:
             found = await outbox.claim(connection)
             self._failures = 0
             for work in found:
-                await outbox.do(connection, work, HANDLERS)
+                await outbox.do(connection, work, self._handlers)
             if time.monotonic() >= self._cleaned_at + RETENTION_EVERY_S:
                 deleted = await retention.apply(connection)
                 self._cleaned_at = time.monotonic()
@@ -67,7 +79,8 @@ class Worker:
 async def main() -> None:
     process.log_to_stderr(NAME)
     asked_to_leave = process.end_signal()
-    running = asyncio.create_task(Worker(process.variable("LCALL_POSTGRES_DSN")).run())
+    worker = Worker(process.variable("LCALL_POSTGRES_DSN"), handlers(Path(process.variable("LCALL_HOME"))))
+    running = asyncio.create_task(worker.run())
     process.say_ready(NAME)
     leaving = asyncio.create_task(asked_to_leave.wait())
     await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)

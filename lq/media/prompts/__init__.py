@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
+from lq.config.documents import text_of
+
 LANGUAGES: Final = ("zh", "en")
-SAY: Final = "say:"  # a prompt of this form is a text to be spoken, not the name of an item
 LARGEST: Final = 99_999_999
 
 _KEYS: Final = {"*": "star", "#": "hash", "+": "plus"}
@@ -22,11 +23,6 @@ def prompt(name: str, language: str) -> str:
     """The item of a prompt as flows name it: a shipped or recorded one, or `say:<text>`."""
     text = text_of(name)
     return f"{language}/{name}" if text is None else spoken(text, language)
-
-
-def text_of(name: str) -> str | None:
-    """The text of a prompt of the form `say:<text>`; None for the name of an item."""
-    return name[len(SAY) :].strip() if name.startswith(SAY) else None
 
 
 def spoken(text: str, language: str) -> str:

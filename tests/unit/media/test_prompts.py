@@ -74,5 +74,3 @@ def test_a_prompt_is_an_item_by_name_or_a_text_to_be_spoken() -> None:
     assert said == prompts.prompt("say:今天休息。", "zh") == prompts.spoken("今天休息。", "zh")
     assert said != prompts.prompt("say:今天休息", "zh")
     assert prompts.prompt("say:hello", "en") != prompts.prompt("say:hello", "zh")
-    assert prompts.text_of("menu_main") is None
-    assert prompts.text_of("say:") == ""
