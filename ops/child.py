@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ops.home import CHECKOUT
-
 GUARD: Final = str(Path(__file__).with_name("guard.py"))
 
 
@@ -31,21 +29,23 @@ class Child:
         environment: Mapping[str, str],
         output: int,
         lock: int,
+        cwd: Path,
         user: str = "",
+        heard: Path = Path(os.devnull),
         stop: signal.Signals = signal.SIGTERM,
         grace_s: float = 10.0,
     ) -> Child:
-        """Starts the program; `output` takes what it says, `lock` is held until it has gone (0: none)."""
+        """Starts the program; `heard` is its stdin, `output` takes what it says, `lock` is held until it has gone."""
         guard = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", GUARD, "--stop", stop.name, "--grace", str(grace_s), "--user", user),
-            *("--", *argv),
+            *("--input", str(heard), "--", *argv),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
-            cwd=CHECKOUT,
+            cwd=cwd,
             env=dict(environment),
             start_new_session=True,
-            pass_fds=(lock,) if lock else (),
+            pass_fds=(lock,),
         )
         assert guard.stdout is not None
         _, _, pid = (await guard.stdout.readline()).decode().partition(" ")

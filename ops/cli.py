@@ -12,14 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Final
 
 from ops import home, probes, screen, state, up
 from ops.instance import instance
+from ops.runner import STOP_WITHIN_S
 from ops.services import Instance, environment, services
 from ops.state import Center, Status
-
-STOP_WITHIN_S: Final = 40.0  # the sum of what the slowest services may take
+from ops.up import LEAVES_WITHIN_S
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -27,7 +26,10 @@ def main(words: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except home.HomeError as error:
+    except BrokenPipeError:  # `lcall logs | head`
+        sys.stdout = None
+        return 0
+    except (home.HomeError, OSError) as error:
         if options.json:
             print(json.dumps({"error": {"message": str(error)}}, ensure_ascii=False))
         else:
@@ -35,9 +37,6 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `lcall logs | head`
-        sys.stdout = None
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,14 +120,12 @@ async def _asked(running: Instance, center: Center) -> list[Status]:
 
 def _stop(options: argparse.Namespace) -> int:
     running, center = _running()
-    try:
+    if state.runs(center):  # else it was killed, and what it started is on its way out
         os.kill(center.runner, signal.SIGTERM)
-    except ProcessLookupError:
-        pass  # it was killed; what it started is on its way out
-    until = time.monotonic() + STOP_WITHIN_S
+    until = time.monotonic() + STOP_WITHIN_S + LEAVES_WITHIN_S
     while home.locked(running.home):  # a lock cannot be awaited with a limit
         if time.monotonic() > until:
-            raise home.HomeError(f"呼叫中心没有停止 the center has not stopped within {STOP_WITHIN_S:.0f} s")
+            raise home.HomeError(f"呼叫中心没有停止 the center has not stopped; see {running.home.log}")
         time.sleep(0.02)
     print(json.dumps({"stopped": True}) if options.json else "已停止 stopped")
     return 0
@@ -150,7 +147,7 @@ def _logs(options: argparse.Namespace) -> int:
 def _call(options: argparse.Namespace) -> int:
     running, _ = _running()
     words = [sys.executable, "-m", up.DEMONSTRATION, *(["--json"] if options.json else [])]
-    return subprocess.call(words, cwd=home.CHECKOUT, env=up.demonstration_variables(running))
+    return subprocess.call(words, env=up.demonstration_variables(running))
 
 
 def _agents(options: argparse.Namespace) -> int:

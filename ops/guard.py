@@ -22,6 +22,8 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 ORPHANED_S: Final = 2.0  # grace when the runner is gone: nobody waits in order any more
 NOT_STARTED: Final = 127
+# Ctrl-C, a closed terminal, a machine that shuts down: the runner hears them too, and ends all in order.
+OTHERS_BUSINESS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _LIBC: Final = ctypes.CDLL(None)
 
 
@@ -124,18 +126,18 @@ def _become(user: str) -> None:
     os.setuid(account.pw_uid)
 
 
-def _execute(argv: list[str], user: str, guard: int) -> NoReturn:
+def _execute(argv: list[str], user: str, heard: str, guard: int) -> NoReturn:
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+        for number in (*OTHERS_BUSINESS, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        os.dup2(os.open(heard, os.O_RDONLY), 0)
         if user:
             _become(user)
         # After setuid, which clears it; the guard may have died before.
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != guard:
             os._exit(NOT_STARTED)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
         os.closerange(3, 1024)
         os.execvp(argv[0], argv)
@@ -156,6 +158,7 @@ def main() -> None:
     parser.add_argument("--stop", default="SIGTERM")
     parser.add_argument("--grace", type=float, default=10.0)
     parser.add_argument("--user", default="")
+    parser.add_argument("--input", default=os.devnull)
     parser.add_argument("program", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     argv = options.program[1:] if options.program[:1] == ["--"] else options.program
@@ -165,12 +168,12 @@ def main() -> None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C and a closed terminal are the runner's business
+    for number in OTHERS_BUSINESS:
         signal.signal(number, signal.SIG_IGN)
     own = os.getpid()
     program = os.fork()
     if program == 0:
-        _execute(argv, options.user, own)
+        _execute(argv, options.user, options.input, own)
     _say(f"pid {program}")
     guard = Guard(program, signal.Signals[options.stop], options.grace)
     status = guard.watch(died)

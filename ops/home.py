@@ -7,13 +7,16 @@ import json
 import os
 import pwd
 import secrets
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
-LONGEST: Final = 80  # characters: UNIX sockets below it must fit into 107 (unix(7))
+LONGEST: Final = 80  # bytes: UNIX sockets below it must fit into 107 (unix(7))
+ROOM_TO_START: Final = 256 << 20  # bytes: an empty database cluster, its log, and some recordings
 REDIS_USERS: Final = ("ops", "kamailio", "lq", "api", "journal", "recorder")
 
 
@@ -94,8 +97,8 @@ def home(environ: Mapping[str, str] = os.environ) -> Home:
     given = environ.get("LCALL_HOME", "")
     default = Path("/var/lib/lcall") if os.geteuid() == 0 else Path.home() / ".local/share/lcall"
     path = Path(given).absolute() if given else default
-    if len(str(path)) > LONGEST:
-        raise HomeError(f"LCALL_HOME={path} is longer than {LONGEST} characters: the sockets below it would not work")
+    if len(os.fsencode(path)) > LONGEST:
+        raise HomeError(f"LCALL_HOME={path} is longer than {LONGEST} bytes: the sockets below it would not work")
     return Home(path)
 
 
@@ -105,16 +108,22 @@ def database_user() -> str:
 
 
 def make(place: Home) -> None:
-    """Creates the directories; other users may pass through them (PostgreSQL must) but not look."""
+    """Creates the directories, for nobody else; where PostgreSQL runs as another user he may pass, but not look."""
+    user = database_user()
     try:
         place.path.mkdir(parents=True, exist_ok=True)
-        place.path.chmod(0o711)
+        place.path.chmod(0o711 if user else 0o700)
         for directory in place.directories():
             directory.mkdir(exist_ok=True)
             directory.chmod(0o700)
+        free = shutil.disk_usage(place.path).free
     except OSError as error:
         raise HomeError(f"LCALL_HOME={place.path} cannot be used: {error}") from error
-    user = database_user()
+    if free < ROOM_TO_START:
+        raise HomeError(
+            f"LCALL_HOME={place.path}: 磁盘空间不足 only {free >> 20} MB are free there, "
+            f"a center needs {ROOM_TO_START >> 20} MB to start"
+        )
     if user:
         account = pwd.getpwnam(user)
         os.chown(place.postgres, account.pw_uid, account.pw_gid)
@@ -129,22 +138,25 @@ def _must_be_traversable(path: Path, user: str) -> None:
             )
 
 
-def lock(place: Home) -> int:
+def lock(place: Home, *, patience_s: float) -> int:
     """The lock of this LCALL_HOME as an open file; guards inherit it, so that it is held until the last has gone.
 
-    Raises HomeError when a center runs here.
+    Raises HomeError when a center still runs here after `patience_s`.
     """
-    place.run.mkdir(parents=True, exist_ok=True)
     file = os.open(place.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise HomeError(
-            f"a center is already running in {place.path}: see `lcall status`, or set LCALL_HOME and LCALL_PORT_BASE "
-            "for a second one"
-        ) from None
-    return file
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() > until:
+                os.close(file)
+                raise HomeError(
+                    f"已在运行 a center is already running in {place.path}: see `lcall status`, or set LCALL_HOME and "
+                    "LCALL_PORT_BASE for a second one"
+                ) from None
+            time.sleep(0.05)  # a lock cannot be awaited with a limit
 
 
 def locked(place: Home) -> bool:

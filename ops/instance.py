@@ -7,9 +7,10 @@ import socket
 from collections.abc import Iterable, Mapping
 
 from ops.home import Home, HomeError, database_user, read_secrets
+from ops.owners import Listener, described, holder
 from ops.ports import ports
 from ops.preparation import postgres_bin
-from ops.services import Instance, Listener, Service
+from ops.services import Instance, Service
 
 
 def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
@@ -24,11 +25,22 @@ def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
 
 
 def check_ports(table: Iterable[Service]) -> None:
-    """Raises HomeError when somebody else listens where a service would."""
-    taken = [(service.name, port) for service in table for kind, port in service.listens if not _free((kind, port))]
+    """Raises HomeError when somebody else listens where a service would, and names him where that can be seen."""
+    taken = [
+        f"{port}/{kind} ({service.name}){_by(holder((kind, port)))}"
+        for service in table
+        for kind, port in service.listens
+        if not _free((kind, port))
+    ]
     if taken:
-        names = ", ".join(f"{port} ({name})" for name, port in taken)
-        raise HomeError(f"these ports are taken: {names}; set LCALL_PORT_BASE to a number whose ports are free")
+        raise HomeError(
+            f"端口被占用 these ports are taken: {'; '.join(taken)}. "
+            "Set LCALL_PORT_BASE to a number whose ports are free"
+        )
+
+
+def _by(pid: int | None) -> str:
+    return f" by {described(pid)}" if pid else ""
 
 
 def _free(listener: Listener) -> bool:

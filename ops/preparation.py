@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from ops.home import Home, HomeError, write_private
 from ops.services import DATABASE, Instance, redis_acl, redis_conf, redis_rtpengine_conf
@@ -17,7 +17,12 @@ local all postgres peer map=owner
 local {DATABASE} lcall scram-sha-256
 host {DATABASE} lcall 127.0.0.1/32 scram-sha-256
 """
-ENGLISH: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+NOTHING: Final = Path(os.devnull)
+
+
+class Step(Protocol):
+    def __call__(self, *words: str, heard: Path) -> Awaitable[int]:
+        """Runs a command to its end, with `heard` as its stdin; returns its status."""
 
 
 def postgres_bin() -> Path:
@@ -28,12 +33,12 @@ def postgres_bin() -> Path:
     return found[-1].parent
 
 
-async def prepare(service: str, instance: Instance) -> None:
-    """Done before each start of the service; raises HomeError."""
+async def prepare(service: str, instance: Instance, step: Step) -> None:
+    """Done before each start of the service, the commands of it by `step`; raises HomeError, OSError."""
     home = instance.home
     match service:
         case "postgres":
-            await make_cluster(instance)
+            await make_cluster(instance, step)
         case "redis":
             write_private(home.redis / "users.acl", redis_acl(instance.secrets))
             write_private(home.redis / "redis.conf", redis_conf(home.redis, instance.ports.redis))
@@ -57,7 +62,7 @@ def rescue_pcaps(home: Home) -> None:
         pcap.rename(place)
 
 
-async def make_cluster(instance: Instance) -> None:
+async def make_cluster(instance: Instance, step: Step) -> None:
     """A private cluster with the role and the database `lcall`, once.
 
     The role comes in by password (scram); the superuser has none and is its owner at this machine (peer).
@@ -67,42 +72,25 @@ async def make_cluster(instance: Instance) -> None:
         return
     if new.exists():  # an earlier attempt that was cut short
         shutil.rmtree(new)
-    initdb = ("initdb", "-D", str(new), "-U", "postgres", "--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8")
-    await _as_database_user(instance, (*initdb, "--no-sync"), said="")
+    bin = instance.postgres_bin
+    options = ("-U", "postgres", "--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+    await _done(step(str(bin / "initdb"), "-D", str(new), *options, heard=NOTHING))
     (new / "pg_hba.conf").write_text(HBA)
     (new / "pg_ident.conf").write_text(f"owner {instance.database_user or getpass.getuser()} postgres\n")
     # Single-user mode: no server needs to run, and no password be known, to make the role and its database.
-    statements = (
-        f"create role lcall login password '{instance.secrets.postgres}'",
-        f"create database {DATABASE} owner lcall",
+    statements = instance.home.run / "cluster.sql"
+    write_private(
+        statements,
+        f"create role lcall login password '{instance.secrets.postgres}'\ncreate database {DATABASE} owner lcall\n",
     )
-    said = "".join(f"{statement}\n" for statement in statements)
-    await _as_database_user(instance, ("postgres", "--single", "-D", str(new), "postgres"), said=said)
+    try:
+        single = ("--single", "-D", str(new), "-c", "exit_on_error=on", "postgres")
+        await _done(step(str(bin / "postgres"), *single, heard=statements))
+    finally:
+        statements.unlink()
     new.rename(data)
 
 
-async def _as_database_user(instance: Instance, words: tuple[str, ...], *, said: str) -> None:
-    program, *rest = words
-    user = instance.database_user or None
-    process = await asyncio.create_subprocess_exec(
-        str(instance.postgres_bin / program),
-        *rest,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=instance.home.postgres,
-        env=ENGLISH,
-        user=user,
-        group=user,
-        extra_groups=[] if user else None,
-    )
-    try:
-        output, _ = await process.communicate(said.encode())
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    # Single-user mode exits 0 after a failed statement.
-    if process.returncode != 0 or b"ERROR:" in output or b"FATAL:" in output:
-        text = output.decode(errors="replace").strip()
-        raise HomeError(f"{program} failed while the database cluster was made:\n{text}")
+async def _done(step: Awaitable[int]) -> None:
+    if status := await step:
+        raise HomeError(f"the database cluster was not made (status {status})")

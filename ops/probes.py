@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ops import resp
+from ops.owners import holds
 
 TIMEOUT_S: Final = 1.0
 
@@ -68,10 +69,10 @@ Probe = Postgres | Redis | Ng | Sip | Http | Mixer | Touched
 
 
 async def answers(probe: Probe, pid: int) -> bool:
-    """Whether the service serves now; never raises, never takes longer than a second."""
+    """Whether this process serves now, not another in its place; never raises, never takes longer than a second."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await _ask(probe, pid)
+            return not _is_stopped(pid) and await _ask(probe, pid)
     except (OSError, TimeoutError, EOFError, ValueError, resp.Refused):
         return False
 
@@ -83,15 +84,23 @@ async def _ask(probe: Probe, pid: int) -> bool:
         case Redis():
             return await _redis(probe, pid)
         case Ng(port):
-            return b"pong" in await _datagram(port, lambda _: f"{os.urandom(8).hex()} d7:command4:pinge".encode())
+            pong = b"pong" in await _datagram(port, lambda _: f"{os.urandom(8).hex()} d7:command4:pinge".encode())
+            return pong and holds(pid, ("udp", port))
         case Sip(port):
-            return (await _datagram(port, _options)).startswith(b"SIP/2.0 200")
+            ok = (await _datagram(port, _options)).startswith(b"SIP/2.0 200")
+            return ok and holds(pid, ("udp", port))
         case Http(port, path):
-            return await _http(port, path)
+            return await _http(port, path) and holds(pid, ("tcp", port))
         case Mixer(path):
             return await _mixer(path)
         case Touched(file):
             return file.exists()
+
+
+def _is_stopped(pid: int) -> bool:
+    """By SIGSTOP or a debugger: what its files and sockets say is no longer its word."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return stat.rpartition(")")[2].split()[0] in "Tt"
 
 
 async def _postgres(probe: Postgres) -> bool:

@@ -7,7 +7,9 @@ to the runner itself, the guards (ops/guard.py) end their programs when its pipe
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from typing import Final
 from ops import leases, probes, state
 from ops.child import Child
 from ops.home import HomeError
-from ops.preparation import prepare
+from ops.preparation import NOTHING, prepare
 from ops.screen import Screen
 from ops.services import Instance, Service, environment, services
 from ops.state import Center, State, Status
@@ -28,7 +30,9 @@ FIRST_READY_S: Final = 60.0  # a fresh start on a slow machine
 ATTEMPTS: Final = 3  # of a service that has never been ready
 LONG_LIFE_S: Final = 30.0  # who lived longer is started again at once
 BACK_OFF_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-LOG_BYTES: Final = 64 << 20  # a longer log is put aside at the next start
+STOP_WITHIN_S: Final = 30.0  # all together; who has not left by then is ended
+LOG_BYTES: Final = 64 << 20  # a longer log is put aside, the one before it thrown away
+LOG_EVERY_S: Final = 30.0
 LOG_TAIL: Final = 12  # lines shown of a service that did not start
 
 
@@ -82,9 +86,10 @@ class Runner:
 
     async def start(self) -> None:
         """Returns when every service is ready, or when it was asked to stop; raises NotStarted."""
-        for unit in self._units.values():
-            _put_aside(unit.log)
-        self._keepers = [asyncio.create_task(self._keep(unit), name=unit.service.name) for unit in self._units.values()]
+        self._keepers = [
+            asyncio.create_task(self._mind_the_logs(), name="logs"),
+            *(asyncio.create_task(self._keep(unit), name=unit.service.name) for unit in self._units.values()),
+        ]
         try:
             async with asyncio.timeout(FIRST_READY_S):
                 await self._unless_failing(*(unit.was_ready for unit in self._units.values()))
@@ -100,24 +105,33 @@ class Runner:
     def ask_to_stop(self) -> None:
         """The second time: no more grace for anybody."""
         if self._stopping.is_set():
-            for unit in self._units.values():
-                if unit.child:
-                    unit.child.kill()
+            self._kill()
         self._stopping.set()
 
+    def _kill(self) -> None:
+        for unit in self._units.values():
+            if unit.child:
+                unit.child.kill()
+
     async def stop(self) -> None:
-        """Ends what runs: first those that need others, the stores last."""
+        """Ends what runs, within STOP_WITHIN_S: first those that need others, the stores last."""
         self._stopping.set()
         self.ready = False
+        out_of_patience = asyncio.get_running_loop().call_later(STOP_WITHIN_S, self._kill)
         for units in reversed(self._in_order()):
-            ending = [unit.child for unit in units if unit.child and unit.child.running]
-            for child in ending:
-                child.stop()
-            await asyncio.gather(*(child.ended for child in ending))
+            await asyncio.gather(*(self._end(unit) for unit in units))
         await asyncio.gather(*self._keepers, return_exceptions=True)  # what they raised has been heard in start or stay
+        out_of_patience.cancel()
         for unit in self._units.values():
             unit.state = "stopped"
         self._publish()
+
+    async def _end(self, unit: Unit) -> None:
+        if unit.child and unit.child.running:
+            began = time.monotonic()
+            unit.child.stop()
+            await unit.child.ended
+            self._screen.progress(unit.service.name, f"已停止 stopped ({time.monotonic() - began:.2f} s)")
 
     def _in_order(self) -> list[list[Unit]]:
         """Units by how long their chain of needs is."""
@@ -178,17 +192,15 @@ class Runner:
         began = time.monotonic()
         self._turn(unit, "starting")
         try:
-            await prepare(service.name, self.instance)
+            await prepare(service.name, self.instance, functools.partial(self._step, unit))
+            for command in service.before:
+                if status := await self._step(unit, *command):
+                    return f"{' '.join(command[1:])}: status {status}"
+            if self._stopping.is_set():
+                return "stopping"
+            unit.child = child = await self._child(unit, service.argv)
         except (HomeError, OSError) as error:
-            if not unit.was_ready.is_set():  # nothing changes by trying again
-                raise NotStarted(f"{service.name} cannot be prepared: {error}") from error
             return str(error)
-        for command in service.before:
-            if status := await self._step(unit, command):
-                return f"{' '.join(command[1:])}: status {status}"
-        if self._stopping.is_set():
-            return "stopping"
-        unit.child = child = await self._child(unit, service.argv)
         self._publish()
         if self._stopping.is_set():  # asked while the program was starting: nobody else knows of it yet
             child.stop()
@@ -212,11 +224,13 @@ class Runner:
             await asyncio.wait({child.ended}, timeout=PROBE_EVERY_S)
         return False
 
-    async def _step(self, unit: Unit, command: tuple[str, ...]) -> int:
-        unit.child = await self._child(unit, command)
-        return await unit.child.ended
+    async def _step(self, unit: Unit, *words: str, heard: Path = NOTHING) -> int:
+        unit.child = child = await self._child(unit, words, heard)
+        if self._stopping.is_set():
+            child.stop()
+        return await child.ended
 
-    async def _child(self, unit: Unit, argv: tuple[str, ...]) -> Child:
+    async def _child(self, unit: Unit, argv: tuple[str, ...], heard: Path = NOTHING) -> Child:
         service = unit.service
         if isinstance(service.ready, probes.Touched):
             service.ready.file.unlink(missing_ok=True)
@@ -227,7 +241,9 @@ class Runner:
                 environment=environment(self.instance, service.environment),
                 output=output,
                 lock=self._lock,
+                cwd=self.instance.home.path,
                 user=service.user,
+                heard=heard,
                 stop=service.stop,
                 grace_s=service.grace_s,
             )
@@ -242,18 +258,30 @@ class Runner:
 
     def _consider(self, unit: Unit, why: str) -> None:
         self._turn(unit, "failed")
-        self._screen.progress(unit.service.name, f"已退出 ended ({why})")
         if unit.was_ready.is_set():
             unit.restarts += 1
         elif unit.service.once or unit.failures >= ATTEMPTS:
             raise NotStarted(f"{unit.service.name} does not start: {why}\n{_tail(unit.log)}")
+        words = f"已退出 ended ({why}), {_delay(unit):.1f} 秒后重启 back in {_delay(unit):.1f} s"
+        self._screen.progress(unit.service.name, f"{words}: {_last_line(unit.log)}")
 
     async def _back_off(self, unit: Unit) -> None:
-        delay = BACK_OFF_S[min(max(unit.failures - 1, 0), len(BACK_OFF_S) - 1)]
         try:
-            await asyncio.wait_for(self._stopping.wait(), delay)
+            await asyncio.wait_for(self._stopping.wait(), _delay(unit))
         except TimeoutError:
             return
+
+    async def _mind_the_logs(self) -> None:
+        while not self._stopping.is_set():
+            for unit in self._units.values():
+                try:
+                    await asyncio.to_thread(_put_aside, unit.log)
+                except OSError as error:
+                    self._screen.progress(unit.service.name, f"日志未截断 its log grows on: {error}")
+            try:
+                await asyncio.wait_for(self._stopping.wait(), LOG_EVERY_S)
+            except TimeoutError:
+                continue
 
     # -- what others see -----------------------------------------------------------------------------------------------
 
@@ -269,16 +297,36 @@ class Runner:
 
     def _publish(self) -> None:
         center = Center(os.getpid(), self.instance.port_base, self.ready, self._started_at, tuple(self.statuses()))
-        state.write(self.instance.home, center)
+        try:
+            state.write(self.instance.home, center)
+        except OSError as error:  # a full disk must not end the calls that are up
+            self._screen.progress("runner", f"状态未写入 state not written: {error}")
+
+
+def _delay(unit: Unit) -> float:
+    return BACK_OFF_S[min(max(unit.failures - 1, 0), len(BACK_OFF_S) - 1)]
 
 
 def _put_aside(log: Path) -> None:
+    """Emptied in place, for the service goes on writing to its end (O_APPEND)."""
     if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_suffix(".1.log"))
+        shutil.copyfile(log, log.with_suffix(".old"))
+        os.truncate(log, 0)
+
+
+def _lines(log: Path) -> list[str]:
+    """The last ones; [] without a log."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 16_384))
+        return file.read().decode(errors="replace").splitlines()[-LOG_TAIL:]
 
 
 def _tail(log: Path) -> str:
-    if not log.exists():
-        return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(["--", *(f"  {line}" for line in lines[-LOG_TAIL:]), f"-- {log}"])
+    lines = _lines(log)
+    return "\n".join(["--", *(f"  {line}" for line in lines), f"-- {log}"]) if lines else ""
+
+
+def _last_line(log: Path) -> str:
+    return next(reversed(_lines(log)), "").strip()[:200]

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
-from typing import Final, Literal
+from typing import Final
 
 from ops import probes
 from ops.home import CHECKOUT, Home, Secrets
+from ops.owners import Listener
 from ops.ports import Ports
 from ops.probes import Probe
 
 NODES: Final = ("lq1", "lq2")
 DATABASE: Final = "lcall"
-KEPT: Final = ("PATH", "LANG", "HOME", "USER", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+KEPT: Final = ("PATH", "LANG", "HOME", "USER", "TZ", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,6 @@ class Instance:
     secrets: Secrets
     database_user: str  # whom PostgreSQL runs as, "" = as ourselves
     postgres_bin: Path
-
-
-Listener = tuple[Literal["tcp", "udp"], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,8 @@ def environment(instance: Instance, own: Mapping[str, str], environ: Mapping[str
     return {
         **{name: environ[name] for name in KEPT if name in environ},
         "PYTHONPATH": str(CHECKOUT),
+        "PYTHONSAFEPATH": "1",  # they run in LCALL_HOME, where directories have the names of packages
+        "PYTHONDONTWRITEBYTECODE": "1",  # the checkout is not ours to write to
         "PYTHONUNBUFFERED": "1",
         "LCALL_HOME": str(instance.home.path),
         **own,
@@ -138,6 +138,7 @@ def _stores(instance: Instance) -> tuple[Service, ...]:
             probes.Postgres(home.postgres, ports.postgres, "lcall", DATABASE),
             address=_local(ports.postgres),
             listens=(("tcp", ports.postgres),),
+            environment={"LC_ALL": "C.UTF-8"},
             stop=SIGINT,  # "fast": ends sessions; SIGTERM would wait for them
             grace_s=20,
             user=instance.database_user,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from ops.home import Home, write_private
@@ -35,6 +36,16 @@ class Center:
             if status.service == service:
                 return status
         raise KeyError(service)
+
+
+def runs(center: Center | None) -> bool:
+    """Whether its runner is alive, and not another process that got its number."""
+    if center is None:
+        return False
+    try:
+        return b"ops.cli" in Path(f"/proc/{center.runner}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def write(home: Home, center: Center) -> None:

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Final
 
-from ops import home, screen
+from ops import home, screen, state
 from ops.child import Child
 from ops.instance import check_ports, instance
 from ops.runner import NotStarted, Runner
 from ops.screen import Screen
 from ops.services import Instance, api_variables, selected, services
 
-DEMONSTRATION = "tests.simulator.demo"
+DEMONSTRATION: Final = "tests.simulator.demo"
+LEAVES_WITHIN_S: Final = 5.0  # what a killed runner leaves behind has ended by then (ops/guard.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,12 @@ def up(wishes: Wishes) -> int:
     try:
         place = home.home()
         home.make(place)
-        lock = home.lock(place)
+        os.umask(0o077)  # for all that is made from here on, by whatever service
+        lock = home.lock(place, patience_s=0 if state.runs(state.read(place)) else LEAVES_WITHIN_S)
         center = instance(place)
         table = selected(services(center), os.environ.get("LCALL_ONLY", ""))
         check_ports(table)
-    except (home.HomeError, ValueError) as error:
+    except (home.HomeError, OSError, ValueError) as error:
         show.say(f"不能启动 cannot start: {error}")
         return 1
     runner = Runner(center, table, show, lock=lock)
@@ -103,7 +106,12 @@ def _greet(runner: Runner, wishes: Wishes, show: Screen) -> None:
 
 def demonstration_variables(center: Instance, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What the demonstration call needs to find this center."""
-    place = {"LCALL_HOME": str(center.home.path), "LCALL_PORT_BASE": center.port_base}
+    place = {
+        "LCALL_HOME": str(center.home.path),
+        "LCALL_PORT_BASE": center.port_base,
+        "PYTHONPATH": str(home.CHECKOUT),
+        "PYTHONSAFEPATH": "1",
+    }
     return {**environ, **place, **api_variables(center)}
 
 
@@ -117,6 +125,7 @@ async def _demonstrate(runner: Runner, show: Screen, lock: int) -> None:
         environment=demonstration_variables(runner.instance),
         output=sys.stdout.fileno(),
         lock=lock,
+        cwd=runner.instance.home.path,
     )
     stopping = asyncio.create_task(runner.stay())
     try:
