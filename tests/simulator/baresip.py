@@ -104,6 +104,10 @@ class PhoneCall:
         """Waits until the phone has heard it, by content. Raises hearing.NotHeard."""
         return await hearing.hears(self.ear, known, within_s, since=since, name=name)
 
+    async def says(self, known: Samples | int, within_s: float = 10.0, *, since: float = 0.0) -> Heard:
+        """Waits until the phone has taken it up to send it: when that was."""
+        return await hearing.hears(self.mouth, known, within_s, since=since)
+
     async def _until(self, what: str, within_s: float) -> PhoneCall:
         async with asyncio.timeout(within_s):
             while what not in self.times and "ended" not in self.times:

@@ -51,6 +51,18 @@ async def spoken(text: str, language: str = "en") -> Samples:
     return louder
 
 
+async def read_wav(file: Path) -> list[Samples]:
+    """The channels of a sound file of any format, read by ffmpeg and not by what wrote it. Raises SpeechError."""
+    probed = await _run(
+        *("ffprobe", "-v", "error", "-show_entries", "stream=channels,sample_rate", "-of", "csv=p=0", str(file))
+    )
+    rate, channels = (int(word) for word in probed.decode().strip().split(","))
+    if rate != RATE:
+        raise SpeechError(f"{file} has {rate} Hz")
+    raw = await _run("ffmpeg", "-v", "error", "-i", str(file), "-f", "s16le", "-")
+    return list(np.frombuffer(raw, np.int16).reshape(-1, channels).T)
+
+
 async def _run(*words: str, given: bytes = b"") -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(

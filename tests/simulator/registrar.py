@@ -1,0 +1,80 @@
+"""Asks the edge where an extension is registered, as its owner may (RFC 3261 §10.2.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from typing import Final
+
+from sipmessage import URI, AuthChallenge, AuthCredentials, Response
+
+from tests.simulator import sip
+from tests.simulator.sip import Peer
+
+WITHIN_S: Final = 5.0
+
+
+class NotRegistrar(Exception):
+    """The edge does not answer the question."""
+
+
+async def bindings(ext: str, password: str, *, edge: Peer) -> list[str]:
+    """The Contacts under which the extension is registered now. Changes nothing. Raises NotRegistrar."""
+    wire = sip.Wire(lambda transaction: transaction.answer(405), lambda ack: None)
+    await wire.open((edge[0], 0))
+    try:
+        challenge = await _ask(wire, ext, edge, 1, ())
+        if challenge.code == 401:
+            answer = await _ask(wire, ext, edge, 2, (("Authorization", _credentials(challenge, ext, password, edge)),))
+        else:
+            answer = challenge
+    except TimeoutError:
+        raise NotRegistrar(f"{edge[0]}:{edge[1]} does not answer a REGISTER") from None
+    finally:
+        wire.close()
+    if answer.code != 200:
+        raise NotRegistrar(f"{edge[0]}:{edge[1]} answers {answer.code} {answer.phrase} to extension {ext}")
+    return answer.headers.getlist("Contact")
+
+
+async def _ask(wire: sip.Wire, ext: str, edge: Peer, number: int, more: tuple[tuple[str, str], ...]) -> Response:
+    final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def heard(answer: Response) -> None:
+        if answer.code >= 200 and not final.done():
+            final.set_result(answer)
+
+    own = f"<{URI('sip', edge[0], user=ext, port=edge[1])}>"
+    headers = [
+        ("From", f"{own};tag={secrets.token_hex(6)}"),
+        ("To", own),
+        ("Call-ID", secrets.token_hex(10)),
+        ("CSeq", f"{number} REGISTER"),
+    ]
+    wire.begin(sip.request("REGISTER", _registrar(edge), [*headers, *more]), edge, heard)
+    return await asyncio.wait_for(final, WITHIN_S)
+
+
+def _registrar(edge: Peer) -> URI:
+    return URI("sip", edge[0], port=edge[1])
+
+
+def _credentials(challenge: Response, ext: str, password: str, edge: Peer) -> str:
+    """RFC 7616 §3.4 with MD5 and qop=auth."""
+    given = AuthChallenge.parse(sip.header(challenge, "WWW-Authenticate")).parameters
+    uri, nonce, cnonce, count = str(_registrar(edge)), given["nonce"], secrets.token_hex(8), "00000001"
+    ha1, ha2 = _md5(f"{ext}:{given['realm']}:{password}"), _md5(f"REGISTER:{uri}")
+    parameters = given.replace(
+        username=ext,
+        uri=uri,
+        nc=count,
+        cnonce=cnonce,
+        qop="auth",
+        response=_md5(f"{ha1}:{nonce}:{count}:{cnonce}:auth:{ha2}"),
+    )
+    return str(AuthCredentials("Digest", parameters))
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
