@@ -1,0 +1,65 @@
+"""The web of LCall: what it is made of, opened and closed with the server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from sanic import Request, Sanic
+from sanic.response import HTTPResponse, json, redirect
+
+import lcall_web.accounts.views as accounts
+import lcall_web.board.views as board
+import lcall_web.calls.views as calls
+import lcall_web.recordings.views as recordings
+from lcall_web.board.feed import Feed
+from lcall_web.common import context, door, failures
+from lcall_web.common.assets import Assets
+from lcall_web.common.context import Context, Places
+
+MAX_BODY: Final = 100_000  # forms only
+
+
+def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
+    app: Sanic[Any, Any] = Sanic(name, configure_logging=False)
+    app.config.AUTO_EXTEND = False
+    app.config.REQUEST_MAX_SIZE = MAX_BODY
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 3.0
+    app.config.KEEP_ALIVE_TIMEOUT = 60
+    assets = Assets()
+    door.attach(app)
+    failures.attach(app)
+    for feature in (accounts, board, calls, recordings):
+        app.blueprint(feature.blueprint)
+    app.add_route(_home, "/", methods=["GET"])
+    app.add_route(_healthz, "/healthz", methods=["GET"])
+    app.add_route(assets.serve, "/static/<version:str>/<name:path>", methods=["GET"], name="static")
+
+    @app.before_server_start
+    async def open_all(app: Sanic[Any, Any]) -> None:
+        app.ctx.context = here = await Context.open(places, assets)
+        app.ctx.feed = feed = Feed(here.lq, here.watch)
+        app.ctx.tasks = [asyncio.create_task(each.run()) for each in (here.watch, feed)]
+
+    @app.before_server_stop
+    async def end_streams(app: Sanic[Any, Any]) -> None:
+        app.ctx.feed.end()
+
+    @app.after_server_stop
+    async def close_all(app: Sanic[Any, Any]) -> None:
+        for task in app.ctx.tasks:
+            task.cancel()
+        await asyncio.gather(*app.ctx.tasks, return_exceptions=True)
+        await app.ctx.context.close()
+
+    return app
+
+
+async def _home(request: Request) -> HTTPResponse:
+    return redirect("/board")
+
+
+async def _healthz(request: Request) -> HTTPResponse:
+    """Whether the web serves: from memory, so it answers at once whatever else hangs."""
+    failing = sorted(context.of(request).watch.failing)
+    return json({"status": "degraded" if failing else "ok", "failing": failing})

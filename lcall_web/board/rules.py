@@ -1,0 +1,161 @@
+"""What an event changes on the live board, and the totals over it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from lq.sdk import Agent, Contact, Queue
+
+
+class Event(Protocol):
+    """What is needed of an event of LQ-SDK."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def data(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A contact that goes on. Times are ms of the epoch."""
+
+    id: str
+    direction: str
+    state: str
+    number: str
+    called: str
+    started_at: int
+    since: int  # of the present state; waiting again after a ring does not begin anew
+    queue: str = ""
+    agent: str = ""
+    queued_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    waiting: int
+    oldest_s: float | None
+    talking: int
+    ready: int
+    signed_in: int
+    answered: int | None
+    abandoned: int | None
+    service_level: float | None
+
+
+# An event -> the state that the call is in from then on
+STATES: Final[Mapping[str, str]] = {
+    "contact_ivr_entered": "ivr",
+    "contact_queued": "queued",
+    "contact_offered": "ringing",
+    "contact_ringing": "ringing",
+    "contact_answered": "talking",
+    "contact_held": "held",
+    "contact_resumed": "talking",
+    "contact_echo": "echo",
+}
+
+
+def call_of(contact: Contact) -> Call:
+    """A contact of the snapshot."""
+    started_at = _ms(contact.started_at)
+    opened = [segment for segment in contact.segments if segment.ended_at is None]
+    queued = [segment for segment in contact.segments if segment.kind == "queue"]
+    queued_at = _ms(queued[0].started_at) if queued else 0
+    since = _ms(opened[-1].started_at) if opened else started_at
+    return Call(
+        id=contact.id,
+        direction=contact.direction,
+        state=contact.state,
+        number=contact.number or contact.number_published,
+        called=contact.called,
+        started_at=started_at,
+        since=queued_at if contact.state == "queued" else since,
+        queue=contact.queue or "",
+        agent=contact.agent or "",
+        queued_at=queued_at,
+    )
+
+
+def call_after(call: Call | None, event: Event) -> Call | None:
+    """The call once this has happened; None: it is over, or has not been heard of."""
+    data = event.data
+    if event.type == "contact_started":
+        number = str(data["number"] or data["number_published"])
+        called = str(data["called_published"] or data["called"])
+        return Call(event.subject, str(data["direction"]), "started", number, called, event.at, event.at)
+    if call is None or event.type == "contact_ended":
+        return None
+    if event.type == "contact_offer_ended":
+        if call.state != "ringing":  # it was answered, and that has been told already
+            return call
+        state, since = ("queued", call.queued_at) if call.queue else ("started", event.at)
+        return replace(call, state=state, since=since, agent="")
+    if event.type not in STATES:
+        return call
+    state = STATES[event.type]
+    changed = replace(
+        call,
+        state=state,
+        since=call.since if state == call.state else event.at,
+        queue=str(data.get("queue") or call.queue),
+        agent=str(data.get("agent") or call.agent),
+    )
+    return replace(changed, queued_at=event.at) if event.type == "contact_queued" else changed
+
+
+def agent_after(agent: Agent, event: Event) -> Agent:
+    """The agent once his state has changed."""
+    data = event.data
+
+    def text(key: str) -> str | None:
+        return str(data[key]) if data.get(key) else None
+
+    since = text("since")
+    return replace(
+        agent,
+        state=str(data["state"]),
+        since=datetime.fromisoformat(since) if since else None,
+        reason=text("reason"),
+        next=text("next"),
+        phone=text("phone"),
+        contact=text("contact"),
+    )
+
+
+def queue_after(queue: Queue, event: Event) -> Queue:
+    """At once what the event says; the rest of the figures is read again a moment later."""
+    waiting, ready = (int(str(event.data[key])) for key in ("waiting", "ready"))
+    return replace(queue, waiting=waiting, ready=ready, oldest_wait_s=queue.oldest_wait_s if waiting else None)
+
+
+def totals(agents: Iterable[Agent], queues: Iterable[Queue], calls: Iterable[Call]) -> Totals:
+    """Over all queues. service_level: today's waits that came out in time, of all that came out."""
+    signed_in = [agent for agent in agents if agent.state != "signed_out"]
+    queues = list(queues)
+    known = [queue for queue in queues if queue.answered is not None]
+    out = [(queue, (queue.answered or 0) + (queue.abandoned or 0) + (queue.overflowed or 0)) for queue in known]
+    weighed = [(level, over) for queue, over in out for level in queue.service_level.values() if level is not None]
+    over = sum(weight for _, weight in weighed)
+    return Totals(
+        waiting=sum(queue.waiting for queue in queues),
+        oldest_s=max((queue.oldest_wait_s for queue in queues if queue.oldest_wait_s is not None), default=None),
+        talking=sum(call.state in ("talking", "held") for call in calls),
+        ready=sum(agent.state == "ready" for agent in signed_in),
+        signed_in=len(signed_in),
+        answered=sum(queue.answered or 0 for queue in known) if known else None,
+        abandoned=sum(queue.abandoned or 0 for queue in known) if known else None,
+        service_level=sum(level * weight for level, weight in weighed) / over if over else None,
+    )
+
+
+def _ms(at: datetime | None) -> int:
+    return 0 if at is None else round(at.timestamp() * 1000)

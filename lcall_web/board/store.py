@@ -1,0 +1,134 @@
+"""What of the live board a person is shown, and how: calls that are his to see, numbers as far as he may know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from lcall_web.board import rules
+from lcall_web.board.feed import Board, Name
+from lcall_web.board.rules import Call
+from lcall_web.common.i18n import mark, translated
+from lcall_web.common.masking import masked
+from lcall_web.common.viewer import ALL_CALLS, NUMBERS, Viewer
+from lcall_web.common.words import AGENT_STATES, CALL_STATES, NEXT, PAUSE_REASONS
+from lq.sdk import Agent, Queue
+
+Json = dict[str, Any]
+
+ANONYMOUS: Final = mark("匿名")
+KINDS: Final = ("agents", "queues", "calls")
+
+
+def whole(board: Board, viewer: Viewer, language: str) -> Json:
+    """All that there is."""
+    names = {(kind, id) for kind in KINDS for id in getattr(board, kind)}
+    return {**changes(board, names, viewer, language), "whole": True}
+
+
+def changes(board: Board, names: Iterable[Name], viewer: Viewer, language: str) -> Json:
+    """What these are now; `gone`: the calls that are over, or not for these eyes."""
+    found: Json = {"agents": [], "queues": [], "calls": [], "gone": []}
+    for kind, id in sorted(names):
+        if kind == "agents" and (agent := board.agents.get(id)):
+            found["agents"].append(_agent(board, agent, viewer, language))
+        elif kind == "queues" and (queue := board.queues.get(id)):
+            found["queues"].append(_queue(board, queue, language))
+        elif kind == "calls":
+            call = board.calls.get(id)
+            if call is not None and _may_see(viewer, call):
+                found["calls"].append(_call(board, call, viewer, language))
+            else:
+                found["gone"].append(id)
+    return {**found, "totals": _totals(board)}
+
+
+def _may_see(viewer: Viewer, call: Call) -> bool:
+    return viewer.may(ALL_CALLS) or call.agent == viewer.id
+
+
+def _number(viewer: Viewer, number: str, language: str) -> str:
+    if not number:
+        return translated(language, ANONYMOUS)
+    return number.removeprefix("+86") if viewer.may(NUMBERS) else masked(number)
+
+
+def _queue_name(board: Board, id: str, language: str) -> str:
+    queue = board.queues.get(id)
+    if queue is None:
+        return id
+    return (board.english.get(id) if language == "en" else "") or queue.name
+
+
+def _agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> Json:
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "state": agent.state,
+        "label": translated(language, AGENT_STATES.get(agent.state, agent.state)),
+        "since": 0 if agent.since is None else round(agent.since.timestamp() * 1000),
+        "phone": agent.phone or "",
+        "queues": list(agent.queues),
+        "note": _note(board, agent, viewer, language),
+    }
+
+
+def _note(board: Board, agent: Agent, viewer: Viewer, language: str) -> str:
+    """The third line of a card: whom he talks with, why he is away, what he does next."""
+    call = board.calls.get(agent.contact or "")
+    if call is not None and agent.state != "wrap_up" and _may_see(viewer, call):
+        return _number(viewer, call.number, language)
+    if agent.next:
+        return translated(language, NEXT.get(agent.next, agent.next))
+    if agent.reason:
+        return translated(language, PAUSE_REASONS.get(agent.reason, agent.reason))
+    return " · ".join(_queue_name(board, id, language) for id in agent.queues)
+
+
+def _queue(board: Board, queue: Queue, language: str) -> Json:
+    goal, level = next(iter(queue.service_level.items()), ("", None))
+    oldest = None if queue.oldest_wait_s is None else board.queues_read_at - round(queue.oldest_wait_s * 1000)
+    return {
+        "id": queue.id,
+        "name": _queue_name(board, queue.id, language),
+        "waiting": queue.waiting,
+        "oldest": oldest,
+        "ready": queue.ready,
+        "talking": queue.talking,
+        "answered": queue.answered,
+        "abandoned": queue.abandoned,
+        "level": level,
+        "goal_s": goal,
+    }
+
+
+def _call(board: Board, call: Call, viewer: Viewer, language: str) -> Json:
+    agent = board.agents.get(call.agent)
+    called = masked(call.called) if call.direction == "out" and not viewer.may(NUMBERS) else call.called
+    return {
+        "id": call.id,
+        "direction": call.direction,
+        "state": call.state,
+        "label": translated(language, CALL_STATES.get(call.state, call.state)),
+        "number": _number(viewer, call.number, language),
+        "called": called,
+        "queue": _queue_name(board, call.queue, language),
+        "agent": agent.name if agent else call.agent,
+        "since": call.since,
+        "started": call.started_at,
+    }
+
+
+def _totals(board: Board) -> Json:
+    found = rules.totals(board.agents.values(), board.queues.values(), board.calls.values())
+    oldest = None if found.oldest_s is None else board.queues_read_at - round(found.oldest_s * 1000)
+    return {
+        "waiting": found.waiting,
+        "oldest": oldest,
+        "talking": found.talking,
+        "ready": found.ready,
+        "signed_in": found.signed_in,
+        "answered": found.answered,
+        "abandoned": found.abandoned,
+        "level": found.service_level,
+    }

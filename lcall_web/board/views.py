@@ -1,0 +1,107 @@
+"""The live board, and the one stream by which every open page of the web hears what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any, Final
+
+import structlog
+from sanic import Blueprint, Request
+from sanic.response import HTTPResponse
+
+from lcall_web.board import store
+from lcall_web.board.feed import Feed, Reader
+from lcall_web.common import context, door, pages
+from lcall_web.common.database import DatabaseAway
+from lcall_web.common.i18n import translated
+from lcall_web.common.words import AGENT_STATES
+
+log = structlog.get_logger()
+
+blueprint = Blueprint("board")
+
+TOGETHER_S: Final = 0.2  # what changes within it is told at once
+PING_S: Final = 10.0  # well under RESPONSE_TIMEOUT, which cuts a silent stream
+STILL_IN_S: Final = 15.0  # how often the session is looked at
+PATIENCE_S: Final = 10.0  # with a page that does not take what is sent
+
+
+@blueprint.get("/board")
+async def board(request: Request) -> HTTPResponse:
+    return await pages.page(request, "board/board.html", states=AGENT_STATES)
+
+
+@blueprint.get("/live")
+async def live(request: Request) -> None:
+    """Server-sent events: `board` (only with ?board=1) and `problems`."""
+    feed: Feed = request.app.ctx.feed
+    reader = feed.join(door.viewer(request).session)
+    try:
+        stream = await request.respond(content_type="text/event-stream; charset=utf-8")
+        await _send(stream, "retry: 1000\n\n")
+        await _tell(request, stream, feed, reader)
+        await stream.eof()
+    except TimeoutError:
+        log.info("a page was dropped that did not take what it was sent")
+        door.cut(request)
+    finally:
+        feed.leave(reader)
+
+
+async def _tell(request: Request, stream: HTTPResponse, feed: Feed, reader: Reader) -> None:
+    looked = time.monotonic()
+    while not reader.over:
+        if not await _woken(reader):
+            await _send(stream, ": ping\n\n")
+        elif not reader.over:
+            await _send(stream, _news(request, feed, reader))
+            await asyncio.sleep(TOGETHER_S)
+        if time.monotonic() - looked > STILL_IN_S:
+            if not await _still_in(request, reader):
+                return
+            looked = time.monotonic()
+
+
+async def _woken(reader: Reader) -> bool:
+    try:
+        async with asyncio.timeout(PING_S):
+            return await reader.woken.wait()
+    except TimeoutError:
+        return False
+
+
+async def _still_in(request: Request, reader: Reader) -> bool:
+    """Whether his session goes on, with the rights that it had."""
+    try:
+        return await context.of(request).sessions.known(reader.session) == door.viewer(request)
+    except DatabaseAway:
+        return True  # nobody can have ended it meanwhile
+
+
+def _news(request: Request, feed: Feed, reader: Reader) -> str:
+    all_of_it, changed = reader.take()
+    viewer, language = door.viewer(request), request.ctx.language
+    news = ""
+    if all_of_it or any(kind == "problems" for kind, _ in changed):
+        problems = context.of(request).watch.problems()
+        told = [{"text": translated(language, text), "since": since} for text, since in problems]
+        news += _message("problems", {"problems": told})
+    if request.args.get("board") and all_of_it:
+        news += _message("board", store.whole(feed.board, viewer, language))
+    elif request.args.get("board") and (names := {name for name in changed if name[0] != "problems"}):
+        news += _message("board", store.changes(feed.board, names, viewer, language))
+    return news
+
+
+def _message(event: str, body: dict[str, Any]) -> str:
+    body["now"] = time.time_ns() // 1_000_000  # so that the page's clocks run with ours
+    return f"event: {event}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+async def _send(stream: HTTPResponse, text: str) -> None:
+    """Raises TimeoutError when the page does not read."""
+    if text:
+        async with asyncio.timeout(PATIENCE_S):
+            await stream.send(text)

@@ -1,0 +1,220 @@
+"""What a search of the call list means, and how the life of a call is drawn. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from lcall_web.common.i18n import mark
+from lcall_web.common.words import DIRECTIONS, RESULTS, SEGMENTS
+from lq.sdk import Segment
+
+COMPLETE: Final = 10  # digits from which a number may have had a prefix in front of it
+LAST: Final = 4  # digits that show of a masked number
+LONGEST: Final = 64
+PUNCTUATION: Final = "+-(). \t"
+
+DAY: Final = mark("请按 2026-11-24 的格式填写日期。")
+ORDER: Final = mark("结束日期早于开始日期。")
+DIGITS: Final = mark("号码只能包含数字。")
+TOO_LONG: Final = mark("内容太长。")
+UNKNOWN: Final = mark("没有这个选项。")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Times have their zone; `patterns` are for LIKE. None: it does not matter."""
+
+    start: datetime | None = None
+    end: datetime | None = None  # before this
+    patterns: tuple[str, ...] | None = None
+    agent: str | None = None
+    queue: str | None = None
+    direction: str | None = None
+    result: str | None = None
+    after: tuple[datetime, str] | None = None  # the last call of the page before
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What was written, as it was written, and what is wrong with it."""
+
+    given: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+FIELDS: Final = ("from", "to", "number", "agent", "queue", "direction", "result", "cursor")
+
+
+def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool) -> tuple[Search, Form]:
+    """A search as it was asked for; without any wish: today's calls."""
+    today = now.astimezone(ZoneInfo(zone)).date()
+    wishes = {name: given.get(name, "").strip() for name in FIELDS}
+    if not set(given) & {"from", "to"}:
+        wishes["from"] = today.isoformat()
+    errors: dict[str, str] = {}
+
+    def taken(name: str, known: Mapping[str, str] | None = None) -> str | None:
+        value = wishes[name]
+        if not value:
+            return None
+        if len(value) > LONGEST or not value.isprintable():
+            errors[name] = TOO_LONG
+        elif known is not None and value not in known:
+            errors[name] = UNKNOWN
+        else:
+            return value
+        return None
+
+    first, last = (_day(wishes, name, errors) for name in ("from", "to"))
+    if first and last and last < first:
+        errors["to"] = ORDER
+    patterns = None
+    if wishes["number"]:
+        digits = plain(wishes["number"])
+        if digits is None:
+            errors["number"] = DIGITS
+        else:
+            patterns = number_patterns(digits, numbers_whole)
+    search = Search(
+        start=_midnight(first, zone) if first else None,
+        end=_midnight(last + timedelta(days=1), zone) if last else None,
+        patterns=patterns,
+        agent=taken("agent"),
+        queue=taken("queue"),
+        direction=taken("direction", DIRECTIONS),
+        result=taken("result", RESULTS),
+        after=_behind(wishes["cursor"]),
+    )
+    return search, Form(wishes, errors)
+
+
+def _day(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> date | None:
+    if not wishes[name]:
+        return None
+    try:
+        found = date.fromisoformat(wishes[name])
+    except ValueError:
+        errors[name] = DAY
+        return None
+    if not 2000 <= found.year <= 2999:
+        errors[name] = DAY
+        return None
+    return found
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def plain(written: str) -> str | None:
+    """The digits of a number in any form; None if it holds anything else."""
+    text = unicodedata.normalize("NFKC", written)
+    digits = "".join(letter for letter in text if letter not in PUNCTUATION)
+    return digits if digits.isascii() and digits.isdigit() and len(digits) <= 32 else None
+
+
+def number_patterns(digits: str, whole: bool) -> tuple[str, ...]:
+    """For LIKE, against E.164 and published numbers.
+
+    Who sees numbers masked finds them by what he knows, the complete number or its last four digits: a search for parts
+    would tell him the hidden ones.
+    """
+    forms = {digits}
+    for prefix in ("0086", "00", "86", "0"):
+        if digits.startswith(prefix) and len(digits) - len(prefix) >= COMPLETE:
+            forms.add(digits.removeprefix(prefix))
+    if whole:
+        return tuple(sorted(f"%{form}%" for form in forms))
+    exact = {before + form for form in forms for before in ("", "0", "+", "+86")}
+    return tuple(sorted(exact | ({f"%{digits}"} if len(digits) == LAST else set())))
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+def cursor(at: datetime, id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode()
+
+
+def _behind(cursor: str) -> tuple[datetime, str] | None:
+    """What is not one of ours begins at the first page."""
+    try:
+        at, id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        moment = datetime.fromisoformat(at)
+    except (ValueError, TypeError, binascii.Error):
+        return None
+    return (moment, id) if moment.tzinfo and isinstance(id, str) and id.isprintable() else None
+
+
+# -- the picture of a call ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A segment on its lane. x and width are percent of the picture."""
+
+    x: float
+    width: float
+    seconds: float
+    agent: str
+    queue: str
+    reason: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    kind: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    lanes: tuple[Lane, ...]
+    ticks: tuple[tuple[float, float], ...]  # percent, seconds since the beginning
+    seconds: float
+
+
+STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+NARROWEST: Final = 0.4  # percent: what took no time at all is seen too
+
+
+def timeline(segments: Sequence[Segment], started_at: datetime, until: datetime) -> Timeline:
+    """A lane for each kind of segment, from the beginning to the end of the last one."""
+    known = [segment for segment in segments if segment.started_at is not None]
+    end = max([until, *(segment.ended_at for segment in known if segment.ended_at)])
+    whole = max((end - started_at).total_seconds(), 0.001)
+
+    def percent(at: datetime) -> float:
+        return round(min(max((at - started_at).total_seconds() / whole * 100, 0.0), 100.0), 3)
+
+    lanes: dict[str, list[Bar]] = {}
+    for segment in known:
+        assert segment.started_at is not None
+        ended_at = segment.ended_at or end
+        x = min(percent(segment.started_at), 100 - NARROWEST)
+        bar = Bar(
+            x=x,
+            width=max(round(percent(ended_at) - x, 3), NARROWEST),
+            seconds=max((ended_at - segment.started_at).total_seconds(), 0.0),
+            agent=segment.agent or "",
+            queue=segment.queue or "",
+            reason=segment.reason or "",
+            open=segment.ended_at is None,
+        )
+        lanes.setdefault(segment.kind, []).append(bar)
+    order = [*SEGMENTS, *(kind for kind in lanes if kind not in SEGMENTS)]
+    step = next((step for step in STEPS_S if whole / step <= 8), STEPS_S[-1])
+    ticks = [(round(n * step / whole * 100, 3), float(n * step)) for n in range(int(whole / step) + 1)]
+    return Timeline(tuple(Lane(kind, tuple(lanes[kind])) for kind in order if kind in lanes), tuple(ticks[:50]), whole)

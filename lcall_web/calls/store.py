@@ -1,0 +1,304 @@
+"""Calls as a person may see them: which are his, and how much of a number he is shown. The one place that decides it.
+
+The list reads PostgreSQL itself: LQ-SDK's /v1/cdrs has no totals, and who sees numbers masked must not search in the
+digits that he does not see. A call's own page asks LQ-SDK for what goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+from sanic.exceptions import Forbidden, NotFound
+
+from lcall_web.calls.rules import Search, cursor
+from lcall_web.common import audit
+from lcall_web.common.context import Context
+from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, queries
+from lcall_web.common.masking import HIDDEN, masked
+from lcall_web.common.viewer import ALL_CALLS, NUMBERS, REVEAL, Viewer
+from lq.sdk import ApiError, Contact
+from lq.sdk.values import decode
+
+_STATEMENTS: Final = queries(__file__)
+SQL: Final = {name: text.replace(":conditions", _STATEMENTS["conditions"]) for name, text in _STATEMENTS.items()}
+PAGE: Final = 50
+PATIENCE_S: Final = SEARCH_S + 1  # PostgreSQL gives up first, and says so
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the call list. Numbers are as this viewer may see them."""
+
+    id: str
+    direction: str
+    number: str
+    called: str
+    queue: str
+    agent: str
+    agent_name: str
+    started_at: datetime
+    wait_s: float
+    talk_s: float
+    result: str
+    recording: str  # state, "" = none
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    calls: int
+    answered: int
+    abandoned: int
+    talk_s: float
+    mean_talk_s: float | None
+    mean_wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    rows: tuple[Row, ...]
+    next: str | None
+    totals: Totals | None  # with the first page only
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A number as it arrived, as it is stored, as people know it."""
+
+    raw: str
+    e164: str
+    published: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event with what there is to say of it."""
+
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The durations and the end of a call that is over."""
+
+    wait_s: float
+    ring_s: float
+    talk_s: float
+    hold_s: float
+    wrap_up_s: float
+    result: str
+    ended_by: str
+    cause: int
+    sip: int | None
+    answered_at: datetime | None
+    ended_at: datetime
+    recording_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    contact: Contact  # numbers and addresses in it are as this viewer may see them
+    number: Numbers
+    called: Numbers
+    trunk: str
+    record: Record | None
+    events: tuple[Happening, ...]
+    names: Mapping[str, str]  # agent -> name
+    queues: Mapping[str, tuple[str, str]]  # queue -> names in Chinese and English
+    history: bool  # False: PostgreSQL is away, and only what LQ-SDK knows is here
+    until: datetime  # the end, or now
+    masked: bool
+    revealable: bool
+
+
+# -- the list ----------------------------------------------------------------------------------------------------------
+
+
+async def search(database: Database, viewer: Viewer, wanted: Search, language: str) -> Found:
+    """Raises TooMuch when PostgreSQL needs too long for it."""
+    arguments = (
+        *(wanted.start, wanted.end, list(wanted.patterns) if wanted.patterns is not None else None),
+        *(wanted.agent, _literal(wanted.agent or ""), wanted.queue, wanted.direction, wanted.result),
+        None if viewer.may(ALL_CALLS) else viewer.id,
+    )
+    after = wanted.after or (None, None)
+    rows = await database.fetch(SQL["page"], *arguments, *after, PAGE + 1, seconds=PATIENCE_S)
+    totals = None
+    if wanted.after is None:
+        row = await database.row(SQL["totals"], *arguments, seconds=PATIENCE_S)
+        assert row is not None
+        totals = Totals(**dict(row))
+    shown = rows[:PAGE]
+    following = cursor(shown[-1]["started_at"], shown[-1]["contact_id"]) if len(rows) > PAGE else None
+    return Found(tuple(_row(row, viewer, language) for row in shown), following, totals)
+
+
+def _row(row: asyncpg.Record, viewer: Viewer, language: str) -> Row:
+    out = row["direction"] == "out"
+    number = row["number_published"] or row["number"]
+    called = row["called_published"] or row["called"]
+    return Row(
+        id=row["contact_id"],
+        direction=row["direction"],
+        number=_shown(number, viewer),
+        called=_shown(called, viewer) if out else called,
+        queue=(row["queue_name_en"] if language == "en" else "") or row["queue_name"] or row["queue"] or "",
+        agent=row["agent"] or "",
+        agent_name=row["agent_name"] or "",
+        started_at=row["started_at"],
+        wait_s=row["wait_s"],
+        talk_s=row["talk_s"] + row["hold_s"],
+        result=row["result"],
+        recording=row["recording_state"] or "",
+    )
+
+
+def _literal(text: str) -> str:
+    """A text that LIKE takes as it is."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _shown(number: str, viewer: Viewer) -> str:
+    return number if viewer.may(NUMBERS) else masked(number)
+
+
+async def queue_names(database: Database) -> dict[str, tuple[str, str]]:
+    rows = await database.fetch(SQL["queues"])
+    return {row["id"]: (row["name"], row["name_en"] or row["name"]) for row in rows}
+
+
+# -- one call ----------------------------------------------------------------------------------------------------------
+
+
+async def call(here: Context, viewer: Viewer, id: str) -> Call:
+    """The call, if this viewer may see it; raises NotFound otherwise, for whether it exists is none of his business."""
+    try:
+        row = await here.database.row(SQL["contact"], id)
+        history = True
+    except DatabaseAway:
+        row, history = None, False
+    contact = await _contact(here, id, row, history)
+    if not _his(viewer, contact):
+        raise NotFound(id)
+    found = _whole(contact, row, history)
+    if history:
+        found = await _with_history(here.database, found)
+    return found if viewer.may(NUMBERS) else _masked(found, viewer)
+
+
+async def _contact(here: Context, id: str, row: asyncpg.Record | None, history: bool) -> Contact:
+    """As history has it once it is over, as it stands now before that."""
+    if row is not None and row["over"]:
+        return decode(Contact, json.loads(row["body"]))
+    try:
+        return await here.lq.contact(id)
+    except ApiError as error:
+        if row is not None:
+            return decode(Contact, json.loads(row["body"]))
+        if error.status == 404:
+            raise NotFound(id) from error
+        if not history:
+            raise DatabaseAway("neither history nor the api answers") from error
+        raise
+
+
+def _his(viewer: Viewer, contact: Contact) -> bool:
+    return viewer.may(ALL_CALLS) or viewer.id in (
+        contact.agent,
+        *(segment.agent for segment in contact.segments if segment.kind == "talk"),
+    )
+
+
+def _whole(contact: Contact, row: asyncpg.Record | None, history: bool) -> Call:
+    ended_at = contact.data.get("ended_at")
+    called = Numbers(row["called_raw"], row["called"], row["called_published"]) if row else None
+    return Call(
+        contact=contact,
+        number=Numbers(contact.number_raw, contact.number, contact.number_published or contact.number),
+        called=called or Numbers("", "", contact.called),
+        trunk=row["trunk"] or "" if row else "",
+        record=None,
+        events=(),
+        names={},
+        queues={},
+        history=history,
+        until=datetime.fromisoformat(ended_at) if ended_at else datetime.now(UTC),
+        masked=False,
+        revealable=False,
+    )
+
+
+async def _with_history(database: Database, found: Call) -> Call:
+    id = found.contact.id
+    record = await database.row(SQL["record"], id)
+    events = await database.fetch(SQL["events"], id)
+    people = {segment.agent for segment in found.contact.segments} | {found.contact.agent}
+    names = await database.fetch(SQL["names"], [agent for agent in people if agent])
+    return replace(
+        found,
+        record=Record(**dict(record)) if record else None,
+        events=tuple(Happening(row["type"], row["at"], json.loads(row["data"])) for row in events),
+        names={row["id"]: row["name"] for row in names},
+        queues=await queue_names(database),
+    )
+
+
+# -- what is hidden ----------------------------------------------------------------------------------------------------
+
+
+def _masked(found: Call, viewer: Viewer) -> Call:
+    contact = found.contact
+    out = contact.direction == "out"
+    legs = tuple(replace(leg, address=masked(leg.address)) if leg.party == "customer" else leg for leg in contact.legs)
+    shown = replace(
+        contact,
+        number=masked(contact.number),
+        number_raw=masked(contact.number_raw),
+        number_published=masked(contact.number_published),
+        called=masked(contact.called) if out else contact.called,
+        legs=legs,
+        data={},
+    )
+    return replace(
+        found,
+        contact=shown,
+        number=_hidden(found.number),
+        called=_hidden(found.called) if out else found.called,
+        events=tuple(replace(event, data=dict(_without_numbers(event))) for event in found.events),
+        masked=True,
+        revealable=viewer.may(REVEAL),
+    )
+
+
+def _hidden(numbers: Numbers) -> Numbers:
+    return Numbers(masked(numbers.raw), masked(numbers.e164), masked(numbers.published))
+
+
+def _without_numbers(event: Happening) -> Iterable[tuple[str, Any]]:
+    """Keys that the customer pressed may be a card or an identity number."""
+    for key, value in event.data.items():
+        if key.startswith(("number", "called")) or (key == "address" and event.data.get("party") == "customer"):
+            yield key, masked(str(value))
+        elif key.startswith("pii_"):
+            yield key, HIDDEN
+        else:
+            yield key, value
+
+
+async def reveal(here: Context, viewer: Viewer, id: str, address: str) -> Numbers:
+    """The other party's number whole, once that is written down."""
+    if not viewer.may(REVEAL):
+        raise Forbidden
+    found = await call(here, viewer, id)
+    async with here.database.transaction() as connection:
+        await audit.note(connection, viewer.id, "number_revealed", f"contact:{id}", address)
+    if not found.masked:
+        return found.number
+    contact = await _contact(here, id, await here.database.row(SQL["contact"], id), True)
+    return Numbers(contact.number_raw, contact.number, contact.number_published or contact.number)

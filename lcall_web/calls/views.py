@@ -1,0 +1,101 @@
+"""The call list with its search, and a call's own page."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from sanic import Blueprint, Request
+from sanic.exceptions import NotFound
+from sanic.response import HTTPResponse
+
+from lcall_web.calls import rules, store
+from lcall_web.common import context, door, pages, words
+from lcall_web.common.database import TooMuch
+from lcall_web.common.i18n import mark
+from lcall_web.common.viewer import ALL_CALLS, NUMBERS
+
+blueprint = Blueprint("calls", url_prefix="/calls")
+
+ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条件。")
+
+
+@blueprint.get("/")
+async def listing(request: Request) -> HTTPResponse:
+    here, viewer = context.of(request), door.viewer(request)
+    now = datetime.now(UTC)
+    given = {name: request.args.get(name, "") for name in request.args}
+    wanted, form = rules.read(given, here.watch.center.time_zone, now, viewer.may(NUMBERS))
+    queues = await store.queue_names(here.database)
+    found, message = store.Found((), None, None), ""
+    if not form.errors:
+        try:
+            found = await store.search(here.database, viewer, wanted, request.ctx.language)
+        except TooMuch:
+            message = TOO_MUCH
+    more = wanted.after is not None and "hx-request" in request.headers
+    return await pages.page(
+        request,
+        "calls/rows.html" if more else "calls/list.html",
+        status=422 if form.errors or message else 200,
+        form=form,
+        found=found,
+        message=message,
+        next=_next(form, found),
+        queues=queues,
+        ranges=_ranges(now.astimezone(ZoneInfo(here.watch.center.time_zone))),
+        all_calls=viewer.may(ALL_CALLS),
+        numbers=viewer.may(NUMBERS),
+        directions=words.DIRECTIONS,
+        results=words.RESULTS,
+        recordings=words.RECORDINGS,
+    )
+
+
+def _next(form: rules.Form, found: store.Found) -> str:
+    """Where the next page is; it asks the same, for `from` may have been today by default."""
+    if found.next is None:
+        return ""
+    asked = {name: value for name, value in form.given.items() if value or name in ("from", "to")}
+    return "/calls/?" + urlencode({**asked, "cursor": found.next})
+
+
+def _ranges(now: datetime) -> list[tuple[str, str, str]]:
+    """Label, first and last day of what is asked for most."""
+    today = now.date()
+    days = [(mark("今天"), 0, 0), (mark("昨天"), 1, 1), (mark("近 7 天"), 6, 0), (mark("近 30 天"), 29, 0)]
+    return [(word, f"{today - timedelta(days=a)}", f"{today - timedelta(days=b)}") for word, a, b in days]
+
+
+@blueprint.get("/<id:str>")
+async def one(request: Request, id: str) -> HTTPResponse:
+    found = await store.call(context.of(request), door.viewer(request), _id(id))
+    contact = found.contact
+    started_at = contact.started_at or found.until
+    return await pages.page(
+        request,
+        "calls/call.html",
+        call=found,
+        contact=contact,
+        started_at=started_at,
+        over=contact.state == "ended",
+        timeline=rules.timeline(contact.segments, started_at, found.until),
+        words=words,
+    )
+
+
+@blueprint.post("/<id:str>/number")
+async def number(request: Request, id: str) -> HTTPResponse:
+    """The number whole (查看号码); written down."""
+    numbers = await store.reveal(context.of(request), door.viewer(request), _id(id), request.ip)
+    return await pages.page(request, "calls/numbers.html", numbers=numbers)
+
+
+def _id(text: str) -> str:
+    if not ID.fullmatch(text):
+        raise NotFound(text)
+    return text

@@ -1,0 +1,93 @@
+"""The one place where what went wrong becomes a page: what is the matter, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sanic import Request, Sanic
+from sanic.exceptions import SanicException
+from sanic.response import HTTPResponse
+
+from lcall_web.common import door, pages
+from lcall_web.common.database import DatabaseAway
+from lcall_web.common.i18n import mark
+from lq.sdk import ApiError, ApiUnavailable
+
+log = structlog.get_logger()
+
+RETRY_S: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    title: str
+    advice: str
+
+
+WORDS: Final[Mapping[int, Words]] = {
+    400: Words(mark("请求无法理解"), mark("请返回上一页，检查填写的内容后再试。")),
+    403: Words(mark("没有权限"), mark("这项内容不对您开放。需要时请联系班长或管理员。")),
+    404: Words(mark("没有找到"), mark("它可能已被删除，或者不属于您。请从通话记录重新查找。")),
+    405: Words(mark("请求无法理解"), mark("请返回上一页，检查填写的内容后再试。")),
+    413: Words(mark("内容太大"), mark("请减少内容后再试。")),
+    500: Words(mark("系统出错了"), mark("错误已记入日志。请再试一次；若仍然出现，请联系管理员。")),
+    503: Words(mark("暂时不可用"), mark("通话不受影响。本页会自动重试，恢复后即可继续。")),
+}
+DATABASE: Final = mark("数据库没有响应。")
+API: Final = mark("呼叫接口（LQ-SDK）没有响应。")
+BUSY: Final = mark("同时收听的人太多，请稍后再试。")
+
+
+class Busy(Exception):
+    """Nothing more can be taken now."""
+
+
+def attach(app: Sanic[Any, Any]) -> None:
+    app.error_handler.add(SanicException, _refused)
+    app.error_handler.add(DatabaseAway, _database_away)
+    app.error_handler.add(Busy, _busy)
+    app.error_handler.add(ApiError, _api)
+    app.error_handler.add(Exception, _broken)
+
+
+async def _refused(request: Request, error: SanicException) -> HTTPResponse:
+    status = error.status_code or 500
+    reason = str(error) if status == 403 else ""
+    return await failure(request, status if status in WORDS else 400 if status < 500 else 500, reason)
+
+
+async def _database_away(request: Request, error: DatabaseAway) -> HTTPResponse:
+    return await failure(request, 503, DATABASE)
+
+
+async def _busy(request: Request, error: Busy) -> HTTPResponse:
+    return await failure(request, 503, BUSY)
+
+
+async def _api(request: Request, error: ApiError) -> HTTPResponse:
+    if error.status in (403, 404):
+        return await failure(request, error.status)
+    if isinstance(error, ApiUnavailable) or error.status in (429, 503):
+        return await failure(request, 503, API)
+    return await _broken(request, error)
+
+
+async def _broken(request: Request, error: Exception) -> HTTPResponse:
+    log.error("a request failed", path=request.path, exc_info=error)
+    return await failure(request, 500)
+
+
+async def failure(request: Request, status: int, reason: str = "") -> HTTPResponse:
+    """`reason`: a marked text that says more than the status does."""
+    door.prepare(request)
+    template = "common/failure_part.html" if "hx-request" in request.headers else "common/failure.html"
+    retry_s = RETRY_S if status == 503 and request.method == "GET" else 0
+    answer = await pages.page(
+        request, template, status, code=status, words=WORDS[status], reason=reason, retry_s=retry_s
+    )
+    if status == 503:
+        answer.headers["Retry-After"] = str(RETRY_S)
+    return answer

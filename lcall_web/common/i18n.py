@@ -1,0 +1,61 @@
+"""Chinese is the text in the source, English a catalogue beside it; which of them a person reads is his own choice."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Final
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+
+LANGUAGES: Final = {"zh": "中文", "en": "English"}
+TAGS: Final = {"zh": "zh-CN", "en": "en"}
+DEFAULT: Final = "zh"
+ENGLISH: Final = Path(__file__).resolve().parent.parent / "locale/en.po"
+
+
+def _compiled(file: Path) -> Translations:
+    """The catalogue as gettext reads it, made at the start so that no compiled file can be out of date."""
+    with file.open("rb") as source:
+        catalogue = read_po(source, locale="en")
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+CATALOGUES: Final[Mapping[str, NullTranslations]] = {"zh": NullTranslations(), "en": _compiled(ENGLISH)}
+
+
+def mark(text: str) -> str:
+    """Marks a text that is translated where it is shown; returns it as it is."""
+    return text
+
+
+def translated(language: str, text: str, **values: object) -> str:
+    found = CATALOGUES[language].gettext(text) if text else ""
+    return found % values if values else found
+
+
+def preferred(chosen: str, accepted: str) -> str:
+    """The language of a person: his choice, else the first of his browser that we speak (RFC 9110 §12.5.4)."""
+    if chosen in LANGUAGES:
+        return chosen
+    wishes = []
+    for place, wish in enumerate(accepted.split(",")[:20]):
+        tag, _, quality = wish.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        if language in LANGUAGES:
+            wishes.append((-_quality(quality), place, language))
+    return min(wishes)[2] if wishes else DEFAULT
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text.strip().removeprefix("q=") or 1)
+    except ValueError:
+        return 0.0

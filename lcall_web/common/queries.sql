@@ -1,0 +1,28 @@
+-- name: session
+-- Who a cookie belongs to; `stale`: it was last noted as seen more than a minute ago.
+select s.operator, o.name, o.role, s.csrf, s.seen_at < now() - interval '1 minute' as stale
+from web_session s join operator o on o.id = s.operator
+where s.token_sha256 = $1 and s.expires_at > now() and not o.disabled
+
+-- name: seen
+-- A session in use goes on for twelve hours more, but not beyond a week.
+update web_session
+set seen_at = now(), expires_at = least(created_at + interval '7 days', now() + interval '12 hours')
+where token_sha256 = $1
+
+-- name: begin
+insert into web_session (token_sha256, operator, csrf, expires_at, address)
+values ($1, $2, $3, now() + interval '12 hours', $4)
+
+-- name: end
+delete from web_session where token_sha256 = $1
+
+-- name: forget_expired
+delete from web_session where expires_at < now()
+
+-- name: audit
+insert into audit (operator, action, object, address, detail) values ($1, $2, $3, $4, $5)
+
+-- name: center
+-- What the center's settings say of its name, its time zone, and whether it holds the demo world.
+select body from config_document where kind = 'settings' and id = 'center'

@@ -1,0 +1,73 @@
+"""Who is in: sessions in PostgreSQL under the sha256 of a 256-bit token that only the cookie holds."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from typing import Final
+
+import asyncpg
+
+from lcall_web.common.database import Database, DatabaseAway, queries
+from lcall_web.common.viewer import Viewer
+
+SQL: Final = queries(__file__)
+REMEMBERED: Final = 1000
+REMEMBERED_S: Final = 3600.0
+TOKEN_LENGTH: Final = 43  # of 32 bytes in base64url
+
+
+class Sessions:
+    """Whoever was in when PostgreSQL went away stays in for an hour, so that he can go on watching his calls."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._remembered: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
+
+    async def find(self, token: str) -> Viewer | None:
+        """Raises DatabaseAway for one who has not been seen here lately."""
+        if len(token) != TOKEN_LENGTH:
+            return None
+        return await self.known(_hashed(token))
+
+    async def known(self, session: bytes) -> Viewer | None:
+        """The viewer of a session that goes on; None once it has ended."""
+        try:
+            row = await self._database.row(SQL["session"], session)
+        except DatabaseAway:
+            at, viewer = self._remembered.get(session, (0.0, None))
+            if viewer is None or time.monotonic() - at > REMEMBERED_S:
+                raise
+            return viewer
+        if row is None:
+            self._remembered.pop(session, None)
+            return None
+        viewer = Viewer(row["operator"], row["name"], row["role"], session, row["csrf"])
+        self._remember(viewer)
+        if row["stale"]:
+            await self._database.fetch(SQL["seen"], session)
+        return viewer
+
+    def _remember(self, viewer: Viewer) -> None:
+        self._remembered[viewer.session] = (time.monotonic(), viewer)
+        self._remembered.move_to_end(viewer.session)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def end(self, session: bytes) -> None:
+        await self._database.fetch(SQL["end"], session)
+        self._remembered.pop(session, None)
+
+
+async def begin(connection: asyncpg.Connection, operator: str, address: str) -> str:
+    """A new session in the caller's transaction; returns the token for the cookie, which is stored nowhere."""
+    token = secrets.token_urlsafe(32)
+    await connection.execute(SQL["forget_expired"])
+    await connection.execute(SQL["begin"], _hashed(token), operator, secrets.token_urlsafe(32), address)
+    return token
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

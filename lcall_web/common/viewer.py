@@ -1,0 +1,32 @@
+"""Who looks at a page, and what he may do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lcall_web.common.i18n import mark
+
+ALL_CALLS: Final = "all_calls"  # every call and its recording; else only those that he talked in
+NUMBERS: Final = "numbers"  # telephone numbers whole; else masked, in everything that leaves the web
+REVEAL: Final = "reveal"  # one number at a time, which is written down
+
+PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
+    "agent": frozenset(),
+    "leader": frozenset({ALL_CALLS, REVEAL}),
+    "admin": frozenset({ALL_CALLS, REVEAL, NUMBERS}),
+}
+ROLES: Final[Mapping[str, str]] = {"agent": mark("坐席"), "leader": mark("班长"), "admin": mark("管理员")}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    id: str  # 工号, operator number
+    name: str
+    role: str
+    session: bytes  # sha256 of the cookie's token
+    csrf: str
+
+    def may(self, permission: str) -> bool:
+        return permission in PERMISSIONS[self.role]

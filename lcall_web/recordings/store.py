@@ -1,0 +1,114 @@
+"""Recordings as a person may hear them: of calls that are his to see, and each listening is written down first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sanic.exceptions import NotFound
+
+from lcall_web.common.context import Context
+from lcall_web.common.database import queries
+from lcall_web.common.failures import Busy
+from lcall_web.common.viewer import ALL_CALLS, Viewer
+from lcall_web.recordings.wave import NoWave, Outline
+from lq.sdk import ApiError
+from lq.sdk.client import Audio
+
+SQL: Final = queries(__file__)
+AT_REST: Final = ("stored", "verified")
+OUTLINES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    channel: int
+    start_s: float
+    duration_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    id: str
+    contact_id: str
+    state: str
+    duration_s: float | None
+    sha256: str
+    gaps: tuple[Gap, ...]
+    reason: str  # of a failed one
+
+    @property
+    def audible(self) -> bool:
+        return self.state in AT_REST and bool(self.duration_s)
+
+
+async def recording(here: Context, viewer: Viewer, id: str) -> Recording:
+    """Raises NotFound unless the viewer may hear it."""
+    row = await here.database.row(SQL["contact"], id, viewer.id)
+    if row is None or not (viewer.may(ALL_CALLS) or row["his"]):
+        raise NotFound(id)
+    found = await here.lq.recording(id)
+    return Recording(
+        id=id,
+        contact_id=row["contact_id"],
+        state=found.state,
+        duration_s=found.duration_s,
+        sha256=found.sha256 or "",
+        gaps=tuple(
+            Gap(int(g["channel"]), float(g["start_s"]), float(g["duration_s"]), str(g.get("reason", "")))
+            for g in found.gaps
+        ),
+        reason=row["reason"] or "",
+    )
+
+
+@asynccontextmanager
+async def audio(here: Context, viewer: Viewer, id: str, range: str | None, address: str) -> AsyncIterator[Audio]:
+    """The WAV, or the part that `range` asks for, as it comes from the api."""
+    await recording(here, viewer, id)
+    if here.audio.locked():
+        raise Busy
+    await here.database.fetch(SQL["played"], viewer.id, f"recording:{id}", address)
+    async with here.audio, here.sound.recording_audio(id, range) as found:
+        yield found
+
+
+class Outlines:
+    """Of the recordings looked at lately."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, list[list[float]]] = OrderedDict()
+
+    async def of(self, here: Context, viewer: Viewer, id: str) -> list[list[float]]:
+        """Empty for a file that cannot be drawn."""
+        found = await recording(here, viewer, id)
+        if not found.audible:
+            raise NotFound(id)
+        if found.sha256 not in self._known:
+            if here.audio.locked():
+                raise Busy
+            async with here.audio:
+                self._known[found.sha256] = await _drawn(here, id)
+            if len(self._known) > OUTLINES:
+                self._known.popitem(last=False)
+        self._known.move_to_end(found.sha256)
+        return self._known[found.sha256]
+
+
+async def _drawn(here: Context, id: str) -> list[list[float]]:
+    outline = Outline()
+    try:
+        async with here.sound.recording_audio(id) as audio:
+            async for piece in audio.chunks:
+                outline.feed(piece)
+    except NoWave:
+        return []
+    except ApiError as error:
+        if error.status == 404:
+            raise NotFound(id) from error
+        raise
+    return outline.peaks()
