@@ -2,7 +2,8 @@
 # What `make` needs on a Debian 12: packages, the virtual environment, the compiled mixer.
 #   ops/install.sh run     what a center needs, and the phone of the demonstration call
 #   ops/install.sh test    that, and what the tests need
-# Starts and enables no service, makes no database cluster. Does nothing when everything is there.
+# Starts and enables no service, makes no database cluster. Does and writes nothing when everything is there, so that
+# after root's install anybody may run it, in a checkout that he cannot write.
 set -eu
 
 RUN="kamailio kamailio-extra-modules kamailio-json-modules kamailio-outbound-modules kamailio-python3-modules
@@ -65,7 +66,16 @@ exit 101"
     for unit in $units; do systemctl disable "$unit" >/dev/null 2>&1 || :; done
 }
 
+# Debian's Python, for Kamailio embeds the same one.
+python=$here/.venv/bin/python
+stamp=$here/.venv/lcall-$(sha256sum "$here/requirements.lock" | cut -c1-16)
+mixer=$here/build/mixer-$(sha256sum "$here/lq/media/mixer/mixer.c" | cut -c1-16).so
+
 missing=$(missing_packages)
+if [ -z "$missing" ] && [ -e "$stamp" ] && [ -x "$python" ] && [ -e "$mixer" ]; then
+    exit 0
+fi
+
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ]; then
         echo "These Debian packages are missing:$missing" >&2
@@ -83,9 +93,6 @@ flock 9
 
 # -- the virtual environment -------------------------------------------------------------------------------------------
 
-# Debian's Python, for Kamailio embeds the same one.
-python=$here/.venv/bin/python
-stamp=$here/.venv/lcall-$(sha256sum "$here/requirements.lock" | cut -c1-16)
 if [ ! -e "$stamp" ] || [ ! -x "$python" ]; then
     echo "making the virtual environment"
     [ -x "$python" ] || /usr/bin/python3 -m venv "$here/.venv"
@@ -96,6 +103,4 @@ fi
 
 # -- what is compiled --------------------------------------------------------------------------------------------------
 
-if [ -e "$here/lq/media/mixer/build.py" ]; then
-    (cd "$here" && "$python" -m lq.media.mixer.build)
-fi
+(cd "$here" && "$python" -m lq.media.mixer.build)

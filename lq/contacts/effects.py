@@ -136,7 +136,7 @@ class StartPlay:
     play: str
     items: tuple[str, ...]
     repeat: int = 1
-    started_at: int = 0
+    started_at: int = 0  # of a play that is resumed: it goes on where it would be now; 0: from its beginning
 
 
 @dataclass(frozen=True, slots=True)

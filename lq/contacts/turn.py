@@ -77,7 +77,7 @@ class Turn:
         play = Play(f"p{number}", items, repeat, self.now)
         self.set(plays=number)
         self.set_leg(n, play=play, peer="mixer")
-        self.do(do.StartPlay(n, play.id, items, repeat, self.now))
+        self.do(do.StartPlay(n, play.id, items, repeat))
 
     def connect(self, a: int, b: int) -> None:
         self.set_leg(a, play=None, peer=f"leg:{b}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
 
 import structlog
@@ -16,22 +17,33 @@ from lq.media.mixer.shelf import Shelf
 log = structlog.get_logger()
 
 
+def _make_way(path: Path) -> None:
+    """A predecessor that was killed leaves its socket's name; it cannot be alive, for the RTP port is ours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+
+
 async def main() -> None:
     process.log_to_stderr("mixer")
     rtp = process.variable("LQ_MIXER_RTP")
-    host, _, port = rtp.rpartition(":")
-    core = Core(host, int(port))
-    shelf = Shelf([Path(directory) for directory in process.variable("LQ_PROMPTS").split(":")])
     path = Path(process.variable("LQ_MIXER"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # of a predecessor that was killed
+    shelf = Shelf([Path(directory) for directory in process.variable("LQ_PROMPTS").split(":")])
+    host, _, port = rtp.rpartition(":")
+    try:
+        core = Core(host, int(port))
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f"mixer: {rtp}: {error}")
+    _make_way(path)
     asked_to_leave = process.end_signal()
-    core.start()
+    priority = core.start()
     gc.freeze()
-    log.info("mixer started", rtp=rtp)
+    if priority == "realtime":
+        log.info("mixer started", rtp=rtp, priority=priority)
+    else:
+        log.warning("mixer started without real-time priority: a busy machine may be heard", rtp=rtp, priority=priority)
     await Server(core, shelf, rtp).serve(path, asked_to_leave)
     core.stop()
-    log.info("mixer stopped", realtime=core.realtime)
+    log.info("mixer stopped")
 
 
 if __name__ == "__main__":

@@ -31,12 +31,14 @@ class Mixer:
         self._on_played: Callable[[str, str, bool], None] = lambda leg, play, complete: None
         self._on_back: Callable[[], None] = lambda: None
         self._writer: asyncio.StreamWriter | None = None
+        self._open = False  # for the verbs: the mixer has answered, and whoever must set legs again knows
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._count = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, on_played: Callable[[str, str, bool], None], on_back: Callable[[], None]) -> None:
-        """`on_played(leg, play, complete)`; `on_back()` at each connection: legs must be set again."""
+        """`on_played(leg, play, complete)`; `on_back()` at each connection, before any verb goes through: a mixer that
+        was restarted knows no leg, all must be joined again."""
         self._on_played, self._on_back = on_played, on_back
         self._task = asyncio.create_task(self._keep_up(), name="mixer connection")
 
@@ -68,14 +70,17 @@ class Mixer:
         return await self._ask("stats")
 
     async def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
-        if self._writer is None or self._writer.is_closing():
+        if not self._open or self._writer is None or self._writer.is_closing():
             raise MixerUnavailable(f"no mixer at {self._path}")
+        return await self._exchange(self._writer, what, fields)
+
+    async def _exchange(self, writer: asyncio.StreamWriter, what: str, fields: dict[str, Any]) -> dict[str, Any]:
         self._count += 1
         id = self._count
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[id] = future
         try:
-            self._writer.write(json.dumps({"id": id, "do": what, **fields}).encode() + b"\n")
+            writer.write(json.dumps({"id": id, "do": what, **fields}).encode() + b"\n")
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await future
         except TimeoutError as error:
@@ -95,9 +100,10 @@ class Mixer:
                 continue
             reading = asyncio.create_task(self._read(reader))
             try:
-                host, _, port = str((await self._ask("ping"))["rtp"]).rpartition(":")
+                host, _, port = str((await self._exchange(self._writer, "ping", {}))["rtp"]).rpartition(":")
                 self.rtp = host, int(port)
                 self._on_back()
+                self._open = True
                 await reading
             except MixerError as error:
                 log.warning("mixer connection", error=str(error))
@@ -119,6 +125,7 @@ class Mixer:
             log.warning("mixer connection broken off", error=str(error))
 
     def _gone(self) -> None:
+        self._open = False
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -1,4 +1,8 @@
-"""The mixer's control: JSON lines over a UNIX socket (docs/contracts.md §6). A bad line never costs the connection."""
+"""The mixer's control: JSON lines over a UNIX socket (docs/contracts.md §6).
+
+A bad line costs nobody the connection; one that is too long does, for where the next begins is not known. A connection
+that is lost leaves its legs playing: its node, or another, joins them again, or they are dropped after a minute.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ import contextlib
 import ipaddress
 import json
 import os
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +20,13 @@ from typing import Any, Final
 import structlog
 
 from lq.media.mixer.core import Core
-from lq.media.mixer.shelf import RATE, NoSuchItem, Shelf
+from lq.media.mixer.shelf import RATE, Shelf
 
 log = structlog.get_logger()
 
 LONGEST_LINE: Final = 65_536
+MOST_ITEMS: Final = 200
+MOST_REPEATS: Final = 100
 CONNECTIONS: Final = 64
 ORPHAN_S: Final = 60.0  # a leg whose node went away and that nobody has joined since is dropped
 VERSION: Final = 1
@@ -34,12 +39,11 @@ class BadRequest(ValueError):
 @dataclass(slots=True, eq=False)
 class _Connection:
     writer: asyncio.StreamWriter
-    watches: bool = False
-    alive: bool = True
 
     def send(self, message: Mapping[str, Any]) -> None:
-        if self.alive and not self.writer.is_closing():
-            self.writer.write(json.dumps(message, ensure_ascii=False).encode() + b"\n")
+        """What a client leaves unread is bounded: no request of his is taken then, and each leg plays to one end."""
+        if not self.writer.is_closing():
+            self.writer.write(json.dumps(message).encode() + b"\n")
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class _Leg:
     owner: _Connection
     play: str = ""
     serial: int = 0
-    orphan_since: float = 0.0
+    orphan_since: float | None = None  # monotonic
 
 
 @dataclass(slots=True)
@@ -57,9 +61,10 @@ class Server:
     core: Core
     shelf: Shelf
     rtp: str
-    boot: str = field(default_factory=lambda: secrets.token_hex(4))
+    orphan_s: float = ORPHAN_S
     _legs: dict[str, _Leg] = field(default_factory=dict)
     _by_slot: dict[int, str] = field(default_factory=dict)
+    _by_address: dict[str, str] = field(default_factory=dict)
     _connections: set[_Connection] = field(default_factory=set)
     _serial: int = 0
 
@@ -90,10 +95,11 @@ class Server:
             while line := await reader.readline():
                 connection.send(self._answer(connection, line))
                 await writer.drain()
-        except (ConnectionError, ValueError) as error:  # ValueError: a line beyond the limit
+        except ValueError:  # a line beyond the limit
+            connection.send({"id": None, "ok": False, "error": f"a line of more than {LONGEST_LINE} bytes"})
+        except ConnectionError as error:
             log.warning("control connection broken off", error=str(error))
         finally:
-            connection.alive = False
             self._connections.discard(connection)
             self._orphan(connection)
             writer.close()
@@ -109,53 +115,50 @@ class Server:
             if verb is None:
                 raise BadRequest(f"unknown request {request.get('do')!r}")
             return {"id": id, "ok": True, **verb(self, connection, request)}
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, RecursionError) as error:
             return {"id": id, "ok": False, "error": str(error)}
 
     # -- requests ---------------------------------------------------------------------------------------------------
     def _ping(self, connection: _Connection, request: Mapping[str, Any]) -> dict[str, Any]:
-        return {"rtp": self.rtp, "legs": len(self._legs), "version": VERSION, "boot": self.boot}
-
-    def _watch(self, connection: _Connection, request: Mapping[str, Any]) -> dict[str, Any]:
-        connection.watches = True
-        return {}
+        return {"rtp": self.rtp, "legs": len(self._legs), "version": VERSION}
 
     def _join(self, connection: _Connection, request: Mapping[str, Any]) -> dict[str, Any]:
-        name, address = _text(request, "leg"), _text(request, "address")
+        name = _text(request, "leg")
+        ip, port = _address(request)
+        address = f"{ip}:{port}"
         leg = self._legs.get(name)
         if leg is not None and leg.address == address:
-            leg.owner, leg.orphan_since = connection, 0.0
+            leg.owner, leg.orphan_since = connection, None
             return {}
         if leg is not None:
             self._drop(name)
-        host, _, port = address.rpartition(":")
-        if not port.isdigit() or not 0 < int(port) < 65536:
-            raise BadRequest(f"address {address!r}: expected ip:port")
-        ip = str(ipaddress.IPv4Address(host))
-        slot = self.core.join(ip, int(port))
+        former = self._by_address.get(address)
+        if former is not None:  # rtpengine gives a port to one leg at a time: the former is over
+            log.warning("address of a leg that was never left", leg=former, now=name)
+            self._drop(former)
+        slot = self.core.join(ip, port)
         if slot is None:
-            raise BadRequest(f"no room for {address}: it is joined already, or all legs are taken")
+            raise BadRequest("all legs are taken")
         self._legs[name] = _Leg(slot, address, connection)
-        self._by_slot[slot] = name
+        self._by_slot[slot] = self._by_address[address] = name
         return {}
 
     def _play(self, connection: _Connection, request: Mapping[str, Any]) -> dict[str, Any]:
         leg, play = self._leg(request), _text(request, "play")
-        items, repeat = request.get("items"), request.get("repeat", 1)
-        if not isinstance(items, list) or not items or not all(isinstance(item, str) for item in items):
-            raise BadRequest("items: expected a list of names")
-        if not isinstance(repeat, int) or not 0 <= repeat <= 100:
-            raise BadRequest("repeat: expected 0 (for ever) to 100")
-        audio = self.shelf.sequence(items * max(1, repeat))
-        started = request.get("started_at") or 0
-        if not isinstance(started, int):
-            raise BadRequest("started_at: expected ms of the epoch")
-        at = max(0, int(time.time() * 1000) - started) * RATE if started else 0
-        at = at % len(audio) if repeat == 0 and audio else min(at, len(audio))
-        self._serial += 1
-        leg.play, leg.serial, leg.owner = play, self._serial, connection
-        self.core.play(leg.slot, audio, at=at, repeat=repeat == 0, serial=self._serial)
-        return {"duration_ms": len(audio) // RATE}
+        repeat = _number(request, "repeat", 1, MOST_REPEATS)
+        started = _number(request, "started_at", 0, 1 << 53)
+        audio = self.shelf.sequence(_items(request))
+        at, times = 0, repeat
+        if started and audio:
+            rounds, at = divmod(max(0, int(time.time() * 1000) - started) * RATE, len(audio))
+            if repeat and rounds >= repeat:
+                at, times = len(audio), 1  # it would have ended: so it does now
+            elif repeat:
+                times = repeat - rounds
+        self._serial = self._serial % 0xFFFF_FFFF + 1
+        leg.play, leg.serial, leg.owner, leg.orphan_since = play, self._serial, connection, None
+        self.core.play(leg.slot, audio, at=at, times=times, serial=self._serial)
+        return {"duration_ms": len(audio) * max(1, repeat) // RATE}
 
     def _stop(self, connection: _Connection, request: Mapping[str, Any]) -> dict[str, Any]:
         leg = self._leg(request)
@@ -184,6 +187,7 @@ class Server:
             "received": figures.received,
             "sent": figures.sent,
             "strangers": figures.strangers,
+            "skipped": figures.skipped,
             "late_us": {"p50": late[len(late) // 2], "p99": late[len(late) * 99 // 100], "max": late[-1]},
         }
 
@@ -197,7 +201,7 @@ class Server:
 
     def _drop(self, name: str) -> None:
         leg = self._legs.pop(name)
-        del self._by_slot[leg.slot]
+        del self._by_slot[leg.slot], self._by_address[leg.address]
         self.core.leave(leg.slot)
 
     def _plays_ended(self) -> None:
@@ -210,8 +214,7 @@ class Server:
                 continue  # replaced at the same moment
             event = {"event": "played", "leg": name, "play": leg.play, "complete": True}
             leg.play, leg.serial = "", 0
-            for connection in {leg.owner, *(c for c in self._connections if c.watches)}:
-                connection.send(event)
+            leg.owner.send(event)
 
     def _orphan(self, connection: _Connection) -> None:
         for leg in self._legs.values():
@@ -220,9 +223,9 @@ class Server:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(ORPHAN_S / 4)
-            limit = time.monotonic() - ORPHAN_S
-            for name in [name for name, leg in self._legs.items() if 0 < leg.orphan_since < limit]:
+            await asyncio.sleep(self.orphan_s / 4)
+            limit = time.monotonic() - self.orphan_s
+            for name in [n for n, leg in self._legs.items() if leg.orphan_since and leg.orphan_since < limit]:
                 log.warning("leg dropped: nobody has claimed it", leg=name)
                 self._drop(name)
 
@@ -234,10 +237,33 @@ def _text(request: Mapping[str, Any], key: str) -> str:
     return value
 
 
+def _address(request: Mapping[str, Any]) -> tuple[str, int]:
+    address = _text(request, "address")
+    host, _, port = address.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadRequest(f"address {address!r}: expected ip:port")
+    return str(ipaddress.IPv4Address(host)), int(port)
+
+
+def _items(request: Mapping[str, Any]) -> list[str]:
+    items = request.get("items")
+    if not isinstance(items, list) or not 0 < len(items) <= MOST_ITEMS or not all(isinstance(i, str) for i in items):
+        raise BadRequest(f"items: expected 1 to {MOST_ITEMS} names")
+    return items
+
+
+def _number(request: Mapping[str, Any], key: str, default: int, most: int) -> int:
+    value = request.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise BadRequest(f"{key}: expected a whole number from 0 to {most}")
+    return value
+
+
 _Verb = Callable[[Server, _Connection, Mapping[str, Any]], dict[str, Any]]
 _VERBS: Final[Mapping[str, _Verb]] = {
     "ping": Server._ping,
-    "watch": Server._watch,
     "join": Server._join,
     "play": Server._play,
     "stop": Server._stop,
@@ -245,5 +271,3 @@ _VERBS: Final[Mapping[str, _Verb]] = {
     "leave": Server._leave,
     "stats": Server._stats,
 }
-
-__all__ = ["BadRequest", "NoSuchItem", "Server"]

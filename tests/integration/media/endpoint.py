@@ -1,0 +1,204 @@
+"""A plain RTP endpoint (RFC 3550, RFC 4733): 20 ms of G.711 at absolute deadlines; keeps every packet heard."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+import numpy as np
+
+from tests.simulator import audio
+from tests.simulator.audio import FRAME, RATE, Law, Samples
+
+PAYLOAD_TYPE: Final[dict[Law, int]] = {"u": 0, "a": 8}
+KEYS: Final = "0123456789*#ABCD"
+KEY_PACKETS: Final = 5  # 100 ms
+HEADER: Final = struct.Struct("!BBHII")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    at: float  # monotonic
+    payload_type: int
+    marker: bool
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+
+
+class Endpoint(asyncio.DatagramProtocol):
+    """`sent` and `packets` grow as it talks and hears. Made by `await Endpoint.open()`."""
+
+    def __init__(self, law: Law, event_type: int) -> None:
+        self.law, self.event_type = law, event_type
+        self.packets: list[Packet] = []
+        self.sent: list[bytes] = []  # payloads of the voice, in order
+        self.to: tuple[str, int] | None = None
+        self.ssrc, self.sequence, self.timestamp = (
+            random.getrandbits(32),
+            random.getrandbits(16),
+            random.getrandbits(32),
+        )
+        self.withhold: Callable[[int], bool] = lambda n: False  # of our n-th packet: whether the network loses it
+        self.count = 0
+        self._news, self._closed = asyncio.Event(), asyncio.Event()
+        self._voice: Iterator[bytes] = iter(())
+        self._transport: asyncio.DatagramTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, law: Law = "a", event_type: int = 101) -> Endpoint:
+        loop = asyncio.get_running_loop()
+        _, new = await loop.create_datagram_endpoint(lambda: cls(law, event_type), local_addr=("127.0.0.1", 0))
+        return new
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.close()
+            await self._closed.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    @property
+    def port(self) -> int:
+        assert self._transport is not None
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    # -- talks ---------------------------------------------------------------------------------------------------------
+    def talk(self, to: int, samples: Samples | None = None) -> None:
+        """From now on a packet each 20 ms, to this port: these samples again and again, or silence."""
+        self.to = ("127.0.0.1", to)
+        self.say(audio.silence(0.02) if samples is None else samples)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"rtp {self.port}")
+
+    def say(self, samples: Samples, *, once: bool = False) -> None:
+        payloads = audio.frames(samples, self.law)
+        self._voice = iter(payloads) if once else _for_ever(payloads)
+
+    def press(self, key: str) -> None:
+        """One key of 100 ms, sent at once beside the voice (RFC 4733 §2.5); its end three times."""
+        stamp = self.timestamp
+        for n in range(1, KEY_PACKETS + 3):
+            length = min(n, KEY_PACKETS) * FRAME
+            end = 0x80 if n >= KEY_PACKETS else 0
+            payload = struct.pack("!BBH", KEYS.index(key), end | 10, length)
+            self.packet(payload, payload_type=self.event_type, timestamp=stamp, marker=n == 1)
+
+    def packet(
+        self, payload: bytes, *, payload_type: int | None = None, timestamp: int | None = None, marker: bool = False
+    ) -> None:
+        """The next packet of our stream."""
+        kind = PAYLOAD_TYPE[self.law] if payload_type is None else payload_type
+        stamp = self.timestamp if timestamp is None else timestamp
+        if not self.withhold(self.count):
+            self.raw(HEADER.pack(0x80, kind | marker << 7, self.sequence, stamp & 0xFFFFFFFF, self.ssrc) + payload)
+        self.count += 1
+        self.sequence = self.sequence + 1 & 0xFFFF
+
+    def raw(self, data: bytes) -> None:
+        assert self._transport is not None and self.to is not None
+        self._transport.sendto(data, self.to)
+
+    async def _run(self) -> None:
+        due = time.monotonic()
+        while True:
+            payload = next(self._voice, None) or audio.encode(audio.silence(0.02), self.law)
+            self.sent.append(payload)
+            self.packet(payload)
+            self.timestamp = self.timestamp + FRAME & 0xFFFFFFFF
+            due += FRAME / RATE
+            await asyncio.sleep(due - time.monotonic())
+
+    # -- hears ---------------------------------------------------------------------------------------------------------
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        first, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+        if first >> 6 == 2 and not 192 <= second <= 223:  # RTCP (RFC 5761 §4)
+            payload = data[HEADER.size + 4 * (first & 15) :]
+            kind, marker = second & 127, bool(second & 128)
+            self.packets.append(Packet(time.monotonic(), kind, marker, sequence, timestamp, ssrc, payload))
+            self._news.set()
+
+    def error_received(self, exc: Exception) -> None:
+        """What we send to is closed just now (a test restarts it)."""
+
+    @property
+    def voice(self) -> list[Packet]:
+        return [packet for packet in self.packets if packet.payload_type == PAYLOAD_TYPE[self.law]]
+
+    def heard(self, since: int = 0) -> Samples:
+        """All voice since that packet, joined in the order in which it came."""
+        kind = PAYLOAD_TYPE[self.law]
+        return audio.decode([p.payload for p in self.packets[since:] if p.payload_type == kind], self.law)
+
+    def recent(self, seconds: float = 0.1) -> Samples:
+        last = [packet.payload for packet in self.packets[-round(seconds / 0.02) :]]
+        return audio.decode(last, self.law)
+
+    @property
+    def keys(self) -> str:
+        """Keys heard, each once: an event is named by its timestamp."""
+        found: dict[int, str] = {}
+        for packet in self.packets:
+            if packet.payload_type == self.event_type:
+                found.setdefault(packet.timestamp, KEYS[packet.payload[0]])
+        return "".join(found.values())
+
+    async def until(self, check: Callable[[], T], within: float = 10.0, what: str = "") -> T:
+        """Waits until this is true; it is asked again after each packet."""
+        try:
+            async with asyncio.timeout(within):
+                while not (value := check()):
+                    self._news.clear()
+                    await self._news.wait()
+                return value
+        except TimeoutError:
+            told = what or f"{sorted(audio.tones(self.recent(0.2)))} in the last 0.2 s of {len(self.packets)} packets"
+            raise AssertionError(f"port {self.port} waited in vain: {told}") from None
+
+    async def hears(self, *tones: int, within: float = 10.0) -> None:
+        """Waits until these tones, and no others, fill 100 ms."""
+        start = len(self.packets)
+        await self.until(
+            lambda: len(self.packets) - start >= 5 and audio.tones(self.recent()) == set(tones),
+            within,
+            f"for {set(tones) or 'silence'}; heard {audio.tones(self.recent())}",
+        )
+
+
+def _for_ever(payloads: Sequence[bytes]) -> Iterator[bytes]:
+    while True:
+        yield from payloads
+
+
+def streams(packets: Sequence[Packet]) -> dict[int, list[Packet]]:
+    """By SSRC, in the order in which they first came."""
+    found: dict[int, list[Packet]] = {}
+    for packet in packets:
+        found.setdefault(packet.ssrc, []).append(packet)
+    return found
+
+
+def longest_pause(packets: Sequence[Packet]) -> float:
+    """Seconds between two packets."""
+    times = [packet.at for packet in packets]
+    return float(max(np.diff(times), default=0.0))
