@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+DEAF_S: Final = 2.0
 GUARD: Final = str(Path(__file__).with_name("guard.py"))
 
 
@@ -34,10 +36,24 @@ class Child:
         heard: Path = Path(os.devnull),
         stop: signal.Signals = signal.SIGTERM,
         grace_s: float = 10.0,
+        again_s: float = math.inf,
     ) -> Child:
         """Starts the program; `heard` is its stdin, `output` takes what it says, `lock` is held until it has gone."""
         guard = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", GUARD, "--stop", stop.name, "--grace", str(grace_s), "--user", user),
+            *(
+                sys.executable,
+                "-I",
+                "-S",
+                GUARD,
+                "--stop",
+                stop.name,
+                "--grace",
+                str(grace_s),
+                "--again",
+                str(again_s),
+                "--user",
+                user,
+            ),
             *("--input", str(heard), "--", *argv),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -60,7 +76,13 @@ class Child:
         self._tell(b"stop\n")
 
     def kill(self) -> None:
+        """Ends it now; a guard that does not hear is ended too."""
         self._tell(b"kill\n")
+        asyncio.get_running_loop().call_later(DEAF_S, self._end_the_guard)
+
+    def _end_the_guard(self) -> None:
+        if self._guard.returncode is None:
+            self._guard.kill()
 
     def _tell(self, word: bytes) -> None:
         assert self._guard.stdin is not None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import pwd
 import select
@@ -28,11 +29,13 @@ _LIBC: Final = ctypes.CDLL(None)
 
 
 class Guard:
-    def __init__(self, program: int, stop: signal.Signals, grace_s: float) -> None:
+    def __init__(self, program: int, stop: signal.Signals, grace_s: float, again_s: float) -> None:
         self.program = program
         self._stop = stop
         self._grace_s = grace_s
         self._deadline: float | None = None
+        self._again_s = again_s
+        self._again_at = 0.0
         self._status: int | None = None
 
     def watch(self, died: int) -> int:
@@ -46,9 +49,7 @@ class Guard:
                     os.read(died, 4096)
                 elif not self._hear(os.read(0, 64)):
                     poll.unregister(0)
-            if self._deadline is not None and time.monotonic() >= self._deadline:
-                _signal(_descendants(), signal.SIGKILL)
-                self._deadline = None
+            self._insist()
             self._reap()
         return self._status
 
@@ -62,12 +63,14 @@ class Guard:
                 return
 
     def _patience_ms(self) -> int | None:
-        return None if self._deadline is None else max(0, int((self._deadline - time.monotonic()) * 1000) + 1)
+        if self._deadline is None:
+            return None
+        return max(0, int((min(self._deadline, self._again_at) - time.monotonic()) * 1000) + 1)
 
     def _hear(self, words: bytes) -> bool:
-        if words.startswith(b"kill"):
+        if b"kill" in words:
             _signal(_descendants(), signal.SIGKILL)
-        elif words.startswith(b"stop"):
+        elif b"stop" in words:
             self._ask_to_leave(self._grace_s)
         elif not words:
             self._ask_to_leave(min(self._grace_s, ORPHANED_S))
@@ -76,8 +79,20 @@ class Guard:
     def _ask_to_leave(self, grace_s: float) -> None:
         until = time.monotonic() + grace_s
         self._deadline = until if self._deadline is None else min(self._deadline, until)
+        self._ask()
+
+    def _ask(self) -> None:
         os.kill(self.program, self._stop)
         _signal(_descendants(), signal.SIGCONT)  # a stopped process cannot leave
+        self._again_at = time.monotonic() + self._again_s
+
+    def _insist(self) -> None:
+        now = time.monotonic()
+        if self._deadline is not None and now >= self._deadline:
+            _signal(_descendants(), signal.SIGKILL)
+            self._deadline = None
+        elif self._deadline is not None and now >= self._again_at:
+            self._ask()
 
     def _reap(self) -> None:
         while True:
@@ -131,6 +146,7 @@ def _execute(argv: list[str], user: str, heard: str, guard: int) -> NoReturn:
         os.setsid()
         for number in (*OTHERS_BUSINESS, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OTHERS_BUSINESS)
         os.dup2(os.open(heard, os.O_RDONLY), 0)
         if user:
             _become(user)
@@ -157,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stop", default="SIGTERM")
     parser.add_argument("--grace", type=float, default=10.0)
+    parser.add_argument("--again", type=float, default=math.inf, help="seconds between requests to stop")
     parser.add_argument("--user", default="")
     parser.add_argument("--input", default=os.devnull)
     parser.add_argument("program", nargs=argparse.REMAINDER)
@@ -171,11 +188,14 @@ def main() -> None:
     for number in OTHERS_BUSINESS:
         signal.signal(number, signal.SIG_IGN)
     own = os.getpid()
+    # A request to stop that comes before the program has its own signals back must wait, not be ignored.
+    signal.pthread_sigmask(signal.SIG_BLOCK, OTHERS_BUSINESS)
     program = os.fork()
     if program == 0:
         _execute(argv, options.user, options.input, own)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, OTHERS_BUSINESS)
     _say(f"pid {program}")
-    guard = Guard(program, signal.Signals[options.stop], options.grace)
+    guard = Guard(program, signal.Signals[options.stop], options.grace, options.again)
     status = guard.watch(died)
     guard.end_the_rest()
     _say(f"ended {status}")

@@ -30,7 +30,9 @@ def described(pid: int) -> str:
     """`redis-server, pid 4711`, with the LCALL_HOME of the center that it belongs to, if it does."""
     try:
         name = (PROC / str(pid) / "comm").read_text().strip()
-        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        # Redis writes its title over its environment; its guard still has it.
+        parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1]
+        variables = b"\0".join((PROC / each / "environ").read_bytes() for each in (str(pid), parent)).split(b"\0")
     except OSError:
         return f"pid {pid}"
     homes = [os.fsdecode(each.partition(b"=")[2]) for each in variables if each.startswith(b"LCALL_HOME=")]

@@ -55,7 +55,7 @@ def ports(environ: Mapping[str, str] = os.environ) -> Ports:
             rtp_last=33999,
             phones_first=36000,
         )
-    b = int(base) if base.isdecimal() else 0
+    b = int(base) if base.isascii() and base.isdecimal() else 0
     if not 1024 <= b <= 60000:
         raise ValueError(f"LCALL_PORT_BASE={base}: expected 1024..60000")
     return Ports(

@@ -246,6 +246,7 @@ class Runner:
                 heard=heard,
                 stop=service.stop,
                 grace_s=service.grace_s,
+                again_s=service.again_s,
             )
         finally:
             os.close(output)

@@ -24,23 +24,20 @@ WORDS: Final = {
 
 
 class Screen:
-    """Lines with the seconds since the start. A terminal that has gone must not take the center with it."""
+    """Lines with the seconds since the start. A terminal that has gone or a full disk take no center with them."""
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
         self._began = time.monotonic()
-        self._gone = False
 
     def progress(self, who: str, what: str) -> None:
         self.say(f"[{time.monotonic() - self._began:6.2f}] {padded(who, 16)} {what}")
 
     def say(self, text: str) -> None:
-        if self._gone:
-            return
         try:
             print(text, file=self._out, flush=True)
         except OSError:
-            self._gone = True
+            return  # there is nobody to say it to
 
 
 def width(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,7 @@ class Service:
     before: tuple[tuple[str, ...], ...] = ()  # commands run to their end before each start
     stop: Signals = SIGTERM
     grace_s: float = 10.0
+    again_s: float = math.inf  # between requests to stop, for a program that may miss one
     user: str = ""
     node: bool = False  # an lq node: its lease ends with it
 
@@ -254,6 +256,7 @@ def _kamailio(instance: Instance) -> Service:
         },
         # Each time: a script that does not import must not take the place of one that runs.
         before=(_python("kamailio.render", run),),
+        again_s=1.0,  # it looks whether a signal came, then pauses until the next: one between the two is lost (main.c)
     )
 
 

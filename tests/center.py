@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,7 @@ class Center:
     path: Path  # LCALL_HOME
     port_base: int
     environ: dict[str, str] = field(default_factory=dict)  # beyond ours, e.g. LCALL_ONLY
+    prefix: tuple[str, ...] = ()  # words before the runner's, e.g. setpriv
     _runner: subprocess.Popen[bytes] | None = None
     _reservation: int = -1  # the lock file of the port base
 
@@ -78,28 +79,55 @@ class Center:
 
     def start(self, *, together_with: int) -> None:
         """Returns when everything is ready; the center ends with that process at the latest. Raises CenterError."""
-        self.path.mkdir(parents=True, exist_ok=True)
         heard, told = os.pipe()
-        words = ("up", "--no-demo", "--ready-fd", str(told), "--while", str(together_with))
-        with (self.path / "up.log").open("ab") as output:
-            self._runner = subprocess.Popen(
-                [sys.executable, "-m", "ops.cli", *words],
-                cwd=CHECKOUT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[told, *([self._reservation] if self._reservation >= 0 else [])],
-                start_new_session=True,
-            )
-        os.close(told)
-        readable, _, _ = select.select([heard], [], [], START_S)
-        ready = bool(readable) and os.read(heard, 16) == b"ready\n"
-        os.close(heard)
+        try:
+            self.begin("--ready-fd", str(told), together_with=together_with, keep_open=(told,))
+            os.close(told)
+            readable, _, _ = select.select([heard], [], [], START_S)
+            ready = bool(readable) and os.read(heard, 16) == b"ready\n"
+        finally:
+            os.close(heard)
         if not ready:
             said = tail(self.path / "up.log", 40)
             self.stop()
             raise CenterError(f"the center in {self.path} does not start:\n{said}")
+
+    def begin(
+        self, *words: str, together_with: int, output: int | None = None, keep_open: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """The runner, waiting for nothing; what it says goes to up.log unless `output` is given."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        kept = [*keep_open, *([self._reservation] if self._reservation >= 0 else [])]
+        with (self.path / "up.log").open("ab") as log:
+            self._runner = subprocess.Popen(
+                [
+                    *self.prefix,
+                    sys.executable,
+                    "-m",
+                    "ops.cli",
+                    "up",
+                    "--no-demo",
+                    "--while",
+                    str(together_with),
+                    *words,
+                ],
+                cwd=CHECKOUT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log if output is None else output,
+                stderr=subprocess.STDOUT,
+                pass_fds=kept,
+                start_new_session=True,
+            )
+        return self._runner
+
+    def kill_runner(self, number: signal.Signals) -> int:
+        """Sends the signal to the runner and waits for its end; returns its status."""
+        assert self._runner is not None, "this process has started no runner"
+        self._runner.send_signal(number)
+        status = self._runner.wait(STOP_S)
+        self._runner = None
+        return status
 
     def stop(self) -> None:
         """Ends the center and waits until nothing of it is left."""
@@ -125,6 +153,12 @@ class Center:
         found = state.read(self.home)
         assert found is not None, f"no center was started in {self.path}"
         return found.of(service)
+
+    @property
+    def runner(self) -> int:
+        found = state.read(self.home)
+        assert found is not None, f"no center was started in {self.path}"
+        return found.runner
 
     def pid(self, service: str) -> int:
         """Raises CenterError while it has no process."""
@@ -169,7 +203,16 @@ class Center:
 
 
 def reserve(path: Path, environ: Mapping[str, str] | None = None) -> Center:
-    """A center in `path` at ports that nobody uses, ours until it is stopped."""
+    """A center in `path` at ports that nobody uses, ours until it is stopped. Waits while all are in use."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if center := _reserved(path, environ):
+            return center
+        time.sleep(0.2)
+    raise CenterError(f"none of the port bases {PORT_BASES} is free")
+
+
+def _reserved(path: Path, environ: Mapping[str, str] | None) -> Center | None:
     for base in PORT_BASES:
         lock = os.open(f"/tmp/lcall-ports-{base}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -180,7 +223,7 @@ def reserve(path: Path, environ: Mapping[str, str] | None = None) -> Center:
         if _free(base):
             return Center(path, base, dict(environ or {}), _reservation=lock)
         os.close(lock)
-    raise CenterError(f"none of the port bases {PORT_BASES} is free")
+    return None
 
 
 def _free(base: int) -> bool:

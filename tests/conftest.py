@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,24 @@ CONTROLLER: Final = "LCALL_TEST_CONTROLLER"  # pid of the process whose end ends
 FIRST: Final = ("architecture", "unit", "contract", "model", "integration", "scenarios")
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 
-OwnCenter = Callable[..., Center]
+
+class OwnCenter:
+    """Centers that the test may do anything to: `own_center()`, or with LCALL_ONLY="redis,…" a part of one."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.made: list[Center] = []
+
+    def __call__(self, **environ: str) -> Center:
+        center = self.reserved(**environ)
+        center.start(together_with=os.getpid())
+        return center
+
+    def reserved(self, **environ: str) -> Center:
+        """Not started yet."""
+        center = reserve(self._directory / f"c{len(self.made)}", environ)
+        self.made.append(center)
+        return center
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,6 +87,9 @@ async def no_task_left() -> AsyncIterator[None]:
 # -- centers -----------------------------------------------------------------------------------------------------------
 
 
+_STARTED: Final[list[Center]] = []  # by this process, for as long as it lives: the session's end stops it
+
+
 def _attached(directory: Path) -> Center:
     return Center(directory / "center", json.loads((directory / "center.json").read_text())["port_base"])
 
@@ -82,6 +102,7 @@ def center() -> Iterator[Center]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "center.json").exists():
             started = reserve(directory / "center")
+            _STARTED.append(started)
             started.start(together_with=int(os.environ[CONTROLLER]))
             (directory / "center.json").write_text(json.dumps({"port_base": started.port_base}))
             yield_from = started
@@ -91,22 +112,13 @@ def center() -> Iterator[Center]:
 
 
 @pytest.fixture
-def own_center(request: pytest.FixtureRequest) -> Iterator[OwnCenter]:
-    """`own_center()` starts a center that the test may do anything to; with LCALL_ONLY="redis,…" a part of one."""
-    started: list[Center] = []
+def own_center() -> Iterator[OwnCenter]:
     directory = Path(tempfile.mkdtemp(prefix="own-", dir=os.environ[DIRECTORY]))
     directory.chmod(0o755)
-
-    def start(**environ: str) -> Center:
-        new = reserve(directory / f"c{len(started)}", environ)
-        started.append(new)
-        new.start(together_with=os.getpid())
-        return new
-
-    start.started = started  # type: ignore[attr-defined]  # for the report of a failure
-    yield start
-    for each in started:
-        each.stop()
+    centers = OwnCenter(directory)
+    yield centers
+    for center in centers.made:
+        center.stop()
     shutil.rmtree(directory)
 
 
@@ -126,8 +138,9 @@ def pytest_runtest_makereport(
 
 
 def _centers(arguments: dict[str, Any]) -> list[Center]:
-    own = getattr(arguments.get("own_center"), "started", [])
-    return [value for value in arguments.values() if isinstance(value, Center)] + list(own)
+    own = arguments.get("own_center")
+    made = own.made if isinstance(own, OwnCenter) else []
+    return [*(value for value in arguments.values() if isinstance(value, Center)), *made]
 
 
 def _keep(center: Center, test: str) -> None:

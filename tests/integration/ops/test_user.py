@@ -1,0 +1,111 @@
+"""Whoever starts it: an ordinary user needs no root, and nobody's center writes beside the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ops.home import CHECKOUT
+from tests.center import Center
+from tests.conftest import OwnCenter
+from tests.integration.ops.house import lcall, nothing_left, of, up
+
+NOBODY: Final = 65534
+AS_NOBODY: Final = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+# The same files, in a mount namespace where they cannot be written.
+READ_ONLY: Final = (
+    *("unshare", "--mount", "sh", "-c"),
+    'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd / && exec "$@"',
+    str(CHECKOUT),
+)
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+def for_nobody(center: Center) -> Center:
+    center.path.mkdir(parents=True)
+    os.chown(center.path, NOBODY, NOBODY)
+    center.prefix = AS_NOBODY
+    center.environ |= {"HOME": str(center.path), "USER": "nobody"}
+    return center
+
+
+@needs_root
+def test_an_ordinary_user(own_center: OwnCenter) -> None:
+    center = for_nobody(own_center.reserved())
+    center.start(together_with=os.getpid())
+    assert lcall(center, "status").returncode == 0
+    assert {agent["id"] for agent in json.loads(lcall(center, "agents", "--json").stdout)} > {"1001"}
+    owners = {Path(f"/proc/{pid}").stat().st_uid for pid in of(center.path)}
+    assert owners == {NOBODY}
+    assert stat.S_IMODE(center.path.stat().st_mode) == 0o700
+    center.stop()
+    nothing_left(center.path)
+
+
+@needs_root
+def test_his_place_by_default(own_center: OwnCenter) -> None:
+    """~/.local/share/lcall; what another may not see is said, not shown."""
+    center = for_nobody(own_center.reserved(LCALL_ONLY="redis"))
+    answer = subprocess.run(
+        [*AS_NOBODY, str(CHECKOUT / "lcall"), "status"],
+        env={"PATH": os.environ["PATH"], "HOME": str(center.path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert answer.returncode == 1
+    assert f"no center is running in {center.path}/.local/share/lcall" in answer.stderr
+
+
+@needs_root
+def test_another_users_center(own_center: OwnCenter) -> None:
+    center = own_center(LCALL_ONLY="redis")
+    for words in (("status",), ("stop",), ("logs",), ("agents",)):
+        answer = subprocess.run(
+            [*AS_NOBODY, str(CHECKOUT / "lcall"), *words],
+            env=center.environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert answer.returncode == 1 and "Traceback" not in answer.stderr, words
+        assert answer.stderr.startswith("lcall: "), words
+    answer = up(center.path, center.port_base, *AS_NOBODY)
+    assert answer.returncode == 1 and "cannot start" in answer.stdout and "Traceback" not in answer.stderr
+    assert lcall(center, "status").returncode == 0
+
+
+@needs_root
+def test_a_place_that_is_not_his(own_center: OwnCenter) -> None:
+    center = own_center.reserved()
+    center.path.mkdir(parents=True)
+    answer = up(center.path / "x", center.port_base, *AS_NOBODY)
+    assert answer.returncode == 1 and "Permission denied" in answer.stdout and "cannot start" in answer.stdout
+
+
+@needs_root
+def test_a_checkout_that_cannot_be_written(own_center: OwnCenter) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespaces here")
+    center = own_center.reserved()
+    center.prefix = READ_ONLY
+    center.start(together_with=os.getpid())
+    assert lcall(center, "status").returncode == 0
+
+
+@needs_root
+def test_postgres_must_reach_its_directory(own_center: OwnCenter) -> None:
+    """It runs as another user when we are root."""
+    center = own_center.reserved()
+    closed = center.path / "closed"
+    closed.mkdir(parents=True, mode=0o700)
+    answer = up(closed / "home", center.port_base)
+    assert answer.returncode == 1
+    assert f"{closed} is closed to the user postgres" in answer.stdout

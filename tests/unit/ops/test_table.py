@@ -1,0 +1,108 @@
+"""The table of services and the table of ports agree, for any port base."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+
+import pytest
+
+from ops import services as table
+from ops.ports import ports
+from ops.probes import Http, Ng, Redis, Sip
+from ops.services import environment, selected, services
+from tests.unit.ops.example import example
+
+BASES = ("", "8500", "20000", "60000")
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_service_comes_after_those_it_needs(base: str) -> None:
+    known: set[str] = set()
+    for service in services(example(base)):
+        assert set(service.needs) <= known, service.name
+        assert service.name not in known
+        known.add(service.name)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_nobody_listens_where_another_does(base: str) -> None:
+    instance = example(base)
+    listeners = Counter(listener for service in services(instance) for listener in service.listens)
+    assert set(listeners.values()) == {1}
+    p = instance.ports
+    taken = {port for _, port in listeners}
+    assert not [
+        port for port in taken if p.rtp_first <= port <= p.rtp_last or p.phones_first <= port < p.phones_first + 200
+    ]
+    assert p.gateway not in taken
+
+
+@pytest.mark.parametrize("base", BASES[1:])
+def test_a_port_base_moves_everything(base: str) -> None:
+    b, p = int(base), ports({"LCALL_PORT_BASE": base})
+    assert (p.sip, p.sip_tls, p.sip_wss, p.web, p.api) == (b, b + 1, b + 2, b + 10, b + 11)
+    assert (p.rtp_first, p.rtp_last) == (b + 1000, b + 2999)
+    others = {name: port for name, port in asdict(p).items() if isinstance(port, int)}
+    del others["sip"], others["sip_tls"], others["sip_wss"], others["web"], others["api"]
+    del others["rtp_first"], others["rtp_last"], others["phones_first"]
+    assert all(b + 20 <= port <= b + 99 for port in others.values()), others
+    assert p.phones_first + 200 <= 65536
+
+
+def test_the_demo_world() -> None:
+    p = ports({})
+    assert (p.sip, p.sip_tls, p.sip_wss, p.web, p.api, p.gateway) == (5060, 5061, 8443, 8000, 8100, 5080)
+
+
+@pytest.mark.parametrize("base", ["1023", "60001", "x", " 8500", "8500.0", "-8500", "٣٠٠٠٠"])
+def test_a_port_base_that_is_none(base: str) -> None:
+    with pytest.raises(ValueError, match=r"expected 1024\.\.60000"):
+        ports({"LCALL_PORT_BASE": base})
+
+
+def test_who_is_asked_for_readiness_listens_there() -> None:
+    for service in services(example()):
+        match service.ready:
+            case Http(port, _) | Redis(port):
+                assert ("tcp", port) in service.listens
+            case Sip(port) | Ng(port):
+                assert ("udp", port) in service.listens
+
+
+def test_secrets_go_to_whom_they_concern() -> None:
+    """The call path knows nothing of PostgreSQL; each process is its own user of Redis."""
+    instance = example()
+    for service in services(instance):
+        seen = " ".join((*service.argv, *service.environment.values()))
+        users = [user for user, password in instance.secrets.redis.items() if password in seen]
+        assert not any(password in " ".join(service.argv) for password in instance.secrets.redis.values())
+        assert len(users) <= 1, service.name
+        if service.name in ("kamailio", "rtpengine", "mixer", "lq1", "lq2", "recorder"):
+            assert instance.secrets.postgres not in seen, service.name
+
+
+def test_a_process_gets_few_of_our_variables() -> None:
+    ours = {"PATH": "/bin", "AWS_SECRET": "x", "LC_ALL": "zh_CN", "PYTHONHOME": "/y", "LANG": "C.UTF-8"}
+    given = environment(example(), {"OWN": "1"}, ours)
+    assert given["PATH"] == "/bin" and given["OWN"] == "1" and given["LANG"] == "C.UTF-8"
+    assert given["LCALL_HOME"] == "/srv/lcall" and given["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert not given.keys() & {"AWS_SECRET", "LC_ALL", "PYTHONHOME"}
+
+
+def test_a_part_of_the_table() -> None:
+    whole = services(example())
+    assert selected(whole, "") == whole
+    assert [service.name for service in selected(whole, "lq1, redis")] == ["redis", "lq1"]
+    with pytest.raises(ValueError, match="redos"):
+        selected(whole, "redos,lq1")
+
+
+def test_redis_has_a_user_for_each_process_and_none_for_strangers() -> None:
+    text = table.redis_acl(example().secrets)
+    assert "user default off" in text
+    assert {line.split()[1] for line in text.splitlines()} == {"default", *table.ACL}
+    assert set(table.ACL) == set(example().secrets.redis)
+    for name in ("journal", "recorder"):
+        [line] = [line for line in text.splitlines() if line.startswith(f"user {name} ")]
+        assert "~{lcall}:events " in line and "+@write" not in line and "fcall" not in line
