@@ -12,7 +12,8 @@ from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg, Offer, Play, Segment, with_leg
 from lq.ledger.events import RECORDING_SEQ, Event
 
-# ITU-T Q.850 causes that we give, and the SIP status that says each on an unanswered leg (RFC 3398 §8.2.6.1).
+# ITU-T Q.850 causes that we give, and the SIP status that says each on an unanswered leg (RFC 3398 §8.2.6.1). A failure
+# of one call is 500: 503 means "this node takes no calls", so the edge would try the next, which finds the call claimed.
 UNALLOCATED: Final = 1
 NORMAL: Final = 16
 BUSY: Final = 17
@@ -23,7 +24,7 @@ TEMPORARY_FAILURE: Final = 41
 NO_COMMON_CODEC: Final = 65
 SIP_OF_CAUSE: Final[Mapping[int, int]] = {
     UNALLOCATED: 404, NORMAL: 480, BUSY: 486, NO_ANSWER: 480, REJECTED: 403, NO_CIRCUIT: 503,
-    TEMPORARY_FAILURE: 503, NO_COMMON_CODEC: 488,
+    TEMPORARY_FAILURE: 500, NO_COMMON_CODEC: 488,
 }  # fmt: skip
 ONE_AGENT: Final = Queue(id="", name="", wrap_up_s=10, max_wait_s=60, position_every_s=0)  # who waits for one agent
 

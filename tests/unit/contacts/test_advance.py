@@ -248,7 +248,7 @@ def test_redis_away_keeps_the_caller_and_asks_again() -> None:
     assert kinds(life.due("ask")) == ["Ask"]
 
 
-@pytest.mark.parametrize(("why", "code", "result"), [("no_codec", 488, "refused"), ("unavailable", 503, "failed")])
+@pytest.mark.parametrize(("why", "code", "result"), [("no_codec", 488, "refused"), ("unavailable", 500, "failed")])
 def test_no_media_no_call(why: str, code: int, result: str) -> None:
     life = Life()
     effects = life.take(inputs.MediaFailed(1, why))
