@@ -13,7 +13,7 @@ from lq.contacts.contact import Contact, Leg, Offer, Play, Segment, with_leg
 from lq.ledger.events import RECORDING_SEQ, Event
 
 # ITU-T Q.850 causes that we give, and the SIP status that says each on an unanswered leg (RFC 3398 §8.2.6.1). A failure
-# of one call is 500: 503 means "this node takes no calls", so the edge would try the next, which finds the call claimed.
+# of one call is 500: 503 means "this node takes no calls", and the edge would try the next, which finds it claimed.
 UNALLOCATED: Final = 1
 NORMAL: Final = 16
 BUSY: Final = 17
