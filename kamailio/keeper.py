@@ -92,7 +92,7 @@ class Keeper:
 
     def _read_configuration(self) -> None:
         version = self._caller.config_version()
-        if version == self._version:
+        if version in (0, self._version):  # 0: nothing was ever published, and the edge is not in service
             return
         settings = self._caller.document("settings", "center") or {}
         credentials = policy.credentials(self._caller.documents("phones"))

@@ -181,7 +181,7 @@ class Edge:
         if policy.is_internal(pv("$rd")):
             reply(Reply(403, "Forbidden"))
         elif KSR.is_OPTIONS():
-            reply(Reply(200, "OK"))
+            reply(Reply(200, "OK") if self._tables.is_configured else policy.BUSY)
         elif KSR.is_REGISTER():
             self._register()
         elif not KSR.is_INVITE():

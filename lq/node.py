@@ -28,6 +28,7 @@ from lq.live.errors import LiveError
 from lq.live.redis import Live
 from lq.media.mixer.client import Mixer
 from lq.media.rtpengine import RtpEngine
+from lq.neighbours import Neighbours
 from lq.sip.agent import UserAgent
 from lq.sip.events import Event, Incoming, Stray
 from lq.sip.shell import Shell
@@ -38,6 +39,7 @@ LEASE_MS: Final = 2_000
 RENEW_S: Final = 0.5
 MAX_CONTACTS: Final = 1_000  # beyond it new INVITEs get 503 and Kamailio tries the next node (R12)
 _USER: Final = re.compile(r"sips?:([^@;>]*)@", re.IGNORECASE)
+_INCARNATION: Final = re.compile(r";i=([^;>?]+)")
 _TEL: Final = re.compile(r"tel:([^;>]*)", re.IGNORECASE)
 
 
@@ -79,15 +81,32 @@ class Node:
     media: MediaDesk
     owner: Owner
     sip: SipDesk
+    neighbours: Neighbours = field(init=False)
+    whole_since: float | None = None  # our link to Redis; seconds, monotonic
     leased: bool = False
     draining: bool = False
     config_version: int = -1
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
+    @property
+    def in_service(self) -> bool:
+        """Whether new contacts may come: with a lease, and a configuration (0: none was ever published)."""
+        return self.leased and self.config_version > 0 and not self.draining
+
     async def start(self) -> None:
+        self.neighbours = Neighbours(
+            self.incarnation,
+            live=self.live,
+            owner=self.owner,
+            agent=self.agent,
+            message=self._message,
+            whole_for=lambda: 0.0 if self.whole_since is None else time.monotonic() - self.whole_since,
+            lease_s=LEASE_MS / 1000,
+        )
         await self.media.start()
         await self.shell.start(self._happened)
-        self.tasks = [asyncio.create_task(self._renew()), asyncio.create_task(self._read_inbox())]
+        loops = (self._renew(), self._read_inbox(), self.neighbours.watch())
+        self.tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def close(self) -> None:
         """SIGTERM: the lease ends first, so that nothing new comes and others may adopt what we hold."""
@@ -110,9 +129,12 @@ class Node:
             try:
                 await self._renew_once()
             except LiveError as error:
+                self.whole_since = None
                 if self.leased:
                     log.warning("lease not renewed: live state away", error=str(error))
-            self.agent.available = self.leased and not self.draining
+            else:
+                self.whole_since = self.whole_since or began
+            self.agent.available = self.in_service
             await asyncio.sleep(max(0.0, began + RENEW_S - time.monotonic()))
 
     async def _renew_once(self) -> None:
@@ -168,7 +190,8 @@ class Node:
             case Incoming():
                 self._incoming(event)
             case Stray():
-                self.agent.refuse(event, 481, now=self.shell.now())
+                found = _INCARNATION.search(event.uri)
+                self.neighbours.stray(event, found[1] if found else "", self.shell.now())
             case _:
                 self.sip.happened(event)
 
@@ -181,7 +204,7 @@ class Node:
             log.error("INVITE without a source: it did not come through the edge")
             self.agent.reject(event.session, 403, now=now)
             return
-        if not self.leased or self.draining or self.owner.load >= MAX_CONTACTS:
+        if not self.in_service or self.owner.load >= MAX_CONTACTS:
             self.agent.reject(event.session, 503, headers={"Retry-After": "1"}, now=now)
             return
         contact = contact_id(int(time.time() * 1000))

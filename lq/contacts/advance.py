@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lq.config.book import Book
-from lq.contacts import command, ending, inbound, inputs, menu, offer, queueing, recording, talking
+from lq.contacts import adoption, command, ending, inbound, inputs, menu, offer, queueing, recording, talking
 from lq.contacts.contact import Contact, State
 from lq.contacts.effects import Effect
 from lq.contacts.turn import Turn
@@ -50,6 +50,7 @@ ALWAYS: Final[Mapping[type, Step]] = {
     inputs.MediaDeleted: ending.media_deleted,
     inputs.RecordingStarted: recording.started,
     inputs.Command: command.carry_out,
+    inputs.Adopted: adoption.adopted,
 }
 TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
     "arriving": {inputs.MediaReady: inbound.media_ready, inputs.MediaFailed: inbound.media_failed},

@@ -55,7 +55,7 @@ class Leg:
     play: Play | None = None
     held: bool = False  # this party has put the other on hold
     rang: bool = False
-    provisional_sdp: bool = False
+    pending_sdp: str = ""  # its answer, until its media stands
 
     @property
     def alive(self) -> bool:

@@ -48,6 +48,15 @@ def no_key(turn: Turn, given: inputs.Due) -> None:
         _perform(turn, *ivr.timed_out(turn.book.flows[menu.flow], menu.position))
 
 
+def lost(turn: Turn) -> None:
+    """The flow no longer has the place where the caller stood: he hears it from its start, or that we have a fault."""
+    menu = turn.contact.menu
+    assert menu is not None  # asked only of a contact in a menu
+    turn.deadline("key", None)
+    _leave(turn, "flow_changed")
+    inbound.go_to(turn, f"ivr:{menu.flow}")
+
+
 def _perform(turn: Turn, position: ivr.Position, action: ivr.Action) -> None:
     menu = turn.contact.menu
     assert menu is not None  # only steps of a contact in a menu come here

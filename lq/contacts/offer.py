@@ -35,8 +35,9 @@ def call_phone(turn: Turn, phone: str, answer: str) -> None:
     turn.set(state="calling", after=answer)
     turn.segment("ring")
     turn.deadline("ring", turn.now + 60_000)
-    turn.add_leg(Leg(2, "agent", "out", phone, "inviting"))
-    turn.do(do.PrepareOutgoing(2))
+    n = max(turn.contact.legs) + 1
+    turn.add_leg(Leg(n, "agent", "out", phone, "inviting"))
+    turn.do(do.PrepareOutgoing(n))
 
 
 def called_leg(turn: Turn) -> Leg | None:
@@ -152,7 +153,7 @@ def accepted(turn: Turn, given: inputs.Accepted) -> None:
     if leg.direction != "out" or not leg.alive:
         return
     turn.do(do.Ack(leg.n))
-    turn.set_leg(leg.n, state="answered")
+    turn.set_leg(leg.n, state="answered", pending_sdp=given.sdp)
     turn.do(do.TakeAnswer(leg.n, given.sdp))
     turn.deadline("ring", None)
     turn.deadline("max_wait", None)

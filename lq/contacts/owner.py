@@ -87,6 +87,20 @@ class Owner:
         self._held[contact.id] = held
         held.task = asyncio.create_task(self._live_through(held, effects), name=f"contact {contact.id}")
 
+    def adopt(self, contact: str, epoch: int, snapshot: str) -> None:
+        """Another node's contact is ours from now on. One that is unreadable raises ValueError, KeyError, TypeError."""
+        document = json.loads(snapshot)
+        found = Contact.from_json(document)
+        held = Held(found, epoch, self.book, claim="", written=True)
+        self._held[contact] = held
+        self._sip.adopt(contact, document["dialogs"])
+        self._media.adopt(found)
+        held.inbox.put_nowait(inputs.Adopted())
+        held.task = asyncio.create_task(self._live_through(held, []), name=f"contact {contact}")
+
+    def flush(self) -> None:
+        self._sip.flush()
+
     def deliver(self, contact: str, given: inputs.Input) -> bool:
         """Something happened to a contact; False if it is not ours (any more)."""
         held = self._held.get(contact)

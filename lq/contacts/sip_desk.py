@@ -52,6 +52,12 @@ class SipDesk:
         """What another node needs of each dialog, by leg."""
         return {str(n): self._agent.export(session) for n, session in self._sessions.get(contact, {}).items()}
 
+    def adopt(self, contact: str, dialogs: Mapping[str, Any]) -> None:
+        """The legs of another node's contact, from its `dialogs`."""
+        for n, document in dialogs.items():
+            if document:
+                self.take(contact, int(n), self._agent.adopt(document, now=self._clock()))
+
     def forget(self, contact: str) -> None:
         """Silently; a session that has ended by itself is gone already."""
         for session in self._sessions.pop(contact, {}).values():
@@ -79,6 +85,10 @@ class SipDesk:
             if not self._agent.bye(session, now=now):
                 self._agent.reject(session, 500, now=now)
                 self._agent.cancel(session, now=now)
+        self.send(self._agent.datagrams())
+
+    def flush(self) -> None:
+        """What was queued outside of a turn leaves."""
         self.send(self._agent.datagrams())
 
     # -- effects ------------------------------------------------------------------------------------------------------

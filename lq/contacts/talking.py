@@ -19,7 +19,7 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     if not leg.alive:
         ending.late_media(turn, given)
         return
-    turn.set_leg(leg.n, media=given.media, codec=given.codec)
+    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="")
     turn.emit("leg_answered", leg=turn.contact.leg_id(leg.n), codec=given.codec)
     turn.connect(1, leg.n)
 

@@ -19,6 +19,9 @@ from lq.sip.session import ALLOW, Session, _fill
 from lq.sip.transaction import ClientTransaction, ServerTransaction, key_of
 
 COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
+# what a CANCEL (RFC 3261 §9.1) and a response (§8.2.6.2, §12.1.1) take from their INVITE
+_FOR_CANCEL: Final = ("via", "max-forwards", "from", "to", "call-id", "cseq", "route")
+_FOR_ANSWER: Final = ("via", "record-route", "from", "to", "call-id", "cseq", "contact", "supported", "require")
 _SEQ_LEAP: Final = 1000  # an adopter's requests are above whatever the dead process sent (gaps are legal, §12.2.1.1)
 
 Key = tuple[str, str, str]
@@ -177,7 +180,8 @@ class UserAgent:
 
     # -- taking over --------------------------------------------------------------------------------------------------
     def export(self, session: str) -> dict[str, Any]:
-        """What another process needs to carry the session on: its dialog, and an INVITE of ours to be cancelled.
+        """What another process needs to carry the session on: its dialog, an INVITE of ours to be cancelled, one of
+        the peer's to be answered or whose answer he has not acknowledged.
 
         {} for a session that is gone.
         """
@@ -187,24 +191,42 @@ class UserAgent:
         document = held.dialog.to_dict()
         tx = held.outgoing
         if tx is not None and tx.purpose == "initial":
-            document["invite"] = {"uri": tx.request.uri, "headers": _for_cancel(tx.request)}
+            document["invite"] = {"uri": tx.request.uri, "headers": _kept(tx.request, _FOR_CANCEL)}
+        asked = held.unacked or held.incoming
+        if asked is not None and asked.request.method == "INVITE":
+            document["asked"] = {
+                "uri": asked.request.uri,
+                "headers": _kept(asked.request, _FOR_ANSWER),
+                "to": list(asked.destination),
+                "answered": asked is held.unacked,
+            }
         return document
 
     def adopt(self, document: Mapping[str, Any], *, now: float) -> str:
-        """A session that another process exported. One that was ringing can be cancelled, one that talks goes on."""
+        """A session that another process exported. One that was ringing can be cancelled, one that talks goes on.
+
+        Whatever that process has said last is said once more: a 200 until its ACK, the ACK of a 200. Its BYE may not
+        have left either: a dialog that it was ending can be ended again (a peer that knows answers 481).
+        """
         session = self._add(Dialog.from_dict(document))
         session.dialog.local_seq += _SEQ_LEAP
+        if session.dialog.state == "terminated":
+            session.dialog.state = "confirmed"
         if invite := document.get("invite"):
-            request = Request({k: list(v) for k, v in invite["headers"].items()}, b"", "INVITE", invite["uri"])
-            tx = ClientTransaction(session.id, request, self._next_hop, "proceeding", purpose="initial")
-            self._clients[key_of(request)] = session.outgoing = tx
+            tx = ClientTransaction(session.id, _request_of(invite), self._next_hop, "proceeding", purpose="initial")
+            self._clients[key_of(tx.request)] = session.outgoing = tx
+        elif session.dialog.last_invite_seq and session.dialog.state == "confirmed":
+            session.ack("", now)
+        if asked := document.get("asked"):
+            host, port = asked["to"]
+            held = ServerTransaction(
+                session.id, _request_of(asked), (host, port), "proceeding", to_tag=session.dialog.local_tag
+            )
+            self._servers[key_of(held.request)] = session.incoming = held
+            if asked["answered"]:
+                session.accept("", {}, now)
         self._watch(session)
         return session.id
-
-    def reack(self, session: str, *, now: float) -> bool:
-        """Send the ACK of the last INVITE again: the dead process may not have (a second one is harmless)."""
-        held = self._sessions.get(session)
-        return held is not None and held.dialog.last_invite_seq > 0 and held.ack("", now)
 
     def forget(self, session: str) -> None:
         """Drop it silently. A BYE, refusal or CANCEL on its way is still finished."""
@@ -362,7 +384,8 @@ class UserAgent:
         elif request.method == "INVITE":
             self._initial(tx, request, source, key, now)
         elif request.method == "OPTIONS":
-            self._plain(tx, 200 if self.available else 503, now, {"Allow": ALLOW})
+            # the Contact tells who answers: another process may have the address by now
+            self._plain(tx, 200 if self.available else 503, now, {"Allow": ALLOW, "Contact": self.contact})
         else:
             self._plain(tx, 405, now, {"Allow": ALLOW})
 
@@ -383,7 +406,7 @@ class UserAgent:
     def _inside(self, tx: ServerTransaction, request: Request, now: float) -> None:
         held = self._dialogs.get((request.call_id, request.to_tag))
         if held is None:
-            self.happened(ev.Stray(request.method, request.call_id, request.to_tag, tx))
+            self.happened(ev.Stray(request.method, request.call_id, request.to_tag, request.uri, tx))
             return
         tx.session = held.id
         held.receive(tx, request, now)
@@ -462,6 +485,11 @@ def _reply_to(request: Request, source: ev.Address) -> ev.Address:
     return (param(via, "received") or source[0], int(port) if port.isdigit() else source[1])
 
 
-def _for_cancel(request: Request) -> dict[str, list[str]]:
-    names = ("via", "max-forwards", "from", "to", "call-id", "cseq", "route")
+def _kept(request: Request, names: tuple[str, ...]) -> dict[str, list[str]]:
     return {name: list(request.all(name)) for name in names if request.all(name)}
+
+
+def _request_of(document: Mapping[str, Any]) -> Request:
+    """The INVITE of another process, as far as an answer or a CANCEL needs it."""
+    headers = {name: list(values) for name, values in document["headers"].items()}
+    return Request(headers, b"", "INVITE", document["uri"])

@@ -140,6 +140,7 @@ class Stray:
     method: str
     call_id: str
     to_tag: str
+    uri: str
     transaction: Any = field(compare=False)
 
 

@@ -329,3 +329,44 @@ def test_odd_but_legal_messages_are_read() -> None:
     assert message.to_tag == "1918181833n" and message.from_tag == "98asjd8"
     assert message.cseq == (9, "INVITE") and message.branch == "390skdjuw"
     assert len(message.all("contact")) == 1
+
+
+def test_another_process_repeats_our_200_until_its_ack() -> None:
+    wire = Wire()
+    ours, theirs = wire.ring()
+    wire.b.accept(theirs, "v=0 answer", now=wire.now)
+    wire.b.datagrams()  # the process dies before it has sent them
+    document = json.loads(json.dumps(wire.b.export(theirs)))
+    wire.b.forget(theirs)
+    wire.b.adopt(document, now=wire.now)
+    wire.run()
+    assert wire.last("a", ev.Accepted).sdp == "v=0 answer"
+    wire.a.ack(ours, now=wire.now)
+    wire.run()
+    assert wire.count("b", ev.Confirmed) == 1
+
+
+def test_another_process_answers_an_invite_that_waits() -> None:
+    wire = Wire()
+    _ours, theirs = wire.ring()
+    document = json.loads(json.dumps(wire.b.export(theirs)))
+    wire.b.forget(theirs)
+    adopted = wire.b.adopt(document, now=wire.now)
+    wire.b.accept(adopted, "v=0 late", now=wire.now)
+    wire.run()
+    assert wire.last("a", ev.Accepted).sdp == "v=0 late"
+
+
+def test_another_process_acks_what_was_answered_and_ends_what_was_being_ended() -> None:
+    wire = Wire()
+    ours, _theirs = wire.talk()
+    document = json.loads(json.dumps(wire.a.export(ours)))
+    wire.a.forget(ours)
+    adopted = wire.a.adopt(document, now=wire.now)
+    assert [data.data.split(b" ", 1)[0] for data in wire.a.datagrams()] == [b"ACK"]
+    wire.a.bye(adopted, now=wire.now)
+    wire.a.datagrams()  # lost with that process, too
+    again = wire.a.adopt(json.loads(json.dumps(wire.a.export(adopted))), now=wire.now)
+    assert wire.a.bye(again, now=wire.now)
+    wire.run()
+    assert wire.last("b", ev.Ended).why == "bye"
