@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 WORKERS ?= 2
 PYTEST := $(PYTHON) -m pytest -n $(WORKERS)
 
-.PHONY: run install install-test check test test-all bench clean
+.PHONY: run install install-test lock check test test-all bench clean
 
 run: install
 	@exec ./lcall up --while $$PPID
@@ -15,12 +15,18 @@ install:
 install-test:
 	@ops/install.sh test
 
+# requirements.lock anew from pyproject.toml: the whole closure, pinned. What it holds already stays as it is; remove a
+# line, or the file, to have it newer.
+lock: install
+	$(PYTHON) -m piptools compile --quiet --all-extras --strip-extras --allow-unsafe --no-header \
+	    --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
 # Format, lint, types, the direction of imports. No service is started.
 check: install
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -c "import sys; from importlinter.cli import lint_imports_command as lint; sys.exit(lint())" --no-cache
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache --no-logo
 
 test: install-test
 	@$(PYTEST) -m "not slow" tests; $(call closing_line,$@)
