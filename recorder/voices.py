@@ -19,6 +19,7 @@ from recorder.pcap import RtpPacket
 RATE: Final = 8000
 SILENCE: Final = 0xD5  # A-law zero (ITU-T G.711)
 PCMU, PCMA = 0, 8
+PACKET_S: Final = 0.02
 GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
 JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
 LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory
@@ -76,6 +77,7 @@ def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
     """Stereo of the two ports: left is what the party said, right what it heard. No packet at all: no samples."""
     channels: Mapping[int, int] = {left: 0, right: 1}
     pieces: list[tuple[int, int, Bytes]] = []  # channel, position, A-law
+    keys: list[tuple[int, int, int]] = []  # channel, position, samples
     undecoded: dict[int, list[int]] = {0: [], 1: []}
     streams: dict[tuple[int, int], _Stream] = {}
     start: float | None = None
@@ -92,12 +94,21 @@ def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
             pieces.append((channel, position, np.frombuffer(packet.payload, np.uint8)))
         elif packet.payload_type == PCMU:
             pieces.append((channel, position, ULAW_TO_ALAW[np.frombuffer(packet.payload, np.uint8)]))
+        elif _is_key(packet):
+            # A pressed key takes the place of the voice: from its timestamp to the end of this packet (RFC 4733 §2.5.1)
+            until = round((packet.time_s - start + PACKET_S) * RATE)
+            keys.append((channel, position, max(0, until - position)))
         else:
             undecoded[channel].append(position)
     samples = _lay(pieces)
-    gaps = [gap for channel in (0, 1) for gap in _gaps(channel, pieces)]
+    gaps = [gap for channel in (0, 1) for gap in _gaps(channel, pieces, keys)]
     gaps += [gap for channel in (0, 1) for gap in _untold(channel, pieces, undecoded[channel])]
     return Voices(start or 0.0, samples, tuple(gaps))
+
+
+def _is_key(packet: RtpPacket) -> bool:
+    """A telephone-event: a dynamic payload type with the one block of four bytes (RFC 4733 §2.3)."""
+    return packet.payload_type >= 96 and len(packet.payload) == 4
 
 
 def _place(streams: dict[tuple[int, int], _Stream], packet: RtpPacket, start: float) -> int:
@@ -120,17 +131,18 @@ def _lay(pieces: list[tuple[int, int, Bytes]]) -> Bytes:
     return samples
 
 
-def _gaps(channel: int, pieces: list[tuple[int, int, Bytes]]) -> Iterable[Gap]:
-    """Holes between the first and the last sample of a voice."""
+def _gaps(channel: int, pieces: list[tuple[int, int, Bytes]], keys: list[tuple[int, int, int]]) -> Iterable[Gap]:
+    """Holes between the first and the last sample of a voice; while a key is pressed there is none."""
     end = -1
-    for position, length in sorted((p, len(audio)) for c, p, audio in pieces if c == channel):
+    told = [(p, len(audio)) for c, p, audio in pieces if c == channel]
+    for position, length in sorted(told + [(p, length) for c, p, length in keys if c == channel and told]):
         if end >= 0 and position - end > GAP_S * RATE:
             yield Gap(channel, round(end / RATE, 3), round((position - end) / RATE, 3))
         end = max(end, position + length)
 
 
 def _untold(channel: int, pieces: list[tuple[int, int, Bytes]], positions: list[int]) -> Iterable[Gap]:
-    """A voice in a codec that is not decoded here; pressed keys among G.711 are none."""
+    """A voice in a codec that is not decoded here."""
     if positions and not any(c == channel for c, _, _ in pieces):
         first, last = min(positions), max(positions)
         yield Gap(channel, round(first / RATE, 3), round((last - first) / RATE, 3), "codec not decoded")

@@ -52,6 +52,20 @@ def test_a_lost_packet_is_silence_and_a_longer_hole_is_told() -> None:
     assert [(g.channel, g.start_s, g.duration_s) for g in voices.gaps] == [(0, 0.8, 0.4)]
 
 
+def test_pressed_keys_are_no_gap() -> None:
+    """A gateway sends the key instead of the voice, its last packet three times (RFC 4733 §2.5.1.4)."""
+    voice = [rtp(LEFT, n, b"\x01" * 160) for n in range(50) if not 20 <= n < 28]
+    key = [
+        RtpPacket(1000 + n * 0.02, LEFT, 101, n, 20 * 160, 1, struct.pack("!BBH", 1, 10, min(n - 19, 5) * 160))
+        for n in range(20, 28)
+    ]
+    voices = assemble(sorted(voice + key, key=lambda packet: packet.time_s), LEFT, RIGHT)
+    assert voices.gaps == ()
+    assert set(voices.samples[20 * 160 : 28 * 160, 0]) == {SILENCE}  # digits are not to be heard in a recording
+    assert [gap.duration_s for gap in assemble(voice, LEFT, RIGHT).gaps] == [0.16]
+    assert [gap.reason for gap in assemble(key, LEFT, RIGHT).gaps] == []
+
+
 def test_reordered_and_doubled_packets_land_once_in_their_place() -> None:
     packets = [rtp(LEFT, n, bytes([n]) * 160, at=0.02 * n) for n in (0, 2, 1, 1, 3)]
     voices = assemble(packets, LEFT, RIGHT)
