@@ -1,10 +1,10 @@
-"""The contact's legs as media: effects become commands to rtpengine and mixer, in order, off the contact's task."""
+"""The contact's legs as media: effects become commands to rtpengine and mixer, in order, off the contact's own task."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ import structlog
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Contact
-from lq.media.leg import At, MediaLeg
+from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
 from lq.media.rtpengine import MediaError, NoCommonCodec, RtpEngine
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
@@ -21,8 +21,8 @@ from lq.media.sdp import is_hold
 
 log = structlog.get_logger()
 
-MIXER_PATIENCE_S: Final = 5.0  # the mixer is back within a second; then a play is given up, and said so
-MIXER_RETRY_S: Final = 0.1
+PATIENCE_S: Final = 5.0  # mixer and rtpengine are back within a second; then what was wanted is given up, and said so
+RETRY_S: Final = 0.1
 
 _WANTED: Final = (
     do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Connect, do.StartPlay, do.Echo,
@@ -52,21 +52,28 @@ class MediaDesk:
         await self._engine.start(self._digit)
 
     async def close(self) -> None:
+        tasks = [bench.task for bench in self._benches.values() if bench.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._engine.close()
         await self._mixer.close()
 
     # -- what comes from the media ----------------------------------------------------------------------------------
     def _digit(self, leg_id: str, digit: str, duration_ms: int) -> None:
         contact, _, n = leg_id.rpartition(".")
-        self.deliver(contact, inputs.Digit(int(n), digit))
+        if contact in self._benches:  # rtpengine tells every node of all keys
+            self.deliver(contact, inputs.Digit(int(n), digit))
 
     def _played(self, leg_id: str, play: str, complete: bool) -> None:
         contact, _, n = leg_id.rpartition(".")
-        if complete:  # one that was replaced or stopped ended by our own will
-            self.deliver(contact, inputs.Played(int(n), play))
+        self.deliver(contact, inputs.Played(int(n), play, complete))
 
     def _mixer_is_back(self) -> None:
-        """A new mixer knows no leg: set every leg that belongs there again; plays resume where they would be now."""
+        """A new mixer knows no leg: set every leg that belongs there again; plays resume where they would be now.
+
+        What the contact wants at this moment stands last in each bench's queue, so nothing old comes after it.
+        """
         for bench in self._benches.values():
             at_mixer, bench.at_mixer = bench.at_mixer, set()
             for n in at_mixer:
@@ -80,24 +87,16 @@ class MediaDesk:
     # -- what the contact wants -------------------------------------------------------------------------------------
     def perform(self, contact: Contact, effects: Sequence[do.Effect]) -> None:
         """Queue the media effects of a turn; results come as inputs."""
-        wanted = [effect for effect in effects if isinstance(effect, _WANTED)]
-        if wanted or contact.id in self._benches:
-            bench = self._bench(contact)
-            bench.contact = contact
-            for effect in wanted:
-                bench.work.put_nowait(effect)
-
-    def adopt(self, contact: Contact) -> None:
-        """The legs of another node's contact as they were last written; nothing is commanded."""
-        bench = self._bench(contact)
-        bench.legs = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media is not None}
-
-    def _bench(self, contact: Contact) -> _Bench:
         bench = self._benches.get(contact.id)
-        if bench is None:
-            bench = self._benches[contact.id] = _Bench(contact)
-            bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
-        return bench
+        if bench is not None:
+            bench.contact = contact
+        for effect in effects:
+            if isinstance(effect, _WANTED):
+                if bench is None:
+                    known = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media}
+                    bench = self._benches[contact.id] = _Bench(contact, legs=known)
+                    bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
+                bench.work.put_nowait(effect)
 
     def abandon(self, contact: Contact) -> None:
         """Delete whatever the contact holds; nobody waits for it."""
@@ -129,8 +128,8 @@ class MediaDesk:
             case do.StartPlay():
                 await self._play(bench, effect)
             case do.Echo(n):
-                await self._at_mixer(bench, n)
-                await self._mixer.echo(bench.contact.leg_id(n))
+                leg_id = bench.contact.leg_id(n)
+                await self._hears_mixer(bench, n, lambda: self._mixer.echo(leg_id))
             case do.DeleteMedia(n):
                 await self._delete(bench, n)
             case do.StartRecording():
@@ -148,7 +147,9 @@ class MediaDesk:
                     leg, text = await self._engine.incoming(leg_id, sdp)
                     given = inputs.MediaReady(n, leg.to_json(), leg.codec, text)
                 case do.PrepareOutgoing():
-                    leg, text = await self._engine.outgoing(leg_id)
+                    customer = bench.legs.get(1)
+                    event_type = customer.event_type if customer else 101
+                    leg, text = await self._engine.outgoing(leg_id, event_type=event_type)
                     given = inputs.MediaReady(n, leg.to_json(), "", text)
                 case do.TakeAnswer(_, sdp):
                     leg = await self._engine.answered(bench.legs[n], sdp)
@@ -169,28 +170,49 @@ class MediaDesk:
 
     async def _connect(self, bench: _Bench, a: int, b: int) -> None:
         """The two hear each other; whatever they heard before falls silent first."""
+
+        async def connect() -> None:
+            await self._part(bench, a, b)
+            bench.legs[a], bench.legs[b] = await self._engine.connect(bench.legs[a], bench.legs[b])
+
         for n in (a, b):
             await self._leave_mixer(bench, n)
-        bench.legs[a], bench.legs[b] = await self._engine.connect(bench.legs[a], bench.legs[b])
+        await self._patiently("bridge", connect)
 
     async def _play(self, bench: _Bench, effect: do.StartPlay) -> None:
-        started = time.monotonic()
         leg_id = bench.contact.leg_id(effect.leg)
+
+        async def play() -> None:
+            await self._mixer.play(leg_id, effect.play, effect.items, effect.repeat, effect.started_at)
+
+        heard = await self._hears_mixer(bench, effect.leg, play)
+        if not heard and effect.repeat:  # what waits for its end must not wait for ever
+            self._tell(bench, inputs.Played(effect.leg, effect.play, complete=False))
+
+    async def _hears_mixer(self, bench: _Bench, n: int, ask: Callable[[], Awaitable[None]]) -> bool:
+        """The leg is at the mixer and hears what is asked of it; False when that was given up."""
+
+        async def hear() -> None:
+            await self._at_mixer(bench, n)
+            await ask()
+
+        return await self._patiently("play", hear)
+
+    async def _patiently(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
+        """Done, and done again while rtpengine or the mixer is away; False when that was given up."""
+        started = time.monotonic()
         while True:
             try:
-                await self._at_mixer(bench, effect.leg)
-                await self._mixer.play(leg_id, effect.play, effect.items, effect.repeat, effect.started_at)
-                return
-            except MixerUnavailable as error:
-                if time.monotonic() - started > MIXER_PATIENCE_S:
-                    log.error("play given up: no mixer", error=str(error))
-                    break
-                await asyncio.sleep(MIXER_RETRY_S)
-            except MixerError as error:
-                log.error("play refused", items=effect.items, error=str(error))
-                break
-        if effect.repeat:  # what waits for its end must not wait for ever
-            self._tell(bench, inputs.Played(effect.leg, effect.play, complete=False))
+                await act()
+                return True
+            except (MixerUnavailable, RtpEngineUnavailable) as error:
+                if time.monotonic() - started > PATIENCE_S:
+                    log.error(f"{what} given up", error=str(error))
+                    return False
+                await asyncio.sleep(RETRY_S)
+            except (MixerError, MediaError) as error:
+                log.error(f"{what} refused", error=str(error))
+                return False
 
     async def _at_mixer(self, bench: _Bench, n: int) -> None:
         if n in bench.at_mixer:
@@ -198,8 +220,16 @@ class MediaDesk:
         leg = bench.legs[n]
         await self._mixer.join(bench.contact.leg_id(n), self._engine.address_of(leg))
         host, port = self._mixer.rtp
+        await self._part(bench, n)
         bench.legs[n] = await self._engine.point(leg, At(host, port))
         bench.at_mixer.add(n)
+
+    async def _part(self, bench: _Bench, *these: int) -> None:
+        """Whoever else was joined with these is parked: his voice would be heard among the others'."""
+        taken = {bench.legs[n].x_port for n in these}
+        for n, leg in bench.legs.items():
+            if n not in these and leg.peer_port in taken:
+                bench.legs[n] = await self._engine.point(leg, Park())
 
     async def _leave_mixer(self, bench: _Bench, n: int) -> None:
         if n not in bench.at_mixer:

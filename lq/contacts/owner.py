@@ -94,7 +94,6 @@ class Owner:
         held = Held(found, epoch, self.book, claim="", written=True)
         self._held[contact] = held
         self._sip.adopt(contact, document["dialogs"])
-        self._media.adopt(found)
         held.inbox.put_nowait(inputs.Adopted())
         held.task = asyncio.create_task(self._live_through(held, []), name=f"contact {contact}")
 

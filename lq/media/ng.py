@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -18,7 +19,13 @@ log = structlog.get_logger()
 
 TIMEOUT_S: Final = 1.0
 TRIES: Final = 3
-RECONNECT_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+RECONNECT_S: Final = 0.1  # a key pressed meanwhile is not heard
+KEEPALIVE: Final = {
+    socket.TCP_KEEPIDLE: 5,
+    socket.TCP_KEEPINTVL: 2,
+    socket.TCP_KEEPCNT: 3,
+}  # a host that vanished: 11 s
+DEEPEST: Final = 16  # of nested values; rtpengine's answers have six
 MAX_BUFFER: Final = 1 << 20
 INJECTED_VOLUME: Final = 63  # what rtpengine logs for an event that it injected itself
 
@@ -64,22 +71,27 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 def decode(data: bytes) -> dict[str, Any]:
     """Raises ValueError on anything that is not one bencoded dictionary."""
-    value, end = _value(data, 0)
+    try:
+        value, end = _value(data, 0)
+    except IndexError as error:
+        raise ValueError("cut off") from error
     if end != len(data) or not isinstance(value, dict):
         raise ValueError("not one dictionary")
     return dict(_text(value))
 
 
-def _value(data: bytes, at: int) -> tuple[Any, int]:
+def _value(data: bytes, at: int, depth: int = 0) -> tuple[Any, int]:
     """The value that begins at `at` and where it ends. rtpengine does not sort its keys, so bdecode reads only leaves.
 
     Raises ValueError when it is malformed, IndexError when it is not all there.
     """
     kind = data[at]
+    if depth > DEEPEST:
+        raise ValueError("nested too deeply")
     if kind in b"ld":
         items, at = [], at + 1
         while data[at] != ord("e"):
-            item, at = _value(data, at)
+            item, at = _value(data, at, depth + 1)
             items.append(item)
         if kind == ord("d"):
             if len(items) % 2 or not all(isinstance(key, bytes) for key in items[::2]):
@@ -111,14 +123,19 @@ class Ng(asyncio.DatagramProtocol):
         self._count = 0
         self._waiting: dict[bytes, asyncio.Future[dict[str, Any]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
+        self._closed = asyncio.Event()
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=self.address)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            await self._closed.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         cookie, _, body = data.partition(b" ")
@@ -127,7 +144,7 @@ class Ng(asyncio.DatagramProtocol):
             return
         try:
             waiting.set_result(decode(body))
-        except (ValueError, IndexError, RecursionError) as error:
+        except ValueError as error:
             waiting.set_exception(MediaRefused(f"unreadable answer: {error}"))
 
     def error_received(self, exc: Exception) -> None:
@@ -179,20 +196,20 @@ class Keys:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep_up(self) -> None:
-        tries = 0
         while True:
             try:
                 reader, writer = await asyncio.open_connection(*self._address)
                 try:
+                    _keep_alive(writer.get_extra_info("socket"))
+                    # rtpengine tells those who have said something
                     writer.write(f"{secrets.token_hex(6)} ".encode() + encode({"command": "ping"}))
-                    tries = 0
                     await self._read(reader)
+                    log.warning("rtpengine has closed the connection of its notifications")
                 finally:
                     writer.close()
             except (OSError, ValueError) as error:
                 log.warning("rtpengine notifications broken off", error=str(error))
-            await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
-            tries += 1
+            await asyncio.sleep(RECONNECT_S)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """`<cookie> <dictionary>` after another, without any length: each is read as far as its own end."""
@@ -215,6 +232,12 @@ class Keys:
         data = message.get("data")
         if not isinstance(data, dict) or data.get("source_tag") != "L" or data.get("volume") == INJECTED_VOLUME:
             return
-        event = data.get("event")
+        event, duration = data.get("event"), data.get("duration")
         if isinstance(event, int) and 0 <= event < len(self.NAMES):
-            self._on_key(str(data.get("callid", "")), self.NAMES[event], int(data.get("duration", 0)))
+            self._on_key(str(data.get("callid")), self.NAMES[event], duration if isinstance(duration, int) else 0)
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -46,7 +46,7 @@ class RtpEngine:
     async def close(self) -> None:
         if self._keys is not None:
             await self._keys.close()
-        self._ng.close()
+        await self._ng.close()
 
     async def ping(self) -> None:
         await self._ng("ping")
@@ -59,15 +59,16 @@ class RtpEngine:
         """
         offered, codec = _negotiated(sdp)
         event = offered.event.payload if offered.event else 101
-        towards_us = await self._message("offer", leg_id, "L", None, _only(offered, codec), codec=_TO_INSIDE)
-        x_side = audio(towards_us)
+        phone = description.normalised(offered, codec)
+        towards_us = await self._message("offer", leg_id, "L", None, phone, codec=_TO_INSIDE)
+        x_side = _read(towards_us)
         event = x_side.event.payload if x_side.event else event
         answer = await self._message("answer", leg_id, "L", "X", inner("127.0.0.1", NOWHERE, event))
         leg = MediaLeg(
             leg_id,
             "in",
-            phone_sdp=description.normalised(offered, codec),
-            local_port=audio(answer).port,
+            phone_sdp=phone,
+            local_port=_read(answer).port,
             x_port=x_side.port,
             codec=codec.map,
             event_type=event,
@@ -75,21 +76,27 @@ class RtpEngine:
         )
         return leg, _answer(answer, leg, sdp)
 
-    async def outgoing(self, leg_id: str, codecs: tuple[str, ...] = OFFERED) -> tuple[MediaLeg, str]:
-        """We call a phone; our leg, and the offer for its INVITE."""
-        text = inner("127.0.0.1", NOWHERE)
+    async def outgoing(
+        self, leg_id: str, codecs: tuple[str, ...] = OFFERED, event_type: int = 101
+    ) -> tuple[MediaLeg, str]:
+        """We call a phone; our leg, and the offer for its INVITE.
+
+        `event_type`: that of the leg which it will be joined with, so that keys pass between the two as they are.
+        """
+        text = inner("127.0.0.1", NOWHERE, event_type)
         more = [codec for codec in codecs if codec != "PCMA"]
         offer = await self._message("offer", leg_id, "X", None, text, codec={"transcode": more})
-        return MediaLeg(leg_id, "out", local_port=audio(offer).port), offer
+        return MediaLeg(leg_id, "out", local_port=_read(offer).port, event_type=event_type), offer
 
     async def answered(self, leg: MediaLeg, sdp: str) -> MediaLeg:
         """The phone answered, in a 183 or a 200. Raises NoCommonCodec, MediaRefused, MediaUnavailable."""
         offered, codec = _negotiated(sdp)
-        towards_us = await self._message("answer", leg.id, "X", "L", _only(offered, codec))
+        phone = description.normalised(offered, codec)
+        towards_us = await self._message("answer", leg.id, "X", "L", phone)
         return replace(
             leg,
-            phone_sdp=description.normalised(offered, codec),
-            x_port=audio(towards_us).port,
+            phone_sdp=phone,
+            x_port=_read(towards_us).port,
             codec=codec.map,
         )
 
@@ -107,8 +114,8 @@ class RtpEngine:
         codec = {"transcode": [_name(leg.codec)]}
         offer = await self._message("offer", leg.id, "X", "L", ours, codec=codec)
         answer = await self._message("answer", leg.id, "X", "L", leg.phone_sdp)
-        if (audio(offer).port, audio(answer).port) != (leg.local_port, leg.x_port):
-            raise MediaRefused(f"ports of {leg.id} moved: {audio(offer).port}, {audio(answer).port}")
+        if (_read(offer).port, _read(answer).port) != (leg.local_port, leg.x_port):
+            raise MediaRefused(f"ports of {leg.id} moved: {_read(offer).port}, {_read(answer).port}")
         return replace(leg, peer_host=host, peer_port=port)
 
     async def connect(self, a: MediaLeg, b: MediaLeg) -> tuple[MediaLeg, MediaLeg]:
@@ -120,21 +127,22 @@ class RtpEngine:
 
         Hold is enforced by whom we point at, not by SDP: rtpengine forwards what a held party sends.
         """
-        offered, codec = _negotiated(sdp)
+        offered, codec = _negotiated(sdp, now=leg.codec)
         direction = description.answer_direction(offered.direction)
-        towards_us = await self._message("offer", leg.id, "L", "X", _only(offered, codec), codec=_TO_INSIDE)
-        x_side = audio(towards_us)
+        phone = description.normalised(offered, codec)
+        towards_us = await self._message("offer", leg.id, "L", "X", phone, codec=_TO_INSIDE)
+        x_side = _read(towards_us)
         event = x_side.event.payload if x_side.event else leg.event_type
         ours = inner(leg.peer_host or "127.0.0.1", leg.peer_port, event, direction)
         answer = await self._message("answer", leg.id, "L", "X", ours)
         changed = replace(
             leg,
-            phone_sdp=description.normalised(offered, codec),
+            phone_sdp=phone,
             codec=codec.map,
             event_type=event,
             version=leg.version + 1,
             direction=direction,
-            local_port=audio(answer).port,
+            local_port=_read(answer).port,
             x_port=x_side.port,
         )
         return changed, _answer(answer, changed, sdp)
@@ -183,20 +191,26 @@ class RtpEngine:
         return str((await self._ng(command, **fields))["sdp"])
 
 
-def _negotiated(sdp: str) -> tuple[description.Audio, Codec]:
+def _read(text: str) -> description.Audio:
+    """rtpengine's own description. Raises MediaRefused if it closed the stream."""
+    try:
+        return audio(text)
+    except BadSdp as bad:
+        raise MediaRefused(f"rtpengine's description: {bad}") from bad
+
+
+def _negotiated(sdp: str, now: str = "") -> tuple[description.Audio, Codec]:
+    """What the phone says, and the one codec of it: the one that is spoken now, if it may stay."""
     try:
         offered = audio(sdp)
     except BadSdp as bad:
         raise MediaRefused(f"session description: {bad}") from bad
-    codec = description.common(offered)
+    wanted = (now.partition("/")[0], *description.CODECS) if now else description.CODECS
+    codec = description.common(offered, wanted)
     if codec is None:
         names = ", ".join(codec.name for codec in offered.codecs) or "nothing that has a name"
         raise NoCommonCodec(f"the phone offers {names}")
     return offered, codec
-
-
-def _only(offered: description.Audio, codec: Codec) -> str:
-    return description.normalised(offered, codec)
 
 
 def _name(codec: str) -> str:

@@ -6,6 +6,7 @@ normalised to that one codec, and read the answers.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,9 @@ STATIC: Final = {0: "PCMU/8000", 3: "GSM/8000", 4: "G723/8000", 8: "PCMA/8000", 
 # What we can carry, in the order that we prefer it: G.711 A-law needs no transcoding inside.
 CODECS: Final = ("PCMA", "PCMU", "G722", "G729", "opus")
 EVENT: Final = "telephone-event"
-_MEDIA: Final = re.compile(r"m=(\w+) (\d{1,5})(?:/\d+)? (\S+) ?(.*)")
+PLAIN: Final = "RTP/AVP"
+_RATES: Final = {"opus": 48_000}  # in an rtpmap; all others say 8000 (G722 too, RFC 3551 §4.5.2)
+_MEDIA: Final = re.compile(r"m=(\w+) (\d{1,5})(?:/\d+)? (\S+) ?(.*)", re.ASCII)
 _DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
@@ -38,11 +41,10 @@ class Codec:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The first audio stream of a description."""
+    """The audio stream of a description that we take."""
 
     address: str
     port: int
-    protocol: str
     codecs: tuple[Codec, ...]
     direction: str
     index: int  # its place among the m= lines
@@ -59,16 +61,28 @@ class Audio:
 
 
 def audio(text: str) -> Audio:
-    """The audio stream of a description. Raises BadSdp, whatever the text is."""
-    lines = [line.strip() for line in text.splitlines()]
+    """The first audio stream that is open and that we can carry. Raises BadSdp, whatever the text is."""
+    lines = _lines(text)
     if not lines or lines[0] != "v=0":
         raise BadSdp("does not begin with v=0")
-    sections = _sections(lines)
-    for index, section in enumerate(sections[1:]):
+    session, *streams = _sections(lines)
+    why = "no audio stream"
+    for index, section in enumerate(streams):
         media = _MEDIA.fullmatch(section[0])
-        if media and media[1] == "audio":
-            return _audio(media, sections[0], section, index, len(sections) - 1)
-    raise BadSdp("no audio stream")
+        if not media or media[1] != "audio":
+            continue
+        if int(media[2]) == 0:
+            why = "audio is refused: port 0"
+        elif media[3].upper() != PLAIN:
+            why = f"audio over {media[3]} only"
+        else:
+            return _audio(media, session, section, index, len(streams))
+    raise BadSdp(why)
+
+
+def _lines(text: str) -> list[str]:
+    """What is not ASCII can only be a name or a note: nothing that we read, and nothing that we pass on."""
+    return [line.strip() for line in text.splitlines() if line.isascii()]
 
 
 def _sections(lines: list[str]) -> list[list[str]]:
@@ -83,14 +97,15 @@ def _sections(lines: list[str]) -> list[list[str]]:
 
 def _audio(media: re.Match[str], session: list[str], section: list[str], index: int, streams: int) -> Audio:
     address = next((line for line in (*section, *session) if line.startswith("c=")), "")
-    parts = address.split()
-    if len(parts) != 3:
-        raise BadSdp("no connection address")
+    try:
+        host = str(ipaddress.IPv4Address(address.removeprefix("c=IN IP4 ")))
+    except ValueError as error:  # a name, IPv6, multicast: rtpengine's interfaces are IPv4
+        raise BadSdp(f"connection address: {error}" if address else "no connection address") from error
     port = int(media[2])
     if port > 65535:
         raise BadSdp(f"port {port}")
     direction = next((line[2:] for line in (*section, *session) if line[2:] in _DIRECTIONS), "sendrecv")
-    return Audio(parts[2], port, media[3], _codecs(media[4], section), direction, index, streams)
+    return Audio(host, port, _codecs(media[4], section), direction, index, streams)
 
 
 def _codecs(payloads: str, section: list[str]) -> tuple[Codec, ...]:
@@ -114,7 +129,8 @@ def _codecs(payloads: str, section: list[str]) -> tuple[Codec, ...]:
 
 def common(offered: Audio, ours: tuple[str, ...] = CODECS) -> Codec | None:
     """The codec that both know, by our preference; None: nothing in common."""
-    by_name = {codec.name.lower(): codec for codec in reversed(offered.codecs)}
+    known = (codec for codec in reversed(offered.codecs) if codec.rate == _RATES.get(codec.name.lower(), 8000))
+    by_name = {codec.name.lower(): codec for codec in known}
     return next((by_name[name.lower()] for name in ours if name.lower() in by_name), None)
 
 
@@ -131,8 +147,7 @@ def normalised(offered: Audio, codec: Codec) -> str:
 
 
 def _text(host: str, port: int, codecs: tuple[Codec, ...], direction: str) -> str:
-    family = "IP6" if ":" in host else "IP4"
-    lines = ["v=0", f"o=- 7 1 IN {family} {host}", "s=-", f"c=IN {family} {host}", "t=0 0"]
+    lines = ["v=0", f"o=- 7 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
     lines.append(f"m=audio {port} RTP/AVP " + " ".join(str(codec.payload) for codec in codecs))
     for codec in codecs:
         lines.append(f"a=rtpmap:{codec.payload} {codec.map}")
@@ -162,20 +177,23 @@ def answer_direction(offered: str) -> str:
 
 def with_refused(answer: str, offer: str) -> str:
     """An answer has as many m= lines as its offer, in order; those that we do not take have port 0 (RFC 3264 §6)."""
-    sections = _sections([line.strip() for line in offer.splitlines()])[1:]
-    if len(sections) < 2:
-        return answer
+    _, *sections = _sections(_lines(offer))
+    taken = audio(offer).index
     lines = answer.splitlines()
     ours = next(index for index, line in enumerate(lines) if line.startswith("m="))
-    out, taken = lines[:ours], False
-    for section in sections:
-        media = _MEDIA.fullmatch(section[0])
-        if media and media[1] == "audio" and not taken:
+    out = lines[:ours]
+    for index, section in enumerate(sections):
+        if index == taken:
             out += lines[ours:]
-            taken = True
-        elif media:
-            out.append(f"m={media[1]} 0 {media[3]} {media[4]}".rstrip())
+        else:
+            out.append(_refused(section[0]))
     return "\r\n".join(out) + "\r\n"
+
+
+def _refused(line: str) -> str:
+    """`m=video 4002 RTP/AVP 96` with port 0."""
+    kind, _, *rest = [*line.split(), "", ""]
+    return " ".join((kind, "0", *rest)).rstrip()
 
 
 def is_hold(text: str) -> bool:

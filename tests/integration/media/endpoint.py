@@ -6,11 +6,10 @@ import asyncio
 import random
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
-
-import numpy as np
 
 from tests.simulator import audio
 from tests.simulator.audio import FRAME, RATE, Law, Samples
@@ -18,6 +17,7 @@ from tests.simulator.audio import FRAME, RATE, Law, Samples
 PAYLOAD_TYPE: Final[dict[Law, int]] = {"u": 0, "a": 8}
 KEYS: Final = "0123456789*#ABCD"
 KEY_PACKETS: Final = 5  # 100 ms
+PAUSE_PACKETS: Final = 3
 HEADER: Final = struct.Struct("!BBHII")
 
 T = TypeVar("T")
@@ -49,7 +49,8 @@ class Endpoint(asyncio.DatagramProtocol):
         )
         self.withhold: Callable[[int], bool] = lambda n: False  # of our n-th packet: whether the network loses it
         self.count = 0
-        self._news, self._closed = asyncio.Event(), asyncio.Event()
+        self._keys: deque[tuple[int, bytes] | None] = deque()
+        self._news, self._said, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._voice: Iterator[bytes] = iter(())
         self._transport: asyncio.DatagramTransport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -95,14 +96,14 @@ class Endpoint(asyncio.DatagramProtocol):
         payloads = audio.frames(samples, self.law)
         self._voice = iter(payloads) if once else _for_ever(payloads)
 
-    def press(self, key: str) -> None:
-        """One key of 100 ms, sent at once beside the voice (RFC 4733 §2.5); its end three times."""
-        stamp = self.timestamp
-        for n in range(1, KEY_PACKETS + 3):
-            length = min(n, KEY_PACKETS) * FRAME
-            end = 0x80 if n >= KEY_PACKETS else 0
-            payload = struct.pack("!BBH", KEYS.index(key), end | 10, length)
-            self.packet(payload, payload_type=self.event_type, timestamp=stamp, marker=n == 1)
+    def press(self, keys: str) -> None:
+        """Keys, one after another, in the place of the voice (RFC 4733 §2.5): 100 ms, the end three times, a pause."""
+        for key in keys:
+            for n in range(1, KEY_PACKETS + 3):
+                end = 0x80 if n >= KEY_PACKETS else 0
+                length = min(n, KEY_PACKETS) * FRAME
+                self._keys.append((n - 1, struct.pack("!BBH", KEYS.index(key), end | 10, length)))
+            self._keys += [None] * PAUSE_PACKETS
 
     def packet(
         self, payload: bytes, *, payload_type: int | None = None, timestamp: int | None = None, marker: bool = False
@@ -124,10 +125,25 @@ class Endpoint(asyncio.DatagramProtocol):
         while True:
             payload = next(self._voice, None) or audio.encode(audio.silence(0.02), self.law)
             self.sent.append(payload)
-            self.packet(payload)
+            self._said.set()
+            key = self._keys.popleft() if self._keys else None
+            if key is None:
+                self.packet(payload)
+            else:
+                n, event = key  # all packets of a key have the timestamp of its beginning
+                stamp = self.timestamp - n * FRAME
+                self.packet(event, payload_type=self.event_type, timestamp=stamp, marker=n == 0)
             self.timestamp = self.timestamp + FRAME & 0xFFFFFFFF
             due += FRAME / RATE
             await asyncio.sleep(due - time.monotonic())
+
+    async def has_sent(self, more: int) -> None:
+        """Waits until it has said so many packets more."""
+        wanted = len(self.sent) + more
+        async with asyncio.timeout(10 + more / 25):
+            while len(self.sent) < wanted:
+                self._said.clear()
+                await self._said.wait()
 
     # -- hears ---------------------------------------------------------------------------------------------------------
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -196,9 +212,3 @@ def streams(packets: Sequence[Packet]) -> dict[int, list[Packet]]:
     for packet in packets:
         found.setdefault(packet.ssrc, []).append(packet)
     return found
-
-
-def longest_pause(packets: Sequence[Packet]) -> float:
-    """Seconds between two packets."""
-    times = [packet.at for packet in packets]
-    return float(max(np.diff(times), default=0.0))
