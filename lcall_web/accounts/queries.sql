@@ -9,7 +9,9 @@ from login_attempt
 where subject in ($1, $2) and at > now() - make_interval(mins => $3)
 
 -- name: forgive
-delete from login_attempt where subject = $1
+-- The right password: his account begins anew, and his address has one attempt less, for a whole shift may share it.
+delete from login_attempt
+where subject = $1 or ctid = (select ctid from login_attempt where subject = $2 order by at desc limit 1)
 
 -- name: operator
 select id, password_hash from operator where id = $1 and not disabled

@@ -32,7 +32,7 @@ async def log_in(database: Database, id: str, password: str, address: str) -> tu
     async with database.transaction() as connection:
         if better is not None:
             await connection.execute(SQL["rehash"], id, better)
-        await connection.execute(SQL["forgive"], subjects[0])
+        await connection.execute(SQL["forgive"], *subjects)
         token = await sessions.begin(connection, id, address)
         await audit.note(connection, id, "login", f"operator:{id}", address)
     return token, None
