@@ -54,7 +54,6 @@ class Totals:
 # An event -> the state that the call is in from then on
 STATES: Final[Mapping[str, str]] = {
     "contact_ivr_entered": "ivr",
-    "contact_queued": "queued",
     "contact_offered": "ringing",
     "contact_ringing": "ringing",
     "contact_answered": "talking",
@@ -99,17 +98,13 @@ def call_after(call: Call | None, event: Event) -> Call | None:
             return call
         state, since = ("queued", call.queued_at) if call.queue else ("started", event.at)
         return replace(call, state=state, since=since, agent="")
+    if event.type == "contact_queued":
+        return replace(call, state="queued", since=event.at, queue=str(data["queue"]), agent="", queued_at=event.at)
     if event.type not in STATES:
         return call
     state = STATES[event.type]
-    changed = replace(
-        call,
-        state=state,
-        since=call.since if state == call.state else event.at,
-        queue=str(data.get("queue") or call.queue),
-        agent=str(data.get("agent") or call.agent),
-    )
-    return replace(changed, queued_at=event.at) if event.type == "contact_queued" else changed
+    since = call.since if state == call.state else event.at
+    return replace(call, state=state, since=since, agent=str(data.get("agent") or call.agent))
 
 
 def agent_after(agent: Agent, event: Event) -> Agent:

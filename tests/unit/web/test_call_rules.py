@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcall_web.calls import rules
+from lq.sdk import Segment
+
+NOW = datetime(2026, 11, 24, 17, 30, tzinfo=UTC)  # 01:30 on the 25th in Shanghai
+ZONE = "Asia/Shanghai"
+
+
+def test_without_a_wish_it_is_today_where_the_center_is() -> None:
+    search, form = rules.read({}, ZONE, NOW, True)
+    assert search.start == datetime(2026, 11, 24, 16, tzinfo=UTC) and search.end is None
+    assert form.given["from"] == "2026-11-25" and form.errors == {}
+
+
+def test_days_are_the_centers_and_the_last_one_is_whole() -> None:
+    search, _ = rules.read({"from": "2026-11-20", "to": "2026-11-20"}, ZONE, NOW, True)
+    assert search.start == datetime(2026, 11, 19, 16, tzinfo=UTC)
+    assert search.end == search.start + timedelta(days=1)
+    anything, _ = rules.read({"from": "", "to": ""}, ZONE, NOW, True)
+    assert anything == rules.Search()
+
+
+@pytest.mark.parametrize(
+    ("written", "digits"),
+    [
+        ("+86 138-0013-8000", "8613800138000"),
+        ("（010）8800 1000", "01088001000"),
+        ("１３８", "138"),
+        ("110", "110"),
+        ("abc", None),
+        ("138*", None),
+        ("", None),
+        ("-", None),
+        ("1" * 33, None),
+        ("٣", None),
+    ],
+)
+def test_digits_of_a_number_in_any_form(written: str, digits: str | None) -> None:
+    assert rules.plain(written) == digits
+
+
+def test_prefixes_are_taken_off_complete_numbers_only() -> None:
+    assert rules.number_patterns("8688", True) == ("%8688%",), "not also whatever has 88 in it"
+    assert set(rules.number_patterns("008613800138000", True)) >= {"%13800138000%"}
+    assert set(rules.number_patterns("01088001000", True)) == {"%01088001000%", "%1088001000%"}
+
+
+@given(st.from_regex(r"\A[0-9]{1,20}\Z"))
+def test_who_sees_numbers_masked_searches_for_no_part_but_the_last_digits(digits: str) -> None:
+    wild = [pattern for pattern in rules.number_patterns(digits, False) if "%" in pattern]
+    assert wild == ([f"%{digits}"] if len(digits) == rules.LAST else [])
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.from_regex(r"\A[a-f0-9-]{1,36}\Z"))
+def test_a_cursor_comes_back_as_it_went(at: datetime, id: str) -> None:
+    search, _ = rules.read({"cursor": rules.cursor(at, id)}, ZONE, NOW, True)
+    assert search.after == (at, id)
+
+
+@given(st.dictionaries(st.sampled_from(rules.FIELDS), st.text(max_size=80)))
+def test_anything_that_is_written_is_read_or_refused_by_name(given: dict[str, str]) -> None:
+    _, form = rules.read(given, ZONE, NOW, False)
+    assert set(form.errors) <= set(rules.FIELDS) and set(form.given) == set(rules.FIELDS)
+
+
+# -- the picture -------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_for_each_kind_in_their_order() -> None:
+    at = [NOW + timedelta(seconds=n) for n in range(0, 101, 10)]
+    segments = [
+        Segment(1, "ivr", None, None, at[0], at[1]),
+        Segment(2, "queue", "sales", None, at[1], at[4]),
+        Segment(3, "ring", "sales", "1001", at[2], at[4], "answered"),
+        Segment(4, "talk", "sales", "1001", at[4], None),
+    ]
+    drawn = rules.timeline(segments, at[0], at[10])
+    assert [lane.kind for lane in drawn.lanes] == ["ivr", "queue", "ring", "talk"]
+    assert [(bar.x, bar.width) for lane in drawn.lanes for bar in lane.bars] == [(0, 10), (10, 30), (20, 20), (40, 60)]
+    assert drawn.lanes[3].bars[0].open and drawn.lanes[2].bars[0].agent == "1001"
+    assert drawn.ticks == ((0, 0), (15, 15), (30, 30), (45, 45), (60, 60), (75, 75), (90, 90))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-10, 10**6), st.one_of(st.none(), st.integers(-10, 10**6)))), st.integers(0, 10**6)
+)
+def test_every_bar_lies_in_the_picture(spans: list[tuple[int, int | None]], whole: int) -> None:
+    def moment(ms: int) -> datetime:
+        return NOW + timedelta(milliseconds=ms)
+
+    segments = [
+        Segment(n, "talk", None, None, moment(a), None if b is None else moment(b)) for n, (a, b) in enumerate(spans)
+    ]
+    drawn = rules.timeline(segments, NOW, moment(whole))
+    for lane in drawn.lanes:
+        for bar in lane.bars:
+            assert bar.x >= 0 and bar.width > 0 and bar.x + bar.width <= 100.001 and bar.seconds >= 0
+    assert len(drawn.ticks) <= 50

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcall_web.common.masking import HIDDEN, masked
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("13800138000", "138****8000"),
+        ("+8613800138000", "138****8000"),
+        ("01088001000", "010****1000"),
+        ("0755-8800 1000", "075****1000"),
+        ("88001000", "****1000"),
+        ("+14155550100", "+141****0100"),
+        ("95588", "95588"),
+        ("110", "110"),
+        ("8001", "8001"),
+        ("", ""),
+        ("anonymous", "****"),
+        ("sip:13800138000@example.com", "****"),
+        ("<script>13800138000</script>", "****"),
+        ("١٣٨٠٠١٣٨٠٠٠", "****"),
+    ],
+)
+def test_what_shows_of_a_number(number: str, shown: str) -> None:
+    assert masked(number) == shown
+
+
+@given(st.from_regex(r"\A\+?[0-9]{7,20}\Z"))
+def test_at_least_three_digits_of_a_long_number_are_hidden(number: str) -> None:
+    shown = masked(number)
+    digits = number.lstrip("+").removeprefix("86") if number.startswith("+86") else number.lstrip("+")
+    if len(digits) > 6:
+        assert HIDDEN in shown
+        assert len(digits) - len(shown.lstrip("+").replace(HIDDEN, "")) >= 3
+
+
+@given(st.text())
+def test_any_text_is_masked_and_masking_twice_tells_no_more(number: str) -> None:
+    assert len(masked(masked(number))) <= max(len(masked(number)), len(HIDDEN))
