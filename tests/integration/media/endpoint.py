@@ -40,7 +40,8 @@ class Endpoint(asyncio.DatagramProtocol):
     def __init__(self, law: Law, event_type: int) -> None:
         self.law, self.event_type = law, event_type
         self.packets: list[Packet] = []
-        self.sent: list[bytes] = []  # payloads of the voice, in order
+        self.sent: list[bytes] = []  # payloads of the voice, in order …
+        self.stamps: list[int] = []  # … and their timestamps
         self.to: tuple[str, int] | None = None
         self.ssrc, self.sequence, self.timestamp = (
             random.getrandbits(32),
@@ -125,6 +126,7 @@ class Endpoint(asyncio.DatagramProtocol):
         while True:
             payload = next(self._voice, None) or audio.encode(audio.silence(0.02), self.law)
             self.sent.append(payload)
+            self.stamps.append(self.timestamp)
             self._said.set()
             key = self._keys.popleft() if self._keys else None
             if key is None:
@@ -135,6 +137,10 @@ class Endpoint(asyncio.DatagramProtocol):
                 self.packet(event, payload_type=self.event_type, timestamp=stamp, marker=n == 0)
             self.timestamp = self.timestamp + FRAME & 0xFFFFFFFF
             due += FRAME / RATE
+            behind = int((time.monotonic() - due) * RATE / FRAME)
+            if behind > 5:  # the machine stood still: a phone would not send all that at once either
+                self.timestamp = self.timestamp + behind * FRAME & 0xFFFFFFFF
+                due += behind * FRAME / RATE
             await asyncio.sleep(due - time.monotonic())
 
     async def has_sent(self, more: int) -> None:
