@@ -6,13 +6,12 @@
 # after root's install anybody may run it, in a checkout that he cannot write.
 set -eu
 
-RUN="kamailio kamailio-extra-modules kamailio-json-modules kamailio-outbound-modules kamailio-python3-modules
-     kamailio-redis-modules kamailio-sqlite-modules kamailio-tls-modules kamailio-utils-modules
-     kamailio-websocket-modules rtpengine-daemon redis-server postgresql-15 python3 python3-venv
-     gcc libc6-dev python3-dev baresip-core espeak-ng ffmpeg"
+RUN="kamailio kamailio-python3-modules kamailio-sqlite-modules kamailio-tls-modules kamailio-websocket-modules
+     rtpengine-daemon redis-server postgresql-15 python3 python3-venv gcc libc6-dev openssl
+     baresip-core espeak-ng ffmpeg"
 TEST="sip-tester sox tshark chromium fonts-wqy-microhei"
-# What Debian would start at the next boot; we run our own instances.
-UNITS="kamailio rtpengine-daemon redis-server postgresql"
+# Packages whose service Debian would start at the next boot, each with its unit; we run instances of our own.
+UNITS="kamailio:kamailio rtpengine-daemon:rtpengine-daemon redis-server:redis-server postgresql-common:postgresql"
 
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 wanted=${1:-run}
@@ -33,7 +32,7 @@ cluster=/etc/postgresql-common/createcluster.conf
 
 put_back() { # $1: a file that we replaced; what was there, or what the package brought, takes its place again
     rm -f "$1"
-    for kept in "$1.before-lcall" "$1.dpkg-dist"; do
+    for kept in "$1.before-lcall" "$1.dpkg-dist" "$1.ucf-dist"; do
         [ -e "$kept" ] && [ ! -e "$1" ] && mv "$kept" "$1"
     done
     return 0
@@ -47,9 +46,18 @@ put_instead() { # $1: a file, $2: its text while packages are installed
     printf '%s\n' "$2" >"$1"
 }
 
+not_at_boot() { # $1: a package, $2: its unit
+    if command -v systemctl >/dev/null; then
+        systemctl disable -q "$2"
+    else # no systemd here, but the image may be booted with one
+        DPKG_MAINTSCRIPT_PACKAGE=$1 deb-systemd-helper disable "$2.service"
+        update-rc.d "$2" disable
+    fi
+}
+
 install_packages() {
-    units=""
-    for unit in $UNITS; do systemctl is-enabled "$unit" >/dev/null 2>&1 || units="$units $unit"; done
+    pairs="" # of packages that are not here yet: what is here stays as its owner has it
+    for pair in $UNITS; do installed "${pair%:*}" || pairs="$pairs $pair"; done
     trap restore EXIT
     trap 'exit 1' INT TERM HUP
     put_instead "$policy" "#!/bin/sh
@@ -62,8 +70,7 @@ exit 101"
     apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold $packages
     restore
     trap - EXIT INT TERM HUP
-    # Those that were enabled before stay so.
-    for unit in $units; do systemctl disable "$unit" >/dev/null 2>&1 || :; done
+    for pair in $pairs; do not_at_boot "${pair%:*}" "${pair#*:}"; done
 }
 
 # Debian's Python, for Kamailio embeds the same one.

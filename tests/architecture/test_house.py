@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ CHECKOUT: Final = Path(__file__).parents[2]
 ROOMS: Final = ("lq", "kamailio", "recorder", "ops", "lcall_web")
 MODULES: Final = sorted(path for room in ROOMS for path in (CHECKOUT / room).rglob("*.py"))
 LONGEST: Final = 500
+MADE: Final = ("__pycache__", "build", "artifacts", "node_modules")  # not by us
 VENDORED: Final = ("lcall_web/static/", "requirements.lock")
 BINARY: Final = (".al", ".wav", ".png", ".jpg", ".webp", ".ico", ".woff2", ".pcap", ".mo")
 
@@ -42,18 +43,14 @@ def name(path: Path) -> str:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Every text file of the repository that people of this house wrote."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for file in listed:
-        path = CHECKOUT / file
-        if path.is_file() and not file.startswith(VENDORED) and path.suffix not in BINARY:
-            yield file, path.read_text(encoding="utf-8")
+    """Every text file that people of this house wrote, with or without a repository around it."""
+    for directory, below, files in os.walk(CHECKOUT):
+        here = Path(directory)
+        below[:] = [each for each in below if each not in MADE and not (each.startswith(".") and each != ".ci")]
+        for file in files:
+            path = here / file
+            if path.suffix not in BINARY and not name(path).startswith(VENDORED):
+                yield name(path), path.read_text(encoding="utf-8")
 
 
 def trees(*below: str) -> Iterator[tuple[str, ast.Module]]:
