@@ -15,6 +15,8 @@ SPEECH_DBOV: Final = -19.0  # where people who speak on telephones are, measured
 PEAK: Final = 0.84  # -1.5 dBov; louder peaks make the whole piece softer
 FRAME: Final = RATE // 200  # 5 ms
 FADE_MS: Final = 5
+CLOSURE_DB: Final = 20.0  # below the loud part: the mouth is closed
+LONGEST_CLOSURE: Final = 12  # frames
 _HEARD_DB: Final = 38.0  # below the loud part: silence. Soft consonants lie 30 dB below vowels
 _LOW_HZ: Final = (90.0, 160.0)  # the high-pass rises between these
 _HIGH_HZ: Final = (3450.0, 3900.0)  # the low-pass falls between these
@@ -91,6 +93,20 @@ def heard(samples: Samples) -> tuple[int, int]:
         return 0, 0
     loud = np.flatnonzero(levels > np.percentile(levels[levels > levels.max() - 30], 90) - _HEARD_DB)
     return int(loud[0]) * FRAME, int(loud[-1] + 1) * FRAME
+
+
+def before_closure(samples: Samples) -> Samples:
+    """What is said before the last syllable, which begins with a stop such as g, d, b: its closure is silent.
+
+    Raises ValueError if there is no closure.
+    """
+    levels = frame_levels(samples)
+    loud, quiet = levels > levels.max() - 12, levels < levels.max() - CLOSURE_DB
+    closures = np.flatnonzero(quiet[: int(np.flatnonzero(loud)[-1])])
+    if not len(closures) or not loud[: closures[-1]].any():
+        raise ValueError("the last syllable begins without a closure")
+    first = max(0, int(closures[-1]) - LONGEST_CLOSURE)
+    return samples[: (first + int(levels[first : closures[-1] + 1].argmin())) * FRAME]
 
 
 def speech_level(samples: Samples) -> float:
