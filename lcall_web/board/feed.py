@@ -70,6 +70,7 @@ class Feed:
         self._broken = asyncio.Event()
         self.board = Board()
         watch.on_change = lambda: self._tell(("problems", ""))
+        watch.on_configuration = self._broken.set  # names and members may be others: a new snapshot
 
     # -- readers -------------------------------------------------------------------------------------------------------
 
@@ -116,7 +117,7 @@ class Feed:
             except (ApiError, ValueError) as error:
                 if failures == 0:
                     log.warning("the events cannot be followed", error=str(error))
-            self._watch.tell("events", False)
+                self._watch.tell("events", False)
             await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
             failures += 1
 
@@ -164,7 +165,8 @@ class Feed:
                 self._apply(event)
 
     def _connected(self, connected: bool) -> None:
-        self._watch.tell("events", connected)
+        if connected or not self._broken.is_set():  # else we have ended it ourselves, to begin anew
+            self._watch.tell("events", connected)
         if not connected:
             self._broken.set()
 

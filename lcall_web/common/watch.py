@@ -49,6 +49,8 @@ class Watch:
         self.center = Center()
         self.failing: dict[str, int] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.on_configuration: Callable[[], None] = lambda: None  # a new version was published
+        self._version: int | None = None
 
     def problems(self) -> list[tuple[str, int]]:
         """The texts to show with their beginnings; what only follows from another problem is left out."""
@@ -99,3 +101,6 @@ class Watch:
             return
         self.tell("api", True)
         self.tell("live", health.live)
+        if health.config_version not in (None, self._version):
+            self._version = health.config_version
+            self.on_configuration()

@@ -50,6 +50,7 @@
       });
     }
     player.wave = wave;
+    player.classList.add("lc-drawn");
   }
 
   // Both voices are heard in both ears; either may be silenced.
