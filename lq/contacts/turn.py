@@ -11,6 +11,7 @@ from lq.config.documents import Queue
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg, Offer, Play, Segment, with_leg
 from lq.ledger.events import RECORDING_SEQ, Event
+from lq.media import prompts
 
 # ITU-T Q.850 causes that we give, and the SIP status that says each on an unanswered leg (RFC 3398 §8.2.6.1). A failure
 # of one call is 500: 503 means "this node takes no calls", and the edge would try the next, which finds it claimed.
@@ -121,4 +122,4 @@ class Turn:
         return self.book.queues.get(self.contact.queue, ONE_AGENT)
 
     def prompt(self, name: str) -> str:
-        return f"{self.book.settings.language}/{name}"
+        return prompts.prompt(name, self.book.settings.language)

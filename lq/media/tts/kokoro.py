@@ -52,10 +52,10 @@ class Kokoro:
 
     def __init__(self, voices: Path) -> None:
         onnxruntime: Any = importlib.import_module("onnxruntime")
-        model = b"".join(_installed(part).read_bytes() for part in MODEL_PARTS)
+        model = b"".join(installed(part).read_bytes() for part in MODEL_PARTS)
         _check("the model", model, MODEL_SHA256)
         self._session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        self._vocabulary: dict[str, int] = json.loads(_installed(VOCABULARY).read_text("utf-8"))["vocab"]
+        self._vocabulary: dict[str, int] = json.loads(installed(VOCABULARY).read_text("utf-8"))["vocab"]
         self._voices = voices
         self._styles: dict[str, Any] = {}
 
@@ -138,7 +138,7 @@ def _american(clause: str) -> str:
     return ipa
 
 
-def _installed(path: str) -> Path:
+def installed(path: str) -> Path:
     """A data file of an installed package, which is not imported."""
     package, _, rest = path.partition("/")
     found = importlib.util.find_spec(package)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lq.config.documents import Flow, text_of
+from lq.config.book import Book
+from lq.config.documents import AccessNumber, Flow, text_of
 from lq.config.validation import validate
+from lq.contacts import advance as rule
+from lq.contacts import effects as do
+from lq.contacts import inputs
 from lq.ivr import flow as ivr
+from lq.media.prompts import spoken
 from lq.media.tts.reading import han, read_out
 
 
@@ -99,3 +104,17 @@ def test_mandarin_is_left_no_digit(written: str, read: str) -> None:
 )
 def test_english_spells_telephone_numbers(written: str, read: str) -> None:
     assert read_out(written, "en") == read
+
+
+def test_a_text_is_played_as_its_item_and_one_that_is_not_rendered_yet_holds_nobody_up() -> None:
+    """The desk answers `complete=False` at once for an item that the mixer does not have."""
+    book = Book(
+        numbers={"4008001000": AccessNumber("4008001000", "ivr:f", recording="none")},
+        flows={"f": Flow(**flow("say: 今天休息。 "))},  # type: ignore[arg-type]
+    )
+    contact, _ = rule.begin(inputs.Incoming("c1", "trunk:gw1", "13800138000", "4008001000", "offer", "lq1-1"), 0, book)
+    contact, effects = rule.advance(contact, inputs.MediaReady(1, {"x_port": 1}, "PCMA", "answer"), 1, book)
+    plays = [effect for effect in effects if isinstance(effect, do.StartPlay)]
+    assert [play.items for play in plays] == [(spoken("今天休息。", "zh"),)]
+    contact, effects = rule.advance(contact, inputs.Played(1, plays[0].play, complete=False), 2, book)
+    assert [effect.items for effect in effects if isinstance(effect, do.StartPlay)] == [("zh/menu_main",)]
