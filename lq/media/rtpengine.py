@@ -2,8 +2,11 @@
 
 The exact messages are measured (rtpengine 10.5.3.5); the flags and their reasons:
 `port latching` keeps both ports at every change (without it the phone would need a re-INVITE); `replace: origin` keeps
-addresses of the inside out of the phone's description; `ICE: remove` since the inner side speaks none. An offer without
-a to-tag is sent only once in a leg's life: a second one kills the daemon.
+addresses of the inside out of the phone's description; `ICE: remove` since the inner side speaks none. Our side's
+addresses are exact: with `asymmetric` none is learned from whoever sends to its port, with `strict source` nobody but
+the peer is heard; without them a stray sender, or a partner of before, is heard and hears. The phone's side stays as it
+is, for phones are behind NAT and move. An offer without a to-tag is sent only once in a leg's life: a second one kills
+the daemon.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ __all__ = ["MediaError", "MediaRefused", "MediaUnavailable", "NoCommonCodec", "R
 NOWHERE: Final = 9
 OFFERED: Final = ("PCMA", "PCMU", "G722", "G729")
 _TO_INSIDE: Final = {"mask": ["all"], "transcode": ["PCMA", description.EVENT]}
+_FLAGS: Final = ["port latching", "trust address"]
+_OURS: Final = [*_FLAGS, "asymmetric", "strict source"]
 
 
 class NoCommonCodec(MediaError):
@@ -159,6 +164,8 @@ class RtpEngine:
         }  # fmt: skip
         metadata = "|".join(f"{key}={value}" for key, value in told.items())
         await self._ng("start recording", **{"call-id": leg.id, "metadata": metadata})
+        # rtpengine writes a call into its Redis with an offer and its answer: before, no restart knows of the recording.
+        await self.point(leg, At(leg.peer_host or "127.0.0.1", leg.peer_port))
 
     async def stop_recording(self, leg: MediaLeg) -> None:
         await self._ng("stop recording", **{"call-id": leg.id})
@@ -177,13 +184,14 @@ class RtpEngine:
     async def _message(
         self, command: str, leg_id: str, from_tag: str, to_tag: str | None, sdp: str, **more: Any
     ) -> str:
+        ours = (command, from_tag) in (("offer", "X"), ("answer", "L"))  # whose description this is
         fields: dict[str, Any] = {
             "call-id": leg_id,
             "from-tag": from_tag,
             "sdp": sdp,
             "replace": ["origin"],
             "ICE": "remove",
-            "flags": ["port latching", "trust address"],
+            "flags": _OURS if ours else _FLAGS,
             **more,
         }
         if to_tag is not None:

@@ -69,6 +69,7 @@ class Studio:
                 await asyncio.wait_for(self.pressed.wait(), 0.3)
             except TimeoutError:
                 continue
+        await phone.close()
         await self.engine.delete(leg.id)
         self.keys.clear()
 

@@ -164,6 +164,33 @@ async def test_many_calls_are_not_mixed_up(studio: Studio) -> None:
         await agent.hears(audio.TONES[2 * n])
 
 
+async def test_who_sends_to_our_side_uninvited_is_not_heard_and_hears_nothing(studio: Studio) -> None:
+    customer, agent, stray = await studio.party(), await studio.party(), await studio.party()
+    a, b = await bridged(studio, customer, agent)
+    await customer.hears(AGENT)
+    stray.talk(a.x_port, tone(THIRD))
+    await stray.has_sent(50)
+    await customer.hears(AGENT)
+    await agent.hears(CUSTOMER)
+    assert stray.packets == []
+    heard = len(customer.packets)
+    a = await studio.engine.point(a, Park())  # the agent's side goes on sending: it is a partner of before
+    await customer.has_sent(25)
+    assert len(customer.packets) - heard <= 2
+    await studio.engine.connect(a, b)
+    await customer.hears(AGENT)
+
+
+async def test_a_phone_that_sends_from_elsewhere_is_still_heard(studio: Studio) -> None:
+    """NAT has given it another port; it hears us again with its re-INVITE."""
+    customer, agent, moved = await studio.party(), await studio.party(), await studio.party()
+    _, b = await bridged(studio, customer, agent)
+    await customer.hears(AGENT)
+    await agent.close()
+    moved.talk(b.local_port, tone(THIRD))
+    await customer.hears(THIRD)
+
+
 async def test_early_media_then_an_answer_from_elsewhere(studio: Studio) -> None:
     """183 with the ring-back of a gateway, 200 with another port: our port stays."""
     customer, early, agent = [await studio.party() for _ in range(3)]
