@@ -92,7 +92,7 @@ async def one(request: Request, id: str) -> HTTPResponse:
 async def number(request: Request, id: str) -> HTTPResponse:
     """The number whole (查看号码); written down."""
     numbers = await store.reveal(context.of(request), door.viewer(request), _id(id), request.ip)
-    return await pages.page(request, "calls/numbers.html", numbers=numbers)
+    return await pages.page(request, "calls/numbers.html", numbers=numbers, whole=True)
 
 
 def _id(text: str) -> str:
