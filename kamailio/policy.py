@@ -206,9 +206,9 @@ def credentials(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def dispatcher_list(trunks: Mapping[str, Trunk], socket: str) -> str:
-    """The gateways to probe, in the dispatcher module's format; flag 8: probing until one has answered."""
+    """The gateways to probe, in the dispatcher module's format; flags 10: asked, and neither up nor down until then."""
     lines = (
-        f"1 sip:{trunk.address}:{trunk.port} 8 0 id={trunk.id};socket=udp:{socket}"
+        f"1 sip:{trunk.address}:{trunk.port} 10 0 id={trunk.id};socket=udp:{socket}"
         for trunk in sorted(trunks.values(), key=lambda trunk: trunk.id)
     )
     return "".join(f"{line}\n" for line in lines)

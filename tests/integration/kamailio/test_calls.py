@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from lq.live.redis import Live
-from tests.integration.kamailio.edge import LQ1, LQ2, SDP, Edge, Message, Peer, Silence, credentials
+from tests.integration.kamailio.edge import LQ1, LQ2, SDP, Edge, Message, Peer, Silence, credentials, edge
+from tests.integration.live.center import documents
 
 
 def contact_of(incarnation: str) -> str:
@@ -381,19 +383,36 @@ async def test_gateways_are_probed_and_reported(sip: Edge, live: Live) -> None:
     gateway = sip.peer("gw", "127.0.1.1", sip.gateway)
     gateway.wants_probes = True
 
-    async def until(up: bool) -> None:
-        for _ in range(400):
-            try:
-                probe = gateway.receive(0.001)
+    async def until(up: bool, answer: int = 0) -> None:
+        async with asyncio.timeout(30):
+            while (state := await live.trunk_state("gw1")) is None or state.up is not up:
+                try:
+                    probe = await asyncio.to_thread(gateway.receive, 0.1)
+                except Silence:
+                    continue
                 assert probe.source == sip.outside
-                if probe.method == "OPTIONS" and up:
-                    gateway.answer(probe, 200)
-            except Silence:
-                await asyncio.sleep(0.05)
-            state = await live.trunk_state("gw1")
-            if state is not None and state.up is up:
-                return
-        raise AssertionError(f"gw1 was never reported {'up' if up else 'down'}")
+                if probe.method == "OPTIONS" and answer:
+                    gateway.answer(probe, answer, "Whatever")
 
-    await until(True)
-    await until(False)
+    await until(True, answer=200)
+    await until(False)  # nothing comes any more; the socket is still there, so nobody says that it is closed
+    await until(True, answer=404)  # one that does not know OPTIONS lives
+    gateway.close()
+    sip.peers.remove(gateway)
+    async with asyncio.timeout(30):
+        while (state := await live.trunk_state("gw1")) is None or state.up:  # noqa: ASYNC110 - the edge finds out
+            await asyncio.sleep(0.1)
+
+
+async def test_a_gateway_that_has_never_answered_is_down(tmp_path: Path) -> None:
+    """It is not up either before the first probe has run out: nothing is said until something is known."""
+    with edge(tmp_path) as own:
+        await own.publish(documents())
+        own.peer("gw", "127.0.1.1", own.gateway)  # hears, and says nothing
+        own.start()
+        live = Live(own.redis_url)
+        async with asyncio.timeout(30):
+            while (state := await live.trunk_state("gw1")) is None:  # noqa: ASYNC110 - the edge finds out
+                await asyncio.sleep(0.05)
+        await live.close()
+    assert not state.up
