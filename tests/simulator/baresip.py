@@ -43,7 +43,7 @@ class PhoneError(Exception):
 
 
 class PhoneCall:
-    """One call of the phone. `times`: incoming, answered, ended."""
+    """One call of the phone. `times`: incoming or dialled, ringing (heard by who dialled), answered, ended."""
 
     def __init__(self, phone: Baresip, id: str, number: str, incoming: bool) -> None:
         self.phone, self.id, self.number, self.incoming = phone, id, number, incoming
@@ -276,8 +276,9 @@ class Baresip:
         before = len(self.calls)
         host, port = self.edge
         await self.command("dial", f"sip:{number}@{host}:{port}")
-        while len(self.calls) == before:
-            await self._arrived.wait()
+        async with asyncio.timeout(5):
+            while len(self.calls) == before:
+                await self._arrived.wait()
         return self.calls[-1]
 
     def sound(self, samples: Samples, goes_on: bool = False) -> Path:
@@ -330,18 +331,19 @@ class Baresip:
             if answer is not None and not answer.done():
                 answer.set_result(dict(message))
             return
-        if message.get("class") != "call":
+        if "id" not in message:
             return
         call = next((call for call in self.calls if call.id == message["id"]), None)
+        if call is None:  # of one that it dials, an event about the SDP is the first
+            call = PhoneCall(self, message["id"], _user(message["peeruri"]), message["direction"] == "incoming")
+            self._new(call)
         match message["type"]:
-            case "CALL_INCOMING":
-                self._new(PhoneCall(self, message["id"], _user(message["peeruri"]), incoming=True))
-            case "CALL_OUTGOING":
-                self._new(PhoneCall(self, message["id"], _user(message["peeruri"]), incoming=False))
-            case "CALL_ESTABLISHED" if call is not None:
+            case "CALL_RINGING":
+                call.note("ringing")
+            case "CALL_ESTABLISHED":
                 call.note("answered")
                 self._spawn(self._listen(call))
-            case "CALL_CLOSED" if call is not None:
+            case "CALL_CLOSED":
                 self._over(call, message.get("param", ""))
 
     def _new(self, call: PhoneCall) -> None:

@@ -118,6 +118,33 @@ class Call:
         """Waits until this party has heard it, by content. Raises hearing.NotHeard."""
         return await hearing.hears(self.stream, known, within_s, since=since, name=name)
 
+    async def reoffer(self, direction: str, within_s: float = 5.0) -> None:
+        """Change what we send and take by a re-INVITE: "sendonly" is hold, "sendrecv" takes it back.
+
+        Raises CallEnded when it is refused; the call itself goes on.
+        """
+        assert self._dialog is not None
+        dialog, final = self._dialog, asyncio.get_running_loop().create_future()
+
+        def heard(answer: Response) -> None:
+            if 200 <= answer.code < 300:
+                ack = dialog.request("ACK", ack=sip.cseq(answer)[0])
+                self.gateway.wire.stamp(ack)
+                self.gateway.wire.send(ack, dialog.next_hop())
+            if answer.code >= 200 and not final.done():
+                final.set_result(answer)
+
+        before = self._local
+        self._local, self._version = replace(before, direction=direction), self._version + 1
+        offer = dialog.request("INVITE", self._contact(), body=self._sdp())
+        self.gateway.wire.begin(offer, dialog.next_hop(), heard)
+        async with asyncio.timeout(within_s):
+            answer: Response = await final
+        if answer.code >= 300:
+            self._local = before
+            raise CallEnded(causes.cause_of(answer.code, sip.header(answer, "Reason")), answer.code)
+        self._take(answer.body)
+
     async def hang_up(self, cause: int = NORMAL, within_s: float = 10.0) -> None:
         """Put the receiver down; returns when the center has confirmed it. Nothing happens to a call that has ended."""
         if "ended" in self.times:

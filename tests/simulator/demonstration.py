@@ -29,8 +29,8 @@ from tests.simulator.timeline import Timeline
 NUMBER: Final = "4008001000"  # the main menu of the demo world
 QUEUES: Final = {"sales": ("1", range(1001, 1050)), "support": ("2", range(1061, 1101))}  # key, agents of it alone
 ABSENT: Final = ("signed_out", "paused", "phone_offline")  # states in which an agent's phone will not ring now
-CALLER_SAYS: Final = "ni3 hao3, wo3 xiang3 zi1 xun2 yi1 xia4 ni3 men5 de5 chan3 pin3"
-AGENT_SAYS: Final = "nin2 hao3, xiao1 shou4 bu4, hen3 gao1 xing4 wei4 nin2 fu2 wu4"
+CALLER_SAYS: Final = "ni3 hao3, wo3 xiang3 zi1 xun2 chan3 pin3"
+AGENT_SAYS: Final = "nin2 hao3, hen3 gao1 xing4 wei4 nin2 fu2 wu4"
 MUSIC_S: Final = 1.0  # how long he waits with music before the agent comes
 RINGING_S: Final = 1.0
 PACKET_S: Final = FRAME / RATE  # a voice waits so long in the packet that carries it

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from lq.ledger.events import Event
 from lq.sdk import Client
+
+T = TypeVar("T")
 
 TOPICS: Final = ("agents", "contacts", "recordings", "phones")
 
@@ -54,15 +57,22 @@ class Events:
         found = [event for event in self.seen if event.subject == subject and (not types or event.type in types)]
         return sorted(found, key=lambda event: event.seq)
 
+    async def until(self, condition: Callable[[], T | None], within_s: float = 10.0) -> T:
+        """Asks at each event until the answer is not None. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while (found := condition()) is None:
+                await self._news.wait()
+        return found
+
     async def first(self, type: str, within_s: float = 10.0, *, subject: str = "", **data: Any) -> Event:
         """The first event like this, also one that has already come. Raises NotHappened."""
+
+        def found() -> Event | None:
+            like = (e for e in self.seen if e.type == type and subject in ("", e.subject) and _has(e, data))
+            return next(like, None)
+
         try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    for event in self.seen:
-                        if event.type == type and subject in ("", event.subject) and _has(event, data):
-                            return event
-                    await self._news.wait()
+            return await self.until(found, within_s)
         except TimeoutError:
             came = [event.type for event in self.seen if subject in ("", event.subject)]
             wanted = f"{type} of {subject or 'anything'} {data or ''}".strip()

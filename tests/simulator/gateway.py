@@ -47,7 +47,12 @@ class Refuse:
     ringing: bool = False
 
 
-Rule = Callable[[str], Answer | Refuse]  # what becomes of a call to this number
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """It rings until the test answers, refuses or the caller gives up."""
+
+
+Rule = Callable[[str], Answer | Refuse | Ring]  # what becomes of a call to this number
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +116,17 @@ class Gateway:
 
     async def close(self) -> None:
         """Calls that are still up are hung up first."""
-        alive = [call for call in self.calls if "ended" not in call.times]
-        await asyncio.gather(*(call.hang_up() for call in alive), return_exceptions=True)
+        await self.hang_up_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.wire.close()
         if self._own_media and self._media:
             await asyncio.to_thread(self._media.close)
+
+    async def hang_up_all(self) -> None:
+        alive = [call for call in self.calls if "ended" not in call.times]
+        await asyncio.gather(*(call.hang_up() for call in alive), return_exceptions=True)
 
     # -- from the telephone network into the center --------------------------------------------------------------------
 
@@ -256,7 +264,10 @@ class Gateway:
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
 
-    async def _follow(self, call: Call, rule: Answer | Refuse) -> None:
+    async def _follow(self, call: Call, rule: Answer | Refuse | Ring) -> None:
+        if isinstance(rule, Ring):
+            call.ring()
+            return
         if rule.ringing:
             call.ring(isinstance(rule, Answer) and rule.early_media)
         await asyncio.sleep(rule.after_s)

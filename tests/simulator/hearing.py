@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tests.simulator import audio
-from tests.simulator.audio import RATE, Samples
+from tests.simulator.audio import FRAME, RATE, Samples
 
 LOOK_EVERY_S: Final = 0.05
 ENOUGH_S: Final = 1.5  # of a sentence, to know it
 ALIKE: Final = 0.7  # similarity(): two different sentences stay below 0.3
-TONE_S: Final = 0.1
+TONE_S: Final = 0.2
+FAINTEST: Final = -45.0  # dBov
+MIXED: Final = 4.0  # dB below the whole
 
 
 class Ear(Protocol):
@@ -68,12 +70,18 @@ def _found(samples: Samples, wanted: Samples | int) -> float | None:
     if not isinstance(wanted, int):
         match = audio.similarity(samples, wanted)
         return match.start if match.score > ALIKE else None
-    begins = audio.onset(samples, wanted)
-    if begins is None:
-        return None
-    piece = samples[round(begins * RATE) :][: round(TONE_S * RATE)]
-    is_tone = len(piece) >= round(TONE_S * RATE) and audio.goertzel(piece, wanted) > -45
-    return float(begins) if is_tone else None
+    span = round(TONE_S * RATE)
+    for start in range(0, len(samples) - span + 1, FRAME):
+        piece = samples[start : start + span]
+        if _is_tone(piece, wanted):
+            return start / RATE + float(audio.onset(piece, wanted) or 0.0)
+    return None
+
+
+def _is_tone(piece: Samples, frequency: int) -> bool:
+    """Nearly all that is heard: a voice has every frequency for a moment. Two tones of the same level both count."""
+    strength = audio.goertzel(piece, frequency)
+    return strength > FAINTEST and strength > audio.level(piece) - MIXED
 
 
 def described(ear: Ear) -> str:

@@ -15,8 +15,9 @@ from tests.center import Center
 from tests.simulator import speech
 from tests.simulator.audio import Samples
 from tests.simulator.baresip import Baresip
-from tests.simulator.gateway import SHORT, Gateway
+from tests.simulator.gateway import SHORT, Answer, Gateway, Refuse, Ring
 from tests.simulator.rtp import Media
+from tests.simulator.softphone import Softphone
 
 GATEWAYS: Final = {"gw1": "127.0.1.1", "gw2": "127.0.1.2"}  # the demo world's trunks
 DELIVERIES: Final = {"gw2": SHORT}
@@ -68,6 +69,9 @@ class Place:
             answer_after_s=answer_after_s,
             **more,
         )
+
+    def softphone(self, ext: str, media: Media, rule: Answer | Refuse | Ring | None = None) -> Softphone:
+        return Softphone(ext, f"demo-{ext}", edge=self.edge, media=media, rule=rule)
 
     def _phone_ports(self, ext: str) -> Iterator[int]:
         """One for each extension; when somebody has it, any other."""

@@ -1,4 +1,4 @@
-"""Asks the edge where an extension is registered, as its owner may (RFC 3261 §10.2.3)."""
+"""REGISTER with a password: where an extension is, and telling the edge where (RFC 3261 §10)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,35 @@ async def bindings(ext: str, password: str, *, edge: Peer) -> list[str]:
     wire = sip.Wire(lambda transaction: transaction.answer(405), lambda ack: None)
     await wire.open((edge[0], 0))
     try:
-        challenge = await _ask(wire, ext, edge, 1, ())
-        if challenge.code == 401:
-            answer = await _ask(wire, ext, edge, 2, (("Authorization", _credentials(challenge, ext, password, edge)),))
-        else:
-            answer = challenge
-    except TimeoutError:
-        raise NotRegistrar(f"{edge[0]}:{edge[1]} does not answer a REGISTER") from None
+        return await register(wire, ext, password, edge=edge)
     finally:
         wire.close()
+
+
+async def register(
+    wire: sip.Wire, ext: str, password: str, *, edge: Peer, contact: str = "", expires_s: int = 0
+) -> list[str]:
+    """Register `contact` (expires 0: take it back; no contact: only ask); the Contacts that stand then.
+
+    Raises NotRegistrar.
+    """
+    wanted = [("Contact", contact), ("Expires", str(expires_s))] if contact else []
+    call_id = secrets.token_hex(10)
+    try:
+        answer = await _ask(wire, ext, edge, call_id, 1, wanted)
+        if answer.code == 401:
+            credentials = ("Authorization", _credentials(answer, ext, password, edge))
+            answer = await _ask(wire, ext, edge, call_id, 2, [*wanted, credentials])
+    except TimeoutError:
+        raise NotRegistrar(f"{edge[0]}:{edge[1]} does not answer a REGISTER") from None
     if answer.code != 200:
         raise NotRegistrar(f"{edge[0]}:{edge[1]} answers {answer.code} {answer.phrase} to extension {ext}")
     return answer.headers.getlist("Contact")
 
 
-async def _ask(wire: sip.Wire, ext: str, edge: Peer, number: int, more: tuple[tuple[str, str], ...]) -> Response:
+async def _ask(
+    wire: sip.Wire, ext: str, edge: Peer, call_id: str, number: int, more: list[tuple[str, str]]
+) -> Response:
     final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def heard(answer: Response) -> None:
@@ -49,7 +63,7 @@ async def _ask(wire: sip.Wire, ext: str, edge: Peer, number: int, more: tuple[tu
     headers = [
         ("From", f"{own};tag={secrets.token_hex(6)}"),
         ("To", own),
-        ("Call-ID", secrets.token_hex(10)),
+        ("Call-ID", call_id),
         ("CSeq", f"{number} REGISTER"),
     ]
     wire.begin(sip.request("REGISTER", _registrar(edge), [*headers, *more]), edge, heard)

@@ -117,14 +117,14 @@ class Dialog:
         uri = Address.parse(self.routes[0]).uri if self.routes else self.target
         return uri.host, uri.port or 5060
 
-    def request(self, method: str, headers: Iterable[tuple[str, str]] = (), *, ack: int = 0) -> Request:
+    def request(self, method: str, headers: Iterable[tuple[str, str]] = (), *, body: str = "", ack: int = 0) -> Request:
         """The next request; an ACK repeats the number of the INVITE that it is for."""
         if not ack:
             self.cseq += 1
         own = [("Route", route) for route in self.routes]
         own += [("From", self.local), ("To", self.remote), ("Call-ID", self.call_id)]
         own.append(("CSeq", f"{ack or self.cseq} {method}"))
-        return request(method, self.target, [*own, *headers])
+        return request(method, self.target, [*own, *headers], body)
 
 
 @dataclass(slots=True)
