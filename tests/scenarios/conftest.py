@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import pytest
 
-from lq.config.documents import AccessNumber, Agent, Flow, Queue
+from lq.config.documents import AccessNumber, Agent, Flow, Queue, RecordingPolicy
 from lq.config.validation import to_json
 from lq.ledger.events import Event
 from lq.sdk import Cdr, Client
@@ -35,6 +35,7 @@ from tests.simulator.rtp import Media
 from tests.simulator.softphone import Softphone
 
 LINES: Final = range(1, 21)
+RECORDED: Final = (1, 20)  # the others answer without the five seconds of notice
 NODES: Final = ("lq1", "lq2")
 
 
@@ -99,7 +100,8 @@ async def _configure(place: Place, center: Center) -> None:
         await _put(lq, "flows", MENU_FLOW.id, MENU_FLOW)
         for each in map(Line, LINES):
             target = f"ivr:{MENU_FLOW.id}" if each == MENU else f"queue:{each.queue}"
-            await _put(lq, "numbers", each.number, AccessNumber(each.number, target))
+            recording: RecordingPolicy = "whole" if each.n in RECORDED else "none"
+            await _put(lq, "numbers", each.number, AccessNumber(each.number, target, recording=recording))
             for agent in each.agents:
                 await _put(lq, "agents", agent, Agent(agent, f"坐席{agent}", (each.queue,)))
         version = (await lq.health()).config_version
