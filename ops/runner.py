@@ -10,6 +10,7 @@ import asyncio
 import functools
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -130,8 +131,9 @@ class Runner:
         if unit.child and unit.child.running:
             began = time.monotonic()
             unit.child.stop()
-            await unit.child.ended
-            self._screen.progress(unit.service.name, f"已停止 stopped ({time.monotonic() - began:.2f} s)")
+            killed = await unit.child.ended == -signal.SIGKILL
+            words = "已停止 stopped" + ("，未按时退出 killed, for it did not leave" if killed else "")
+            self._screen.progress(unit.service.name, f"{words} ({time.monotonic() - began:.2f} s)")
 
     def _in_order(self) -> list[list[Unit]]:
         """Units by how long their chain of needs is."""

@@ -149,3 +149,6 @@ def _keep(center: Center, test: str) -> None:
     for source in (center.home.log, center.home.spool / "pcaps"):
         if source.exists():
             shutil.copytree(source, place / source.name, dirs_exist_ok=True)
+    if (shown := center.path / "up.log").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(shown, place)
