@@ -16,7 +16,7 @@ from tests.scenarios.conftest import Scene, line, new_number
 
 pytestmark = pytest.mark.browser
 
-LINE = line(16)
+LINE = line(2)
 CHROMIUM: Final = "/usr/bin/chromium"
 FLAGS: Final = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
