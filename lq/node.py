@@ -231,7 +231,11 @@ def build(node: str) -> Node:
     agent.available = False
     shell = Shell(agent, listen)
     live = Live(process.variable("LCALL_REDIS_URL"))
-    media = MediaDesk(RtpEngine(ng=address("LQ_NG"), ng_tcp=address("LQ_NG_TCP")), Mixer(process.variable("LQ_MIXER")))
+    media = MediaDesk(
+        RtpEngine(ng=address("LQ_NG"), ng_tcp=address("LQ_NG_TCP")),
+        Mixer(process.variable("LQ_MIXER")),
+        Path(process.variable("LCALL_SPOOL")),
+    )
     desk = SipDesk(agent, shell.send, shell.now)
     owner = Owner(incarnation=incarnation, live=live, sip=desk, media=media)
     return Node(node, incarnation, listen, live, agent, shell, media, owner, desk)

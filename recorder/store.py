@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recorder import wav
 from recorder.spool import Take
 from recorder.voices import Voices
+
+DAY_S: Final = 86_400
+LONGEST_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,11 @@ class Stored:
 
 def keep(store: Path, take: Take, voices: Voices) -> Stored:
     """Write the recording. Raises OSError (a full disk): then nothing of it stands."""
-    started = voices.started_at or take.started_at
-    day = datetime.fromtimestamp(started, UTC).strftime("%Y/%m/%d")
-    file = store / day / f"{take.recording}.wav"
+    started = voices.started_at or take.since
+    file = store / _day(started) / f"{take.recording}.wav"
     file.parent.mkdir(parents=True, exist_ok=True)
     data = wav.encode(voices.samples)
-    _write(file, data)
+    write(file, data)
     stored = Stored(
         recording=take.recording,
         contact=take.contact,
@@ -55,7 +57,7 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
         sha256=hashlib.sha256(data).hexdigest(),
         gaps=[asdict(gap) for gap in voices.gaps],
     )
-    _write(file.with_suffix(".json"), json.dumps(asdict(stored), ensure_ascii=False, indent=1).encode())
+    write(file.with_suffix(".json"), json.dumps(asdict(stored), ensure_ascii=False, indent=1).encode())
     return stored
 
 
@@ -65,11 +67,18 @@ def verified(store: Path, stored: Stored) -> bool:
     return hashlib.sha256(data).hexdigest() == stored.sha256 and wav.decode(data).channels == stored.channels
 
 
-def find(store: Path, recording: str) -> Stored | None:
+def find(store: Path, take: Take) -> Stored | None:
     """A recording that is stored already (we were killed before its spool was cleared)."""
-    for sidecar in store.glob(f"[0-9]*/[0-9]*/[0-9]*/{recording}.json"):
-        return read(sidecar.read_bytes())
+    days = max(0, min(round((take.until - take.since) / DAY_S), LONGEST_DAYS))
+    for n in range(-1, days + 2):  # the clocks of the machine may have been set meanwhile
+        sidecar = store / _day(take.since + n * DAY_S) / f"{take.recording}.json"
+        if sidecar.exists():
+            return read(sidecar.read_bytes())
     return None
+
+
+def _day(time: float) -> str:
+    return datetime.fromtimestamp(max(0.0, time), UTC).strftime("%Y/%m/%d")
 
 
 def read(sidecar: bytes) -> Stored:
@@ -77,8 +86,8 @@ def read(sidecar: bytes) -> Stored:
     return Stored(**{name: document[name] for name in Stored.__dataclass_fields__})
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Under another name, to the disk, then renamed: what stands under its name is whole."""
+def write(file: Path, data: bytes) -> None:
+    """Under another name, to the disk, then renamed: what stands under its name is whole, also after a power cut."""
     part = file.with_name(f".{file.name}.part")
     try:
         with part.open("wb") as out:

@@ -2,12 +2,14 @@
 
 Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
 captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
-Holes are filled with silence and told as gaps, never hidden.
+Holes are filled with silence and told as gaps, never hidden. A-law is kept bit by bit; a µ-law phone's voice becomes
+the nearest A-law codes (what it heard is A-law anyway: our side of a leg speaks nothing else).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +23,7 @@ SILENCE: Final = 0xD5  # A-law zero (ITU-T G.711)
 PCMU, PCMA = 0, 8
 PACKET_S: Final = 0.02
 GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
+EDGE_S: Final = 1.0  # so much later may one voice begin than the other, or earlier end
 JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
 LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory
 
@@ -32,7 +35,7 @@ class Gap:
     channel: int  # 0: the party of the leg, 1: what it heard
     start_s: float
     duration_s: float
-    reason: str = "no packets"  # or: a codec that is not decoded
+    reason: str = "no packets"  # or "codec not decoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class Voices:
     @property
     def duration_ms(self) -> int:
         return round(len(self.samples) * 1000 / RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    position: int
+    end: int
+    audio: Bytes | None = None  # A-law; None: a pressed key, or a codec that is not decoded here
+    decoded: bool = True
 
 
 @dataclass(slots=True)
@@ -76,9 +87,7 @@ ULAW_TO_ALAW: Final[Bytes] = (
 def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
     """Stereo of the two ports: left is what the party said, right what it heard. No packet at all: no samples."""
     channels: Mapping[int, int] = {left: 0, right: 1}
-    pieces: list[tuple[int, int, Bytes]] = []  # channel, position, A-law
-    keys: list[tuple[int, int, int]] = []  # channel, position, samples
-    undecoded: dict[int, list[int]] = {0: [], 1: []}
+    heard: tuple[list[_Piece], list[_Piece]] = ([], [])
     streams: dict[tuple[int, int], _Stream] = {}
     start: float | None = None
     for packet in packets:
@@ -88,22 +97,27 @@ def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
         if start is None:
             start = packet.time_s
         position = _place(streams, packet, start)
-        if not 0 <= position < LONGEST_S * RATE:
-            continue
-        if packet.payload_type == PCMA:
-            pieces.append((channel, position, np.frombuffer(packet.payload, np.uint8)))
-        elif packet.payload_type == PCMU:
-            pieces.append((channel, position, ULAW_TO_ALAW[np.frombuffer(packet.payload, np.uint8)]))
-        elif _is_key(packet):
-            # A pressed key takes the place of the voice: from its timestamp to the end of this packet (RFC 4733 §2.5.1)
-            until = round((packet.time_s - start + PACKET_S) * RATE)
-            keys.append((channel, position, max(0, until - position)))
-        else:
-            undecoded[channel].append(position)
-    samples = _lay(pieces)
-    gaps = [gap for channel in (0, 1) for gap in _gaps(channel, pieces, keys)]
-    gaps += [gap for channel in (0, 1) for gap in _untold(channel, pieces, undecoded[channel])]
-    return Voices(start or 0.0, samples, tuple(gaps))
+        if 0 <= position < LONGEST_S * RATE:
+            heard[channel].append(_piece(packet, position, packet.time_s - start))
+    length = max((piece.end for pieces in heard for piece in pieces), default=0)
+    samples = np.full((length, 2), SILENCE, np.uint8)
+    for channel, pieces in enumerate(heard):
+        for piece in pieces:
+            if piece.audio is not None:
+                samples[piece.position : piece.end, channel] = piece.audio
+    gaps = tuple(gap for channel in (0, 1) for gap in _gaps(channel, heard[channel], length))
+    return Voices(start or 0.0, samples, gaps)
+
+
+def _piece(packet: RtpPacket, position: int, captured: float) -> _Piece:
+    if packet.payload_type == PCMA:
+        return _Piece(position, position + len(packet.payload), np.frombuffer(packet.payload, np.uint8))
+    if packet.payload_type == PCMU:
+        return _Piece(position, position + len(packet.payload), ULAW_TO_ALAW[np.frombuffer(packet.payload, np.uint8)])
+    if _is_key(packet):
+        # A pressed key takes the place of the voice: from its timestamp to the end of this packet (RFC 4733 §2.5.1).
+        return _Piece(position, max(position, round((captured + PACKET_S) * RATE)))
+    return _Piece(position, position + round(PACKET_S * RATE), decoded=False)
 
 
 def _is_key(packet: RtpPacket) -> bool:
@@ -123,26 +137,14 @@ def _place(streams: dict[tuple[int, int], _Stream], packet: RtpPacket, start: fl
     return captured
 
 
-def _lay(pieces: list[tuple[int, int, Bytes]]) -> Bytes:
-    length = max((position + len(audio) for _, position, audio in pieces), default=0)
-    samples = np.full((length, 2), SILENCE, np.uint8)
-    for channel, position, audio in pieces:
-        samples[position : position + len(audio), channel] = audio
-    return samples
-
-
-def _gaps(channel: int, pieces: list[tuple[int, int, Bytes]], keys: list[tuple[int, int, int]]) -> Iterable[Gap]:
-    """Holes between the first and the last sample of a voice; while a key is pressed there is none."""
-    end = -1
-    told = [(p, len(audio)) for c, p, audio in pieces if c == channel]
-    for position, length in sorted(told + [(p, length) for c, p, length in keys if c == channel and told]):
-        if end >= 0 and position - end > GAP_S * RATE:
-            yield Gap(channel, round(end / RATE, 3), round((position - end) / RATE, 3))
-        end = max(end, position + length)
-
-
-def _untold(channel: int, pieces: list[tuple[int, int, Bytes]], positions: list[int]) -> Iterable[Gap]:
-    """A voice in a codec that is not decoded here."""
-    if positions and not any(c == channel for c, _, _ in pieces):
-        first, last = min(positions), max(positions)
-        yield Gap(channel, round(first / RATE, 3), round((last - first) / RATE, 3), "codec not decoded")
+def _gaps(channel: int, pieces: Iterable[_Piece], length: int) -> Iterator[Gap]:
+    """Where nothing of this voice can be heard: in its midst, later than EDGE_S after the start, before the end."""
+    end, known = 0, sorted((p.position, p.end) for p in pieces if p.decoded)
+    foreign = sorted(p.position for p in pieces if not p.decoded)
+    for position, following in (*known, (length, length)):
+        edge = known and (end == 0 or position == length)
+        if position - end > (EDGE_S if edge else GAP_S) * RATE:
+            there = bisect_left(foreign, position) > bisect_left(foreign, end)
+            reason = "codec not decoded" if there else "no packets"
+            yield Gap(channel, round(end / RATE, 3), round((position - end) / RATE, 3), reason)
+        end = max(end, following)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -42,9 +44,10 @@ class _Bench:
 
 
 class MediaDesk:
-    def __init__(self, engine: RtpEngine, mixer: Mixer) -> None:
+    def __init__(self, engine: RtpEngine, mixer: Mixer, spool: Path) -> None:
+        """`spool`: rtpengine's recording directory."""
         self.deliver: Callable[[str, inputs.Input], bool] = lambda contact, given: False
-        self._engine, self._mixer = engine, mixer
+        self._engine, self._mixer, self._spool = engine, mixer, spool
         self._benches: dict[str, _Bench] = {}
 
     async def start(self) -> None:
@@ -250,10 +253,25 @@ class MediaDesk:
         self._tell(bench, inputs.MediaDeleted(n))
 
     async def _record(self, bench: _Bench, effect: do.StartRecording) -> None:
+        leg = bench.legs[effect.leg]
         try:
-            await self._engine.record(bench.legs[effect.leg], effect.recording, bench.contact.id)
+            await asyncio.to_thread(_plan, self._spool, leg, effect.recording, bench.contact.id)
+        except OSError as error:  # it is needed only if rtpengine loses the call
+            log.error("recording goes on without a plan in the spool", error=str(error))
+        try:
+            await self._engine.record(leg, effect.recording, bench.contact.id)
         except MediaError as error:
             log.error("recording not started", error=str(error))
             self._tell(bench, inputs.RecordingStarted(effect.leg, failed=str(error)))
         else:
             self._tell(bench, inputs.RecordingStarted(effect.leg))
+
+
+def _plan(spool: Path, leg: MediaLeg, recording: str, contact: str) -> None:
+    """What rtpengine writes into its metadata at the end only: whose recording the packets of this call are."""
+    told = {"recording": recording, "contact": contact, "left": leg.local_port, "right": leg.x_port, "call": leg.id}
+    place = spool / "planned" / f"{recording}.json"
+    place.parent.mkdir(exist_ok=True)
+    part = place.with_suffix(".part")
+    part.write_text(json.dumps(told))
+    part.rename(place)

@@ -164,7 +164,7 @@ class RtpEngine:
         }  # fmt: skip
         metadata = "|".join(f"{key}={value}" for key, value in told.items())
         await self._ng("start recording", **{"call-id": leg.id, "metadata": metadata})
-        # rtpengine writes a call into its Redis with an offer and its answer: before, no restart knows of the recording.
+        # rtpengine writes a call into its Redis with an offer and its answer: before, a restart forgets the recording.
         await self.point(leg, At(leg.peer_host or "127.0.0.1", leg.peer_port))
 
     async def stop_recording(self, leg: MediaLeg) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class Studio:
     back: asyncio.Event = field(default_factory=asyncio.Event)
     parties: list[Endpoint] = field(default_factory=list)
     legs: int = 0
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     async def start(self) -> None:
         await self.engine.start(self._key)
@@ -100,7 +102,7 @@ class Studio:
 
     def name(self) -> str:
         self.legs += 1
-        return f"{self.center.port_base}-{os.getpid()}-{id(self):x}.{self.legs}"
+        return f"{self.id}.{self.legs}"
 
 
 def sdp(party: Endpoint, *, direction: str = "sendrecv", host: str = "127.0.0.1", port: int = 0) -> str:

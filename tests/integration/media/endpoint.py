@@ -48,7 +48,7 @@ class Endpoint(asyncio.DatagramProtocol):
             random.getrandbits(16),
             random.getrandbits(32),
         )
-        self.withhold: Callable[[int], bool] = lambda n: False  # of our n-th packet: whether the network loses it
+        self.network: Callable[[int, bytes], Sequence[bytes]] = lambda n, packet: [packet]  # what it makes of our n-th
         self.count = 0
         self._keys: deque[tuple[int, bytes] | None] = deque()
         self._news, self._said, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -112,8 +112,9 @@ class Endpoint(asyncio.DatagramProtocol):
         """The next packet of our stream."""
         kind = PAYLOAD_TYPE[self.law] if payload_type is None else payload_type
         stamp = self.timestamp if timestamp is None else timestamp
-        if not self.withhold(self.count):
-            self.raw(HEADER.pack(0x80, kind | marker << 7, self.sequence, stamp & 0xFFFFFFFF, self.ssrc) + payload)
+        data = HEADER.pack(0x80, kind | marker << 7, self.sequence, stamp & 0xFFFFFFFF, self.ssrc) + payload
+        for each in self.network(self.count, data):
+            self.raw(each)
         self.count += 1
         self.sequence = self.sequence + 1 & 0xFFFF
 
@@ -150,6 +151,15 @@ class Endpoint(asyncio.DatagramProtocol):
             while len(self.sent) < wanted:
                 self._said.clear()
                 await self._said.wait()
+
+    @property
+    def said(self) -> bytes:
+        """All that was said, on the axis of our own clock; where the machine stood still, A-law silence."""
+        places = [(stamp - self.stamps[0]) % 2**32 for stamp in self.stamps]
+        axis = bytearray(b"\xd5" * (places[-1] + FRAME))
+        for place, payload in zip(places, self.sent, strict=True):
+            axis[place : place + FRAME] = payload
+        return bytes(axis)
 
     # -- hears ---------------------------------------------------------------------------------------------------------
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

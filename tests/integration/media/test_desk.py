@@ -102,7 +102,8 @@ async def seated(center: Center) -> Desk:
     ports = center.ports
     engine = RtpEngine(ng=("127.0.0.1", ports.ng), ng_tcp=("127.0.0.1", ports.ng_tcp))
     contact = Contact(f"desk{time.time_ns():x}", "ivr", "in", 0, NOBODY, NOBODY, "trunk:gw1", "ivr:main")
-    new = Desk(MediaDesk(engine, Mixer(str(center.home.run / "mixer.sock"))), contact)
+    desk = MediaDesk(engine, Mixer(str(center.home.run / "mixer.sock")), center.home.spool)
+    new = Desk(desk, contact)
     await new.start()
     return new
 

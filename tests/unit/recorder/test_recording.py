@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from recorder import spool, store, wav
 from recorder.pcap import BadPcap, RtpPacket, rtp_packets
-from recorder.voices import ALAW, SILENCE, ULAW, ULAW_TO_ALAW, assemble
+from recorder.voices import ALAW, SILENCE, ULAW, ULAW_TO_ALAW, Voices, assemble
 
 LEFT, RIGHT = 30000, 30002
 
@@ -24,6 +26,10 @@ def rtp(
     port: int, n: int, payload: bytes, *, ssrc: int = 1, payload_type: int = 8, at: float | None = None
 ) -> RtpPacket:
     return RtpPacket(1000 + (n * 0.02 if at is None else at), port, payload_type, n, n * 160, ssrc, payload)
+
+
+def told(voices: Voices, channel: int = 0) -> list[tuple[float, float, str]]:
+    return [(gap.start_s, gap.duration_s, gap.reason) for gap in voices.gaps if gap.channel == channel]
 
 
 def pcap(packets: list[tuple[float, int, bytes]]) -> bytes:
@@ -41,7 +47,8 @@ def test_alaw_comes_out_bit_by_bit() -> None:
     sound = wav.decode(wav.encode(voices.samples))
     assert sound.samples[:, 0].tobytes() == b"".join(audio)
     assert set(sound.samples[:, 1]) == {SILENCE}
-    assert voices.duration_ms == 1000 and voices.gaps == ()
+    assert voices.duration_ms == 1000
+    assert told(voices) == [] and told(voices, 1) == [(0.0, 1.0, "no packets")]
 
 
 def test_a_lost_packet_is_silence_and_a_longer_hole_is_told() -> None:
@@ -49,7 +56,7 @@ def test_a_lost_packet_is_silence_and_a_longer_hole_is_told() -> None:
     voices = assemble([rtp(LEFT, n, b"\x01" * 160) for n in kept], LEFT, RIGHT)
     assert len(voices.samples) == 16000
     assert set(voices.samples[1600:1760, 0]) == {SILENCE}
-    assert [(g.channel, g.start_s, g.duration_s) for g in voices.gaps] == [(0, 0.8, 0.4)]
+    assert told(voices) == [(0.8, 0.4, "no packets")]
 
 
 def test_pressed_keys_are_no_gap() -> None:
@@ -60,10 +67,10 @@ def test_pressed_keys_are_no_gap() -> None:
         for n in range(20, 28)
     ]
     voices = assemble(sorted(voice + key, key=lambda packet: packet.time_s), LEFT, RIGHT)
-    assert voices.gaps == ()
+    assert told(voices) == []
     assert set(voices.samples[20 * 160 : 28 * 160, 0]) == {SILENCE}  # digits are not to be heard in a recording
-    assert [gap.duration_s for gap in assemble(voice, LEFT, RIGHT).gaps] == [0.16]
-    assert [gap.reason for gap in assemble(key, LEFT, RIGHT).gaps] == []
+    assert told(assemble(voice, LEFT, RIGHT)) == [(0.4, 0.16, "no packets")]
+    assert told(assemble(key, LEFT, RIGHT)) == []
 
 
 def test_reordered_and_doubled_packets_land_once_in_their_place() -> None:
@@ -80,7 +87,7 @@ def test_each_new_stream_begins_where_it_was_captured() -> None:
     voices = assemble(first + wrapped, LEFT, RIGHT)
     right = voices.samples[:, 1]
     assert set(right[:8000]) == {0x11} and set(right[8000:12000]) == {SILENCE} and set(right[12000:20000]) == {0x22}
-    assert [(g.channel, g.start_s) for g in voices.gaps] == [(1, 1.0)]
+    assert told(voices, 1) == [(1.0, 0.5, "no packets")]
 
 
 def test_a_stream_whose_timestamps_leap_is_placed_again() -> None:
@@ -123,7 +130,34 @@ def test_no_packet_at_all_is_an_empty_recording() -> None:
 def test_a_codec_that_is_not_decoded_is_told() -> None:
     packets = [rtp(LEFT, n, b"\x01" * 20, payload_type=18) for n in range(50)]
     packets += [rtp(RIGHT, n, b"\x01" * 160) for n in range(50)]
-    assert [(g.channel, g.reason) for g in assemble(packets, LEFT, RIGHT).gaps] == [(0, "codec not decoded")]
+    voices = assemble(packets, LEFT, RIGHT)
+    assert told(voices) == [(0.0, 1.0, "codec not decoded")] and told(voices, 1) == []
+
+
+def test_a_change_to_such_a_codec_in_the_midst_is_told_where_it_is() -> None:
+    packets = [rtp(LEFT, n, b"\x01" * 160, payload_type=8 if n < 20 or n >= 30 else 9) for n in range(50)]
+    assert told(assemble(packets, LEFT, RIGHT)) == [(0.4, 0.2, "codec not decoded")]
+
+
+def test_a_voice_may_begin_a_little_later_than_the_other_but_not_much() -> None:
+    left = [rtp(LEFT, n, b"\x01" * 160) for n in range(250)]
+    for first, last, gaps in (
+        (40, 210, []),
+        (60, 250, [(0.0, 1.2, "no packets")]),
+        (0, 190, [(3.8, 1.2, "no packets")]),
+    ):
+        right = [rtp(RIGHT, n, b"\x02" * 160, ssrc=2) for n in range(first, last)]
+        voices = assemble(sorted(left + right, key=lambda packet: packet.time_s), LEFT, RIGHT)
+        assert told(voices) == [] and told(voices, 1) == gaps
+
+
+def test_sequence_and_timestamp_wrap() -> None:
+    packets = [
+        RtpPacket(1000 + n * 0.02, LEFT, 8, (65530 + n) % 65536, (2**32 - 1600 + n * 160) % 2**32, 1, bytes([n]) * 160)
+        for n in range(30)
+    ]
+    voices = assemble(packets, LEFT, RIGHT)
+    assert [voices.samples[n * 160, 0] for n in range(30)] == list(range(30)) and told(voices) == []
 
 
 def test_packets_are_found_in_a_pcap_and_a_cut_tail_ends_them() -> None:
@@ -167,10 +201,11 @@ def make_take(root: Path, told: str = "recording=c1-r1|contact=c1|left=30000|rig
 
 def test_a_recording_is_stored_with_its_sidecar_and_reads_back(tmp_path: Path) -> None:
     take = spool.read(make_take(tmp_path))
-    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(take.pcap.read_bytes()), take.left, take.right))
+    (pcap,) = take.pcaps
+    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(pcap.read_bytes()), take.left, take.right))
     assert stored.path == "2026/11/24/c1-r1.wav" and stored.duration_ms == 20 and stored.started_at == 1_795_532_312_500
     assert store.verified(tmp_path / "store", stored)
-    assert store.find(tmp_path / "store", "c1-r1") == stored
+    assert store.find(tmp_path / "store", take) == stored
     (tmp_path / "store" / stored.path).write_bytes(b"spoiled")
     assert not store.verified(tmp_path / "store", stored)
 
@@ -199,7 +234,83 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(OSError, match="No space"):
         store.keep(tmp_path / "store", take, assemble([], 1, 2))
     assert [p for p in (tmp_path / "store").rglob("*") if p.is_file()] == []
-    assert take.pcap.exists() and json.dumps(str(take.metadata))
+    assert all(file.exists() for file in (*take.pcaps, take.papers[-1]))
+
+
+def test_a_recording_of_a_call_that_began_days_before_is_found_again(tmp_path: Path) -> None:
+    """The metadata say when the call began, the store when the recording did."""
+    metadata = make_take(tmp_path)
+    text = metadata.read_text()
+    metadata.write_text(
+        text.replace("start time: 2026-11-24", "start time: 2026-11-22") + "call end time: 2026-11-24T15:00:00\n"
+    )
+    metadata.write_text(metadata.read_text() + "recording=c1-r1|contact=c1|left=30000|right=30002\n")
+    take = spool.read(metadata)
+    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(take.pcaps[0].read_bytes()), 30000, 30002))
+    assert stored.path.startswith("2026/11/24/") and store.find(tmp_path / "store", take) == stored
+
+
+def test_earlier_parts_of_a_recording_come_first(tmp_path: Path) -> None:
+    metadata = make_take(tmp_path)
+    (tmp_path / "rescued").mkdir()
+    for name in ("c1.10.pcap", "c1.2.pcap", "c1.1.pcap", "c11.1.pcap", "c1.1.pcapx", "other.1.pcap"):
+        (tmp_path / "rescued" / name).write_bytes(b"")
+    assert [path.name for path in spool.read(metadata).pcaps] == ["c1.1.pcap", "c1.2.pcap", "c1.10.pcap", "c1.pcap"]
+
+
+HEX = "0123456789abcdef"
+
+
+def make_plan(root: Path, call: str = "c1.1", age: float = 0.0) -> Path:
+    for name in ("metadata", "pcaps", "rescued", "planned"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    plan = root / "planned" / "c1-r1.json"
+    plan.write_text(json.dumps({"recording": "c1-r1", "contact": "c1", "left": LEFT, "right": RIGHT, "call": call}))
+    os.utime(plan, (time.time() - age, time.time() - age))
+    return plan
+
+
+def test_a_call_is_lost_when_nothing_but_rescued_parts_are_left_of_it_for_long(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    soon, late = time.time() + 60, time.time() + spool.LOST_S + 60
+    part = tmp_path / "rescued" / f"c1.1-{HEX}.1.pcap"
+    part.write_bytes(b"")
+    assert spool.lost(tmp_path, soon) == [] and spool.lost(tmp_path, late) == [plan]
+    take = spool.read_plan(plan)
+    assert (take.recording, take.left, take.right, take.pcaps, take.papers) == ("c1-r1", LEFT, RIGHT, (part,), (plan,))
+    for alive in (tmp_path / "pcaps" / f"c1.1-{HEX}.pcap", tmp_path / "metadata" / f"rtpengine-meta-c1.1-{HEX}.txt"):
+        alive.write_text("")
+        assert spool.lost(tmp_path, late) == []
+        alive.unlink()
+    (tmp_path / "pcaps" / f"c1.11-{HEX}.pcap").write_text("")  # another call
+    assert spool.lost(tmp_path, late) == [plan]
+
+
+def test_a_plan_of_which_nothing_came_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    assert spool.lost(tmp_path, time.time() + spool.LOST_S + 60) == []
+    assert spool.lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
+    assert spool.read_plan(plan).pcaps == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"recording": "../x", "contact": "c", "left": 1, "right": 2}', "\xff"]
+)
+def test_an_unreadable_plan_is_set_aside(tmp_path: Path, text: str) -> None:
+    plan = make_plan(tmp_path)
+    plan.write_text(text)
+    assert spool.lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
+    with pytest.raises(spool.Unreadable):
+        spool.read_plan(plan)
+    spool.aside(tmp_path, plan)
+    assert [path.name for path in (tmp_path / "unreadable").iterdir()] == ["c1-r1.json"]
+
+
+def test_unreadable_metadata_take_their_pcap_along(tmp_path: Path) -> None:
+    metadata = make_take(tmp_path).rename(tmp_path / "metadata" / f"rtpengine-meta-c1.1-{HEX}.txt")
+    (tmp_path / "pcaps/c1.pcap").rename(tmp_path / "pcaps" / f"c1.1-{HEX}.pcap")
+    spool.aside(tmp_path, metadata)
+    assert sorted(path.name for path in (tmp_path / "unreadable").iterdir()) == [f"c1.1-{HEX}.pcap", metadata.name]
 
 
 assert shutil.which("ffmpeg") and shutil.which("soxi"), "the tests need ffmpeg and sox"
