@@ -233,7 +233,7 @@ class Wire(asyncio.DatagramProtocol):
 
     on_request: Callable[[ServerTransaction], None]
     on_ack: Callable[[Request], None]
-    faults: list[str] = field(default_factory=list)  # what came and is no SIP
+    faults: list[str] = field(default_factory=list)  # what came and is not SIP as its grammar has it
     clients: dict[tuple[str, str], ClientTransaction] = field(default_factory=dict)
     servers: dict[tuple[str, str], ServerTransaction] = field(default_factory=dict)
     local: Peer = ("", 0)
@@ -287,13 +287,14 @@ class Wire(asyncio.DatagramProtocol):
         if not data.strip():
             return  # keep-alive
         try:
-            message = Message.parse(data)
-            method = cseq(message)[1]
-        except (ValueError, UnicodeDecodeError) as error:
-            self.faults.append(f"{error}: {data[:200]!r}")
-            return
+            self._received(data, source)
+        except ValueError as error:  # whatever header it is that cannot be read
+            self.faults.append(f"{error}: {data[:400]!r}")
+
+    def _received(self, data: bytes, source: Peer) -> None:
+        message = Message.parse(data)
         if isinstance(message, Response):
-            client = self.clients.get((branch(message), method))
+            client = self.clients.get((branch(message), cseq(message)[1]))
             if client:
                 client.received(message)
         else:
