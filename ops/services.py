@@ -349,7 +349,7 @@ ACL: Final[Mapping[str, str]] = {
     "kamailio": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "lq": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "api": f"~{{lcall}}* {_LIVE} +function|list +function|load",
-    "journal": "~{lcall}:events +@connection +@stream +info",
+    "journal": "~{lcall}:events +@connection +@transaction +@stream +info",
     "recorder": "~{lcall}:events +@connection +@transaction +xadd",
 }
 

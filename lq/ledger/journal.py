@@ -24,8 +24,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lq import process
+from lq.ledger.append import append
 from lq.ledger.events import Event
 from lq.ledger.projection import project
+from lq.ledger.sweep import unfinished
 from lq.live import keys
 
 log = structlog.get_logger()
@@ -34,6 +36,7 @@ BATCH: Final = 500
 BLOCK_MS: Final = 1000
 KEEP_MS: Final = 600_000  # of the stream, for replays to clients of the api
 TRIM_EVERY_S: Final = 10.0
+SWEEP_EVERY_S: Final = 60.0
 BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 MEMORY_ALARM: Final = 0.5  # of Redis's maxmemory
 NAME: Final = "journal"
@@ -135,6 +138,9 @@ class Store:
             before = await self.apply(before, [entry])
         return before
 
+    async def unfinished_recordings(self) -> list[Event]:
+        return await unfinished(self._connection, time.time_ns() // 1_000_000)
+
     async def _apply(self, before: str, entries: Sequence[Entry]) -> str:
         events, rejected = read(entries)
         after = entries[-1][0].decode()
@@ -223,7 +229,9 @@ async def trim(redis: Redis, checkpoint: str, keep_ms: int = KEEP_MS) -> None:
 class Journal:
     """Carries the stream over until cancelled; survives the absence of either side."""
 
-    def __init__(self, redis_url: str, dsn: str, *, keep_ms: int = KEEP_MS) -> None:
+    def __init__(
+        self, redis_url: str, dsn: str, *, keep_ms: int = KEEP_MS, sweep_every_s: float = SWEEP_EVERY_S
+    ) -> None:
         # A socket that is silent for longer than a blocking read takes belongs to a Redis that hangs.
         self._redis = Redis.from_url(
             redis_url,
@@ -234,7 +242,9 @@ class Journal:
         )
         self._dsn = dsn
         self._keep_ms = keep_ms
+        self._sweep_every_s = sweep_every_s
         self._trimmed_at = 0.0
+        self._swept_at = time.monotonic()  # not at once: others may be catching up as well
         self._failures = 0
         self.ready = asyncio.Event()
 
@@ -270,6 +280,17 @@ class Journal:
             if time.monotonic() >= self._trimmed_at + TRIM_EVERY_S:
                 await trim(self._redis, checkpoint, self._keep_ms)
                 self._trimmed_at = time.monotonic()
+            if (
+                not entries and time.monotonic() >= self._swept_at + self._sweep_every_s
+            ):  # not while we are behind ourselves
+                await self._sweep(store)
+                self._swept_at = time.monotonic()
+
+    async def _sweep(self, store: Store) -> None:
+        failed = await store.unfinished_recordings()
+        if failed:
+            log.error("recordings never came to rest", count=len(failed), first=failed[0].subject, alarm=True)
+            await append(self._redis, failed)
 
 
 async def main() -> None:

@@ -1,0 +1,72 @@
+"""The sweeper (R11) in the journal: a recording that never comes is told as failed, and may come all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+from redis.asyncio import Redis as RedisClient
+
+from lq.ledger.journal import Journal
+from ops.services import ACL
+from tests.unit.ledger.lives import Life, answered_call
+
+from . import services
+from .services import eventually
+from .test_journal import add, rows, stream
+
+__all__ = ["rows", "stream"]  # fixtures
+
+DAY_MS = 86_400_000
+
+
+def a_call(id: str, at: int, *states: str, ends: bool) -> list[Any]:
+    life = Life(id, at).start()
+    told: dict[str, dict[str, Any]] = {"planned": {"kind": "whole"}, "active": {"leg": f"{id}.1", "spool": "local"}}
+    for state in states:
+        life.record(f"recording_{state}", **told.get(state, {}))
+    if ends:
+        life.end("answered")
+    return life.events
+
+
+async def test_recordings_that_never_come_are_told_and_those_that_may_still_come_are_not(
+    dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis
+) -> None:
+    now = int(time.time() * 1000)
+    stored: dict[str, Any] = {"path": "p", "format": "wav/alaw", "channels": 2, "duration_ms": 1, "gaps": []}
+    stored |= {"started_at": now, "bytes": 1, "sha256": "ab"}
+    await add(stream, answered_call("closing", now - DAY_MS // 2))  # ended half a day ago
+    await add(stream, a_call("planned", now - DAY_MS // 2, "planned", ends=True))
+    await add(stream, a_call("endless", now - 3 * DAY_MS, "planned", "active", ends=False))
+    await add(stream, a_call("recent", now - 60_000, "planned", "active", "closing", ends=True))
+    await add(stream, a_call("talking", now - DAY_MS // 2, "planned", "active", ends=False))
+    await add(stream, a_call("kept", now - DAY_MS, "planned", "active", "closing", ends=True))
+    await add(stream, Life("kept").record("recording_stored", **stored).events)
+
+    await stream.execute_command("ACL", "SETUSER", "journal", "on", ">secret", "resetchannels", *ACL["journal"].split())
+    journal = Journal(redis_server.url.replace("//", "//journal:secret@"), dsn, sweep_every_s=0.1)
+    carrying = asyncio.create_task(journal.run())
+    failed = "select count(*) from recording where state = 'failed'"
+    await eventually(lambda: _is(rows, failed, 3), "three failed ones")
+    found = await rows.fetch("select contact_id, state, reason from recording order by contact_id")
+    assert {row["contact_id"]: row["state"] for row in found} == {
+        "closing": "failed", "endless": "failed", "kept": "stored", "planned": "failed",
+        "recent": "closing", "talking": "active",
+    }  # fmt: skip
+    reasons = {row["contact_id"]: row["reason"] for row in found if row["reason"]}
+    assert reasons["planned"] == "not stored long after its contact has ended; it was planned"
+
+    await add(stream, Life("planned").record("recording_stored", **stored).events)  # the recorder was away
+    await eventually(lambda: _is(rows, failed, 2), "what came late counts")
+    await add(stream, a_call("next", now, ends=False))
+    await eventually(lambda: _is(rows, "select count(*) from contact where id = 'next'", 1), "the next call")
+    assert await rows.fetchval("select count(*) from event where type = 'recording_failed'") == 3
+    carrying.cancel()
+    await asyncio.gather(carrying, return_exceptions=True)
+
+
+async def _is(rows: asyncpg.Connection, query: str, wanted: int) -> bool:
+    return bool(await rows.fetchval(query) == wanted)
