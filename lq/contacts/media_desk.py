@@ -17,7 +17,7 @@ from lq.contacts import inputs
 from lq.contacts.contact import Contact
 from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
-from lq.media.rtpengine import MediaError, NoCommonCodec, RtpEngine
+from lq.media.rtpengine import BadDescription, MediaError, NoCommonCodec, RtpEngine
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
 from lq.media.sdp import is_hold
 
@@ -161,7 +161,7 @@ class MediaDesk:
                     leg, text = await self._engine.reoffer(bench.legs[n], sdp)
                     given = inputs.MediaReoffered(n, leg.to_json(), text, is_hold(sdp))
             bench.legs[n] = leg
-        except NoCommonCodec:
+        except (BadDescription, NoCommonCodec):
             given = inputs.MediaFailed(n, "no_codec")
         except RtpEngineUnavailable as error:
             log.error("rtpengine does not answer", error=str(error))

@@ -21,13 +21,17 @@ from lq.media.leg import At, Bridge, MediaLeg, Park, Peer
 from lq.media.ng import Address, Keys, MediaError, MediaRefused, MediaUnavailable, Ng
 from lq.media.sdp import BadSdp, Codec, audio, inner
 
-__all__ = ["MediaError", "MediaRefused", "MediaUnavailable", "NoCommonCodec", "RtpEngine"]
+__all__ = ["BadDescription", "MediaError", "MediaRefused", "MediaUnavailable", "NoCommonCodec", "RtpEngine"]
 
 NOWHERE: Final = 9
 OFFERED: Final = ("PCMA", "PCMU", "G722", "G729")
 _TO_INSIDE: Final = {"mask": ["all"], "transcode": ["PCMA", description.EVENT]}
 _FLAGS: Final = ["port latching", "trust address"]
 _OURS: Final = [*_FLAGS, "asymmetric", "strict source"]
+
+
+class BadDescription(MediaRefused):
+    """What the phone sent describes no audio that could be had: garbage, none at all, port 0 (488)."""
 
 
 class NoCommonCodec(MediaError):
@@ -60,7 +64,7 @@ class RtpEngine:
     async def incoming(self, leg_id: str, sdp: str) -> tuple[MediaLeg, str]:
         """A phone called us with this offer; our leg, and the answer for its 200.
 
-        Raises NoCommonCodec, MediaRefused (also for a description without audio), MediaUnavailable.
+        Raises NoCommonCodec, BadDescription, MediaRefused, MediaUnavailable.
         """
         offered, codec = _negotiated(sdp)
         event = offered.event.payload if offered.event else 101
@@ -212,7 +216,7 @@ def _negotiated(sdp: str, now: str = "") -> tuple[description.Audio, Codec]:
     try:
         offered = audio(sdp)
     except BadSdp as bad:
-        raise MediaRefused(f"session description: {bad}") from bad
+        raise BadDescription(f"session description: {bad}") from bad
     wanted = (now.partition("/")[0], *description.CODECS) if now else description.CODECS
     codec = description.common(offered, wanted)
     if codec is None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lq.media.leg import At, Bridge, MediaLeg, Park
-from lq.media.rtpengine import MediaRefused, NoCommonCodec
+from lq.media.rtpengine import BadDescription, MediaRefused, NoCommonCodec
 from lq.media.sdp import audio as description
 from tests.contract.mixer.conftest import PROMPTS
 from tests.integration.media.conftest import Studio, sdp
@@ -388,7 +388,7 @@ async def test_no_codec_in_common_is_said_and_costs_rtpengine_nothing(studio: St
 )
 async def test_a_broken_description_is_refused_with_a_reason(studio: Studio, text: str, why: str) -> None:
     name = studio.name()
-    with pytest.raises(MediaRefused, match=why):
+    with pytest.raises(BadDescription, match=why):
         await studio.engine.incoming(name, text)
     await studio.engine.delete(name)
 
