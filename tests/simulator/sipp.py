@@ -106,9 +106,9 @@ def _free(host: str) -> int:
         return port
 
 
-async def registered_phone(ext: str, password: str, *, edge: Peer, port: int, directory: Path, calls: int = 1) -> Sipp:
+async def registered_phone(ext: str, password: str, *, edge: Peer, directory: Path, calls: int = 1) -> Sipp:
     """A phone that has registered and answers `calls` calls after a ring, sending back whatever voice it hears."""
-    local = ("127.0.0.1", port)
+    local = ("127.0.0.1", _free("127.0.0.1"))
     credentials = ("-au", ext, "-ap", password)
     async with Sipp("register", local, edge, directory, service=ext, options=credentials) as registering:
         outcome = await registering.done()
