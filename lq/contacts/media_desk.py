@@ -31,6 +31,9 @@ _WANTED: Final = (
     do.DeleteMedia, do.StartRecording,
 )  # fmt: skip
 
+# The contact goes no further before it knows how these went.
+_AWAITED: Final = (do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer)
+
 
 @dataclass(slots=True)
 class _Bench:
@@ -117,6 +120,8 @@ class MediaDesk:
                 await self._one(bench, effect)
             except Exception:
                 log.exception("media effect failed", effect=type(effect).__name__)
+                if isinstance(effect, _AWAITED):
+                    self._tell(bench, inputs.MediaFailed(effect.leg, "refused"))
         del self._benches[bench.contact.id]
 
     def _tell(self, bench: _Bench, given: inputs.Input) -> None:
