@@ -119,6 +119,14 @@ def count_syllables(text: str, language: str) -> int:
     return len(re.findall("[aeiouy]+", re.sub(r"e\b", "", re.sub(r"\d", "one", read.lower())))) or 1
 
 
+@pytest.mark.parametrize("item", [i for i in SPOKEN if i.startswith("zh/") and len(ENTRIES[i]["text"]) == 1])
+def test_a_syllable_is_one_sound(item: str) -> None:
+    """Nothing is left of the syllable that followed it when it was rendered."""
+    samples = sound.decode(SHELF.item(item))
+    quiet = sound.frame_levels(samples[slice(*sound.heard(samples))]) < sound.SPEECH_DBOV - 33
+    assert "  " not in "".join(" " if q else "x" for q in quiet).strip()
+
+
 @pytest.mark.parametrize("language", prompts.LANGUAGES)
 def test_pieces_join_evenly(language: str) -> None:
     """One loudness, short gaps: neither a hole in the middle of a number nor a word louder than the next."""
