@@ -29,7 +29,7 @@ from tests.conftest import DIRECTORY
 from tests.simulator.baresip import Baresip
 from tests.simulator.call import Call
 from tests.simulator.events import Events
-from tests.simulator.gateway import Gateway
+from tests.simulator.gateway import Answer, Gateway, Ring
 from tests.simulator.place import Place
 from tests.simulator.rtp import Media
 from tests.simulator.softphone import Softphone
@@ -142,10 +142,10 @@ class Scene:
         await self.events.first("phone_changed", subject=f"phone:{ext}", registered=True)
         return new
 
-    async def softphone(self, agent: str) -> Softphone:
-        """The agent's phone as one of our own, which rings until it is told to answer."""
+    async def softphone(self, agent: str, rule: Answer | Ring | None = None) -> Softphone:
+        """The agent's phone as one of our own; without a rule it rings until it is told to answer."""
         ext = phone_of(agent)
-        new = await self.stack.enter_async_context(self.place.softphone(ext, self.media))
+        new = await self.stack.enter_async_context(self.place.softphone(ext, self.media, rule))
         await self.events.first("phone_changed", subject=f"phone:{ext}", registered=True)
         return new
 

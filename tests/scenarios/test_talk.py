@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.scenarios.conftest import Scene, line
 from tests.simulator import audio
 from tests.simulator.audio import RATE
+from tests.simulator.gateway import Answer
 
 CALLER, AGENT = 990, 1670
 
@@ -105,3 +108,34 @@ async def test_thirty_calls_at_once_and_no_cross_talk(scene: Scene) -> None:
     for call in calls:
         await call.hang_up()
     assert (scene.gateway.spans.busy, scene.gateway.causes) == (0, {16: 30})
+
+
+@pytest.mark.slow
+async def test_thirty_pairs_at_once_each_hears_its_own_partner(scene: Scene) -> None:
+    """A whole E1 span of callers and thirty agents of queue support: any pairing is right, a mixed-up voice is not."""
+    agents = [str(n) for n in range(1061, 1091)]
+    phones = [await scene.softphone(agent, rule=Answer(0.3)) for agent in agents]
+    for agent in agents:
+        await scene.sign_in(agent)
+    calls = [await scene.dial("4008001002") for _ in agents]
+    by_caller = {call.caller: call for call in calls}
+    talks = [await phone.rings(30) for phone in phones]
+    pairs = [(by_caller.pop(talk.caller), await talk.answered()) for talk in talks]
+    assert not by_caller
+    tones = [(audio.TONES[n % 14], audio.TONES[(n + 7) % 14]) for n in range(len(pairs))]
+    for (call, talk), (up, down) in zip(pairs, tones, strict=True):
+        call.say(up)
+        talk.say(down)
+    for (call, talk), (up, down) in zip(pairs, tones, strict=True):
+        heard = (await call.hears(down, 20)).second, (await talk.hears(up, 20)).second
+        await call.hears(down, since=heard[0] + 1)
+        await talk.hears(up, since=heard[1] + 1)
+        assert audio.tones(call.stream.heard_since(round((heard[0] + 0.2) * RATE))) == {down}
+        assert audio.tones(talk.stream.heard_since(round((heard[1] + 0.2) * RATE))) == {up}
+    for call in calls:
+        await call.hang_up()
+    for call in calls:
+        contact = await scene.contact(call)
+        recording, _ = await scene.recording(contact)
+        cdr = await scene.cdr(contact)
+        assert (cdr.result, cdr.cause, cdr.recording_id) == ("answered", 16, recording.id)
