@@ -117,9 +117,9 @@ def sdp(party: Endpoint, *, direction: str = "sendrecv", host: str = "127.0.0.1"
     return "\r\n".join([*lines, ""])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def media_center() -> Iterator[Center]:
-    """rtpengine and mixer for all tests of this room that kill nothing; one for each xdist worker."""
+    """rtpengine and mixer for the tests of a file that kill nothing; no longer, for bases of ports are few."""
     directory = Path(tempfile.mkdtemp(prefix="media-", dir=os.environ[DIRECTORY]))
     directory.chmod(0o755)
     center = reserve(directory / "center", {"LCALL_ONLY": PARTS})

@@ -103,7 +103,7 @@ def planned(spool: Path, recording: str, leg: MediaLeg) -> None:
     (spool / "planned" / f"{recording}.json").write_text(json.dumps(told))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def recording_center() -> Iterator[Center]:
     directory = Path(tempfile.mkdtemp(prefix="rec-", dir=os.environ[DIRECTORY]))
     directory.chmod(0o755)
