@@ -170,7 +170,8 @@ async def test_the_longest_idle_agent_is_taken_first(scene: Scene) -> None:
         await talk.hears(own_tone, since=heard.second + 0.5)
         assert audio.tones(talk.ear.heard_since(since)) == {own_tone}
     # The first to have become ready got the first caller whom the ACD was asked for.
-    offers = sorted((e for e in scene.events.seen if e.type == "contact_offered"), key=lambda event: event.at)
+    offered = (e for e in scene.events.seen if e.type == "contact_offered" and e.data["queue"] == own.queue)
+    offers = sorted(offered, key=lambda event: event.at)
     assert [event.data["agent"] for event in offers] == list(own.agents)
     # Who has hung up first has been idle longest when both are ready again.
     by_caller = {call.caller: call for call in calls}
