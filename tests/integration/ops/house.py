@@ -14,7 +14,7 @@ from tests.center import Center
 
 LCALL: Final = str(CHECKOUT / "lcall")
 STORES: Final = "postgres,redis,redis-rtpengine"  # starts in a second, and has processes of every kind
-TALKING: Final = "postgres,redis,redis-rtpengine,rtpengine,migrate,kamailio"
+TALKING: Final = "postgres,redis,redis-rtpengine,rtpengine,migrate,seed,kamailio"
 
 
 def lcall(center: Center, *words: str) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ from ops import services as table
 from ops.ports import ports
 from ops.probes import Http, Ng, Redis, Sip
 from ops.services import environment, selected, services
+from tests.center import PORT_BASES
 from tests.unit.ops.example import example
 
 BASES = ("", "8500", "20000", "60000")
@@ -106,3 +107,23 @@ def test_redis_has_a_user_for_each_process_and_none_for_strangers() -> None:
     for name in ("journal", "recorder"):
         [line] = [line for line in text.splitlines() if line.startswith(f"user {name} ")]
         assert "~{lcall}:events " in line and "+@write" not in line and "fcall" not in line
+
+
+def test_centers_of_tests_take_nothing_from_each_other_nor_from_the_demo_world() -> None:
+    def taken(base: str) -> set[tuple[str, int]]:
+        instance = example(base)
+        p = instance.ports
+        udp = (*range(p.rtp_first, p.rtp_last + 1), *range(p.phones_first, p.phones_first + 200), p.gateway)
+        return {listener for service in services(instance) for listener in service.listens} | {
+            ("udp", port) for port in udp
+        }
+
+    demo = taken("")
+    rtp_of_the_demo = {("udp", port) for port in range(ports({}).rtp_first, ports({}).rtp_last + 1)}
+    known: set[tuple[str, int]] = set()
+    for base in PORT_BASES:
+        own = taken(str(base))
+        assert not own & known, base
+        assert not own & (demo - rtp_of_the_demo), base  # rtpengine passes over a port that is taken
+        assert max(port for _, port in own) < 32768
+        known |= own
