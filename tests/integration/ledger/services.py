@@ -18,6 +18,8 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.center import tree
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 PORTS = range(24500, 25300)
@@ -65,7 +67,7 @@ class Service:
     process: subprocess.Popen[bytes]
 
     def pids(self) -> list[int]:
-        return [self.process.pid, *_children(self.process.pid)]
+        return tree(self.process.pid)
 
     def freeze(self) -> None:
         for pid in self.pids():
@@ -79,11 +81,6 @@ class Service:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-
-def _children(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
 
 
 @dataclass
