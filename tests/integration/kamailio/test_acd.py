@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import uuid
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lq.live.redis import Live
-from tests.integration.kamailio.edge import LQ1, Edge, Message, Peer, ack_of, edge
+from tests.integration.kamailio.edge import LQ1, Edge, Message, Peer, Silence, ack_of, edge
 from tests.integration.live.center import contact, documents, sign_in
 
 QUEUE = "sip:sales@acd.lq.internal"
@@ -29,6 +30,15 @@ def question(
 def ask(node: Peer, contact: str, **given: str) -> Message:
     node.send(question(node, contact, **given))
     return node.final()
+
+
+def repeated(node: Peer, request: str) -> Message:
+    """The answer to a retransmission. As RFC 3261 §17.1.1.2 has it: one that meets a worker at its work is dropped."""
+    for _ in range(6):
+        node.send(request)
+        with contextlib.suppress(Silence):
+            return node.final(0.5)
+    raise Silence("no retransmission was answered")
 
 
 @pytest.fixture
@@ -65,8 +75,7 @@ async def test_the_same_request_gets_the_same_reservation(lq: Peer, live: Live, 
     asked = question(lq, id)
     lq.send(asked)
     first = lq.final()
-    lq.send(asked)
-    again = lq.final()
+    again = repeated(lq, asked)
     later = ask(lq, id)
     assert later.header("Call-ID") != first.header("Call-ID")
     assert first.header("Contact") == again.header("Contact") == later.header("Contact")
