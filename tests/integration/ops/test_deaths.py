@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from ops.services import services
 from tests.center import Center, reserve, tree
-from tests.conftest import OwnCenter
+from tests.conftest import DIRECTORY, OwnCenter
 from tests.integration.ops.house import TALKING, alive, lcall, nothing_left, of, parent, said, shown, until
 from tests.unit.ops.example import example
 
@@ -24,10 +25,11 @@ SERVICES = tuple(service.name for service in services(example()) if not service.
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
-    """A whole center of which everything may be killed."""
-    directory = Path(os.environ["LCALL_TEST_DIRECTORY"]) / "deaths"
-    center = reserve(directory)
+def whole() -> Iterator[Center]:
+    """A whole center of which everything may be killed; each worker has one."""
+    directory = Path(tempfile.mkdtemp(prefix="deaths-", dir=os.environ[DIRECTORY]))
+    directory.chmod(0o755)
+    center = reserve(directory / "center")
     center.start(together_with=os.getpid())
     yield center
     center.stop()

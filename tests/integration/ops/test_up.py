@@ -17,7 +17,7 @@ from ops.owners import LISTENING
 from ops.probes import Http, Ng, Redis, Sip, answers
 from ops.services import services
 from tests.center import Center, tree
-from tests.integration.ops.house import lcall, of, parent, said
+from tests.integration.ops.house import lcall, of, parent, said, until
 from tests.unit.ops.example import example
 
 TABLE: Final = services(example())
@@ -158,7 +158,8 @@ def test_every_process_has_a_guard(center: Center) -> None:
     guards = {parent(center.pid(service)) for service in RUNNING}
     assert len(guards) == len(RUNNING)
     assert {parent(guard) for guard in guards} == {center.runner}
-    assert set(of(center.path)) <= set(tree(center.runner)), "none of its processes has got away from its runner"
+    # None of its processes has got away from its runner. (Commands of other tests come and go.)
+    until(lambda: set(of(center.path)) <= set(tree(center.runner)), 30)
 
 
 def test_all_listen_on_loopback(center: Center) -> None:

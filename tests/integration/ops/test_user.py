@@ -28,6 +28,15 @@ READ_ONLY: Final = (
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
+@pytest.fixture
+def nobody() -> None:
+    """An ordinary user who can read this checkout, as he must to run it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if subprocess.run([*AS_NOBODY, "test", "-r", str(CHECKOUT / "lcall")]).returncode != 0:
+        pytest.skip(f"{CHECKOUT} is closed to others")
+
+
 def for_nobody(center: Center) -> Center:
     center.path.mkdir(parents=True)
     os.chown(center.path, NOBODY, NOBODY)
@@ -36,8 +45,7 @@ def for_nobody(center: Center) -> Center:
     return center
 
 
-@needs_root
-def test_an_ordinary_user(own_center: OwnCenter) -> None:
+def test_an_ordinary_user(own_center: OwnCenter, nobody: None) -> None:
     center = for_nobody(own_center.reserved())
     center.start(together_with=os.getpid())
     assert lcall(center, "status").returncode == 0
@@ -49,8 +57,7 @@ def test_an_ordinary_user(own_center: OwnCenter) -> None:
     nothing_left(center.path)
 
 
-@needs_root
-def test_his_place_by_default(own_center: OwnCenter) -> None:
+def test_his_place_by_default(own_center: OwnCenter, nobody: None) -> None:
     """~/.local/share/lcall; what another may not see is said, not shown."""
     center = for_nobody(own_center.reserved(LCALL_ONLY="redis"))
     answer = subprocess.run(
@@ -64,8 +71,7 @@ def test_his_place_by_default(own_center: OwnCenter) -> None:
     assert f"no center is running in {center.path}/.local/share/lcall" in answer.stderr
 
 
-@needs_root
-def test_another_users_center(own_center: OwnCenter) -> None:
+def test_another_users_center(own_center: OwnCenter, nobody: None) -> None:
     center = own_center(LCALL_ONLY="redis")
     for words in (("status",), ("stop",), ("logs",), ("agents",)):
         answer = subprocess.run(
@@ -82,8 +88,7 @@ def test_another_users_center(own_center: OwnCenter) -> None:
     assert lcall(center, "status").returncode == 0
 
 
-@needs_root
-def test_a_place_that_is_not_his(own_center: OwnCenter) -> None:
+def test_a_place_that_is_not_his(own_center: OwnCenter, nobody: None) -> None:
     center = own_center.reserved()
     center.path.mkdir(parents=True)
     answer = up(center.path / "x", center.port_base, *AS_NOBODY)
