@@ -291,9 +291,13 @@ class Edge:
         """Contact of the extension's registration and the seconds it has left; ("", 0) for none."""
         if KSR.registrar.reg_fetch_contacts("location", f"sip:{ext}@{policy.PHONES}", "bound") < 0:
             return "", 0
-        address, left = pv("$(ulc(bound=>addr))"), pv("$(ulc(bound=>expires))")
+        # `expires` is a time of the epoch; one replaced or taken back stays listed, long expired, until the store knows
+        bound = [
+            (pv(f"$(ulc(bound=>addr)[{n}])"), int(pv(f"$(ulc(bound=>expires)[{n}])") or 0) - int(time.time()))
+            for n in range(int(pv("$ulc(bound=>count)") or 0))
+        ]
         KSR.registrar.reg_free_contacts("bound")
-        return address, max(int(left or 0), 0)
+        return next((binding for binding in bound if binding[1] > 0), ("", 0))
 
     # -- inside a dialog
 

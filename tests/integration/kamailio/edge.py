@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -228,6 +229,11 @@ class Edge:
     @property
     def log(self) -> str:
         return (self.home / "kamailio.log").read_text(errors="replace")
+
+    def stored(self) -> set[str]:
+        """The extensions whose registration would survive a kill."""
+        with contextlib.closing(sqlite3.connect(self.home / "kamailio" / "location.db")) as database:
+            return {ext for (ext,) in database.execute("select username from location")}
 
     def start(self) -> None:
         subprocess.run(
