@@ -93,8 +93,13 @@ if [ -n "$missing" ]; then
 fi
 
 # Two makes at a time: the second waits, and finds it done.
-mkdir -p "$here/build"
-exec 9>"$here/build/install.lock"
+lock=$here/build/install.lock
+if ! mkdir -p "$here/build" 2>/dev/null || ! : 2>/dev/null >>"$lock"; then
+    echo "The installation is not complete, and $here/build cannot be written by $(id -un)." >&2
+    echo "Run once as its owner:  $here/ops/install.sh $wanted" >&2
+    exit 1
+fi
+exec 9>>"$lock"
 flock 9
 [ -z "$(missing_packages)" ] || install_packages
 
