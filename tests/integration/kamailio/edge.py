@@ -68,7 +68,11 @@ class Peer:
         self.name = name
         self.wants_probes = False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, port or free_port()))
+        try:
+            self.socket.bind((host, port or free_port()))
+        except OSError:
+            self.socket.close()
+            raise
         self.host, self.port = self.socket.getsockname()
 
     def close(self) -> None:
@@ -313,7 +317,7 @@ def _is_free(address: tuple[str, int]) -> bool:
 def edge(home: Path, **environ: str) -> Iterator[Edge]:
     """An edge that is not started yet; everything ends with the block."""
     redis, url = start_redis(home)
-    outside, internal = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
+    outside, internal = ("127.0.0.1", free_port(keep=True)), ("127.0.0.1", free_port(keep=True))
     environment = {
         "PATH": os.environ["PATH"],
         "LCALL_HOME": str(home),
@@ -323,8 +327,8 @@ def edge(home: Path, **environ: str) -> Iterator[Edge]:
         "KAMAILIO_PROBE_S": "1",
         **environ,
     }
-    nodes = {LQ1: free_port(), LQ2: free_port()}
-    running = Edge(home, url, environment, outside, internal, redis, nodes, free_port())
+    nodes = {LQ1: free_port(keep=True), LQ2: free_port(keep=True)}
+    running = Edge(home, url, environment, outside, internal, redis, nodes, free_port(keep=True))
     try:
         yield running
     finally:

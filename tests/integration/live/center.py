@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import subprocess
 import time
@@ -14,15 +15,27 @@ from redis.exceptions import RedisError
 
 from lq.live.redis import Live
 
-FIRST_PORT, LAST_PORT = 23500, 24399
+FIRST_PORT, PORTS = 23500, 900
 REALM = "lcall"
+KEPT: set[int] = set()  # given once and for all, though nobody may listen there just now
 
 
-def free_port() -> int:
-    """A port of this room's range that nobody listens on."""
-    start = FIRST_PORT + (time.monotonic_ns() // 1000) % (LAST_PORT - FIRST_PORT)
-    for n in range(LAST_PORT - FIRST_PORT):
-        port = FIRST_PORT + (start - FIRST_PORT + n) % (LAST_PORT - FIRST_PORT)
+def _range() -> range:
+    """This test process's own part of the room's ports: workers side by side never meet."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = PORTS // workers
+    return range(FIRST_PORT + number * size, FIRST_PORT + (number + 1) * size)
+
+
+def free_port(*, keep: bool = False) -> int:
+    """A port of ours that nobody listens on; with `keep` nobody else will be given it."""
+    ports = _range()
+    start = time.monotonic_ns() // 1000
+    for n in range(len(ports)):
+        port = ports[(start + n) % len(ports)]
+        if port in KEPT:
+            continue
         try:
             with (
                 socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
@@ -30,9 +43,11 @@ def free_port() -> int:
             ):
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
-                return port
         except OSError:
             continue
+        if keep:
+            KEPT.add(port)
+        return port
     raise RuntimeError("no free port")
 
 
