@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,17 @@ def user_of(value: str) -> str:
     """The user part of the first SIP or tel URI in a header value, "" if there is none."""
     found = _USER.search(value) or _TEL.search(value)
     return found[1] if found else ""
+
+
+def caller_of(headers: Mapping[str, Sequence[str]], from_: str) -> str:
+    """Who calls: the identity that the network vouches for, else From; "anonymous" when he withholds it.
+
+    `headers` by lower-case name. `Privacy: id` lets the network know and nobody be shown (RFC 3325 §9.3).
+    """
+    privacy = {token.strip().lower() for value in headers.get("privacy", ()) for token in value.split(";")}
+    if privacy & {"id", "user", "header"}:
+        return "anonymous"
+    return user_of(headers.get("p-asserted-identity", [from_])[0])
 
 
 def contact_id(now_ms: int) -> str:
@@ -208,11 +220,15 @@ class Node:
             self.agent.reject(event.session, 503, headers={"Retry-After": "1"}, now=now)
             return
         contact = contact_id(int(time.time() * 1000))
-        asserted = headers.get("p-asserted-identity", [event.from_])[0]
         self.sip.take(contact, 1, event.session)
         self.owner.begin(
             inputs.Incoming(
-                contact, f"{kind}:{id}", user_of(asserted), user_of(event.uri), event.sdp, self.incarnation
+                contact,
+                f"{kind}:{id}",
+                caller_of(headers, event.from_),
+                user_of(event.uri),
+                event.sdp,
+                self.incarnation,
             ),
             claim=f"{event.call_id}|{event.from_tag}",
         )
