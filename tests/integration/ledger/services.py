@@ -70,12 +70,15 @@ class Service:
         return tree(self.process.pid)
 
     def freeze(self) -> None:
-        for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # a session of PostgreSQL that ended while we looked
+                os.kill(pid, number)
 
     def kill(self) -> None:
         if self.process.poll() is None:
