@@ -63,6 +63,14 @@ async def test_a_guard_that_is_killed_takes_its_program_along(own_center: OwnCen
     assert [pid for pid in family if pid in of(center.path)] == []
 
 
+def bound(stranger: socket.socket, port: int) -> bool:
+    try:
+        stranger.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 async def test_dying_at_each_start_others_stay(own_center: OwnCenter) -> None:
     """A stranger takes the port of a service that has died: it is tried again, ever more slowly, and comes back."""
     center = own_center(LCALL_ONLY=TALKING)
@@ -70,11 +78,14 @@ async def test_dying_at_each_start_others_stay(own_center: OwnCenter) -> None:
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         os.kill(center.runner, signal.SIGSTOP)  # so that it cannot be faster than the stranger
-        killed = center.kill("redis")
-        until(lambda: not alive(killed), 5)
-        stranger.bind(("127.0.0.1", center.ports.redis))
-        stranger.listen()
-        os.kill(center.runner, signal.SIGCONT)
+        try:
+            killed = center.kill("redis")
+            until(lambda: not alive(killed), 5)
+            # a child of Redis that writes its file may hold the port a moment longer, until the guard has ended it
+            until(lambda: bound(stranger, center.ports.redis), 5)
+            stranger.listen()
+        finally:
+            os.kill(center.runner, signal.SIGCONT)
         until(lambda: center.status("redis").restarts >= 4, 30, lambda: said(center))
         assert center.status("redis").state in ("failed", "starting")
         answer = lcall(center, "status", "--json")
