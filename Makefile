@@ -32,7 +32,8 @@ test: install-test
 	@$(PYTEST) -m "not slow" tests; $(call closing_line,$@)
 
 test-all: install-test check
-	@$(PYTEST) tests; $(call closing_line,$@)
+	@end=0; $(PYTEST) -m "not alone" tests || end=$$?; $(PYTHON) -m pytest -m alone tests || end=$$?; \
+	    (exit $$end); $(call closing_line,$@)
 
 # Each prints its figures beside a floor measured in the same run.
 bench: install-test

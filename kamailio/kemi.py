@@ -6,35 +6,30 @@ Every worker process has an Edge of its own. Methods are short and never wait, b
 
 from __future__ import annotations
 
-import json
-import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import KSR  # type: ignore[import-not-found]
 
-from kamailio import policy
+from kamailio import defence, policy
+from kamailio.defence import Guesses
+from kamailio.door import Door
 from kamailio.keeper import Keeper
-from kamailio.policy import Challenge, Reply
+from kamailio.live import LiveState
+from kamailio.memory import Memory
+from kamailio.replies import BUSY, FORBIDDEN, Reply
+from kamailio.station import Counts, Station, Table, Wire, binding
 from kamailio.tables import Tables
-from lq.live.kemi import Caller, Gone, LiveUnavailable, Reserved
+from lq.live.kemi import Caller
 
-HA1: Final = 1  # pv_auth_check: the password is given as HA1
-SAME_USER: Final = 1  # … and From (REGISTER: To) names the user who answers
-QOP_AUTH, STALE = 1, 16  # auth_challenge
 ANSWER_LATER: Final = 2  # save(): we send its answer ourselves
 ONE_BINDING: Final = 4  # save(): the newest contact of an extension replaces the one before
-# RFC 3261 §16.3: all of the module's checks that cost no legitimate device, with Proxy-Require (512)
-SANITY: Final = 17_895 + 512
-SANITY_URI: Final = 7
 NATED: Final = 6  # branch flag: nathelper keeps the way open
 BEHIND_NAT: Final = 1 | 2 | 16  # nat_uac_test: private Contact, Via differs from source, port differs
-FAILURES_AT_MOST: Final = 100  # wrong passwords a minute from one address
-OURS: Final = "^X-LQ-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +38,11 @@ class Settings:
     outside: str
     redis_url: str
     dispatcher_list: str
+    memory: str  # file that outlives us
 
 
-class Table:
-    """One of Kamailio's hash tables as kamailio.tables.Shared."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def get(self, key: str) -> str | None:
-        value = KSR.htable.sht_get(self._name, key)
-        return None if value is None else str(value)
-
-    def set(self, key: str, value: str) -> None:
-        KSR.htable.sht_sets(self._name, key, value)
-
-    def remove(self, key: str) -> None:
-        KSR.htable.sht_rm(self._name, key)
-
-
-def pv(name: str) -> str:
-    """A pseudo-variable as text; "" when it has no value."""
-    value = KSR.pv.get(name)
-    return "" if value is None else str(value)
-
-
-def header(name: str) -> str:
-    return str(KSR.hdr.get(name) or "")
-
-
-def reply(answer: Reply) -> None:
-    for line in answer.headers:
-        KSR.hdr.append_to_reply(line + "\r\n")
-    KSR.sl.send_reply(answer.code, answer.reason)  # stateful where a transaction stands
+_wire = Wire(KSR)
+pv, header, message, reply, warn = _wire.pv, _wire.header, _wire.message, _wire.reply, _wire.warn
 
 
 class Edge:
@@ -83,21 +50,24 @@ class Edge:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tables = Tables(Table("tables"))
-        # what an unknown user's answer is checked against, so that his takes as long and fails as any
-        self._nobody = secrets.token_hex(16)
+        self._tables = Tables(Table(KSR, "tables"), Table(KSR, "heirs"))
+        guesses = Guesses(Counts(KSR, "wrong"), Table(KSR, "proved"))
+        self._door = Door(KSR, _wire, self._tables, Table(KSR, "bans"), guesses, outside=settings.outside)
 
     def child_init(self, rank: int) -> int:
         # nothing may be connected before the fork
-        self._caller = Caller(self._settings.redis_url)
+        caller = Caller(self._settings.redis_url)
+        self._live = LiveState(caller, Table(KSR, "unpublished"), warn, lambda: int(time.time() * 1000))
         self._keeper = Keeper(
-            self._caller,
+            caller,
             self._tables,
-            Station(),
+            Station(KSR, self._settings.outside),
             dispatcher_list=Path(self._settings.dispatcher_list),
+            memory=Memory(Path(self._settings.memory)),
             outside=self._settings.outside,
             clock=time.time,
         )
+        self._keeper.recall_nodes()
         return 0
 
     # -- what Kamailio calls
@@ -111,20 +81,25 @@ class Edge:
     def ksr_failure_owner(self, msg: object) -> int:
         return self._guarded(self._next_owner)
 
+    def ksr_failure_trunk(self, msg: object) -> int:
+        return self._guarded(self._trunk_refused)
+
     def ksr_reply_from_device(self, msg: object) -> int:
         return self._guarded(self._from_device)
 
     def ksr_reply_from_lq(self, msg: object) -> int:
-        return self._guarded(lambda: KSR.textops.remove_hf_re(OURS))
+        return self._guarded(lambda: KSR.textops.remove_hf_re(defence.OURS))
 
     def ksr_rtimer_keeper(self, msg: object, event: str) -> int:
         return self._guarded(self._keeper.tick)
 
+    def ksr_registrar_event(self, msg: object, event: str) -> int:
+        """A binding has run out or its connection is lost. The store is locked meanwhile: the keeper says it."""
+        Table(KSR, "unpublished").set(pv("$ulc(exp=>aor)"), "0")
+        return 1
+
     def ksr_xhttp_event(self, msg: object, event: str) -> int:
         return self._guarded(self._http)
-
-    def ksr_websocket_event(self, msg: object, event: str) -> int:
-        return 1
 
     def _guarded(self, step: Callable[[], object]) -> int:
         """Run one route. Whatever goes wrong in it is logged with the call and answered 500, never dropped."""
@@ -139,11 +114,11 @@ class Edge:
     # -- every request
 
     def _request(self) -> None:
+        inside = f"{pv('$Ri')}:{pv('$Rp')}" == self._settings.internal
+        if not inside and not self._door.lets_in():
+            return
         if KSR.maxfwd.process_maxfwd(10) < 0:
             reply(Reply(483, "Too Many Hops"))
-            return
-        inside = f"{pv('$Ri')}:{pv('$Rp')}" == self._settings.internal
-        if not inside and not self._is_sane():
             return
         KSR.force_rport()
         if KSR.is_CANCEL():
@@ -164,24 +139,13 @@ class Edge:
         else:
             self._from_outside()
 
-    def _is_sane(self) -> bool:
-        if policy.is_scanner(pv("$ua")):
-            return False  # silence: an answer tells him that somebody is here
-        if KSR.sanity.sanity_check(SANITY, SANITY_URI) < 0:
-            return False  # the module has answered
-        if not pv("$fu") or not pv("$tu"):
-            reply(Reply(400, "Bad From or To"))
-            return False
-        KSR.textops.remove_hf_re(OURS)
-        return True
-
     # -- from outside
 
     def _from_outside(self) -> None:
         if policy.is_internal(pv("$rd")):
-            reply(Reply(403, "Forbidden"))
+            reply(FORBIDDEN)
         elif KSR.is_OPTIONS():
-            reply(Reply(200, "OK") if self._tables.is_configured else policy.BUSY)
+            reply(Reply(200, "OK") if self._tables.is_configured else BUSY)
         elif KSR.is_REGISTER():
             self._register()
         elif not KSR.is_INVITE():
@@ -192,21 +156,26 @@ class Edge:
             self._call_in()
 
     def _call_in(self) -> None:
-        trunk = policy.trunk_of(self._tables.trunks, pv("$si"))
+        trunk = self._door.trunk
+        emergency = trunk is None and policy.is_emergency(pv("$rU"))
         if trunk is not None:
             if not policy.may_call_in(trunk):
-                reply(Reply(403, "Forbidden"))
+                reply(FORBIDDEN)
                 return
             source = f"trunk;id={trunk.id}"
+            dialled = policy.called_number(trunk, pv("$rU"), header("P-Called-Party-ID"), pv("$tU"))
+            if dialled != pv("$rU"):
+                KSR.pv.sets("$rU", dialled)
         else:
-            ext = self._authenticated()
-            if ext is None:
+            ext = self._door.authenticated(emergency=emergency)
+            if ext is None or not self._place_phone():
                 return
             source = f"phone;id={ext}"
-            self._alias_contact()
-            if KSR.is_WSX():
-                KSR.hdr.append("X-LQ-Phone: media=webrtc\r\n")
+            media = defence.offered_media(message(), otherwise=self._media(ext) or "rtp")
+            KSR.hdr.append(f"X-LQ-Phone: media={media}\r\n")
         KSR.hdr.append(f"X-LQ-Source: {source}\r\n")
+        if emergency:
+            KSR.hdr.append("X-LQ-Emergency: 1\r\n")
         KSR.rr.record_route()
         KSR.tm.t_on_reply("ksr_reply_from_lq")
         if trunk is None:
@@ -215,89 +184,76 @@ class Edge:
         self._to_node(())
 
     def _to_node(self, tried: tuple[str, ...]) -> None:
-        address = policy.pick(self._tables.nodes, tried)
+        emergency = policy.is_emergency(pv("$rU"))
+        address = policy.pick(self._tables.nodes, tried, emergency=emergency)
         if address is None:
-            reply(policy.BUSY)
+            reply(BUSY)
             return
         self._send_to_lq(address, tried, "ksr_failure_node")
 
-    def _send_to_lq(self, address: str, tried: tuple[str, ...], on_failure: str) -> None:
+    def _send_to_lq(
+        self, address: str, tried: tuple[str, ...], on_failure: str, silence_ms: int = policy.NODE_MS
+    ) -> None:
         KSR.pv.sets("$avp(tried)", " ".join((*tried, address)))
         KSR.pv.sets("$du", f"sip:{address}")  # in a failure route setdsturi() makes no branch
         KSR.pv.sets("$fs", f"udp:{self._settings.internal}")
         if not KSR.is_ACK():
             KSR.tm.t_on_failure(on_failure)
-            KSR.tm.t_set_fr(policy.RINGING_MS, policy.NODE_MS)
+            KSR.tm.t_set_fr(policy.RINGING_MS, silence_ms)
         self._relay()
 
     def _next_node(self) -> None:
-        if self._is_next_wanted():
-            tried = tuple(pv("$avp(tried)").split())
+        if KSR.tm.t_is_canceled() > 0:
+            return
+        tried = tuple(pv("$avp(tried)").split())
+        if address := self._redirected(tried):  # it replaces a call of that node (RFC 3891)
+            self._send_to_lq(address, tried, "ksr_failure_node")
+        elif self._is_next_wanted():
             KSR.info(f"no answer from {tried[-1]}, trying another node\n")
             self._to_node(tried)
+        else:
+            self._keep_503()
+
+    def _redirected(self, tried: tuple[str, ...]) -> str | None:
+        """Where a node has sent this request: to the owner of what it is about."""
+        incarnation = policy.redirected(int(KSR.tm.t_get_status_code()), pv("$T_rpl($ct)"))
+        address = policy.address_of(self._tables.nodes, incarnation) if incarnation else None
+        return address if address not in tried and len(tried) < policy.HOPS else None
 
     def _is_next_wanted(self) -> bool:
-        if KSR.tm.t_is_canceled() > 0:
-            return False
         silent = KSR.tm.t_branch_timeout() > 0 and KSR.tm.t_branch_replied() < 0
-        return policy.try_next(int(KSR.tm.t_get_status_code()), silent)
+        return policy.try_next(int(KSR.tm.t_get_status_code()), silent, pv("$T_rpl($hdr(Reason))"))
 
-    # -- who is he
+    def _keep_503(self) -> None:
+        """A 503 that is a call's last word stays one: left alone, tm makes a 500 of it (RFC 3261 §16.7, step 6)."""
+        if int(KSR.tm.t_get_status_code()) != 503 or KSR.tm.t_is_canceled() > 0:
+            return
+        for name in ("Reason", "Retry-After", "Warning"):
+            value = pv(f"$T_rpl($hdr({name}))")
+            if value:
+                KSR.hdr.append_to_reply(f"{name}: {value}\r\n")
+        KSR.tm.t_reply(503, pv("$T_rpl($rr)") or "Service Unavailable")
 
-    def _authenticated(self) -> str | None:
-        """The extension that proved itself; None after an answer was sent."""
-        if not self._tables.is_configured:
-            reply(policy.BUSY)
-            return None
-        source = pv("$si")
-        if (KSR.htable.sht_get("failures", source) or 0) > FAILURES_AT_MOST:
-            return None
-        if KSR.tm.t_newtran() < 0:  # nonce counts need repeats absorbed
-            return None
-        ext = pv("$au")
-        ha1 = self._tables.ha1(ext)
-        code = KSR.auth.pv_auth_check(self._tables.realm, ha1 or self._nobody, HA1, SAME_USER)
-        if code > 0 and ha1 is not None:
-            KSR.auth.consume_credentials()
-            return ext
-        answer = policy.credentials_answer(code)
-        if isinstance(answer, Challenge):
-            KSR.auth.auth_challenge(self._tables.realm, QOP_AUTH | (STALE if answer.stale else 0))
-        else:
-            KSR.htable.sht_inc("failures", source)
-            reply(answer)
-        return None
+    # -- registration
 
     def _register(self) -> None:
-        ext = self._authenticated()
+        ext = self._door.authenticated()
         if ext is None:
             return
+        if defence.is_detour(pv("$ct")):
+            reply(Reply(400, "Bad Contact"))
+            return
+        # whatever its Contact says: it is called where it was when it proved itself
+        KSR.nathelper.fix_nated_register()
         if KSR.is_WSX() or KSR.nathelper.nat_uac_test(BEHIND_NAT) > 0:
-            KSR.nathelper.fix_nated_register()
             KSR.setbflag(NATED)
         if KSR.registrar.save("location", ONE_BINDING | ANSWER_LATER) < 0:
             KSR.registrar.reg_send_reply()
             return
-        left_s = self._binding(ext)[1]
-        try:
-            self._caller.phone(ext, left_s > 0, left_s * 1000)
-        except LiveUnavailable as error:
-            KSR.warn(f"registration of {ext} is published later: {error}\n")
-            until = int((time.time() + left_s) * 1000) if left_s else 0
-            KSR.htable.sht_sets("unpublished", ext, str(until))
+        self._live.registered(ext, binding(KSR, ext).left_s, self._media(ext))
+        for line in policy.flow(pv("$pr"), header("Supported"), pv("$ct")):
+            KSR.hdr.append_to_reply(line + "\r\n")
         KSR.registrar.reg_send_reply()  # who has the answer may count on being published
-
-    def _binding(self, ext: str) -> tuple[str, int]:
-        """Contact of the extension's registration and the seconds it has left; ("", 0) for none."""
-        if KSR.registrar.reg_fetch_contacts("location", f"sip:{ext}@{policy.PHONES}", "bound") < 0:
-            return "", 0
-        # `expires` is a time of the epoch; one replaced or taken back stays listed, long expired, until the store knows
-        bound = [
-            (pv(f"$(ulc(bound=>addr)[{n}])"), int(pv(f"$(ulc(bound=>expires)[{n}])") or 0) - int(time.time()))
-            for n in range(int(pv("$ulc(bound=>count)") or 0))
-        ]
-        KSR.registrar.reg_free_contacts("bound")
-        return next((binding for binding in bound if binding[1] > 0), ("", 0))
 
     # -- inside a dialog
 
@@ -310,7 +266,7 @@ class Edge:
         elif KSR.is_ACK() and not (inside and routed):
             return  # of an answer that was ours and stateless: the ACD's
         elif not inside:
-            reply(Reply(403, "Forbidden"))  # or anyone could send anything anywhere through us
+            reply(FORBIDDEN)  # or anyone could send anything anywhere through us
         elif not routed:
             reply(Reply(481, "Call/Transaction Does Not Exist"))
         else:
@@ -319,35 +275,50 @@ class Edge:
     def _to_owner(self, inside: bool) -> None:
         incarnation = pv("$(ru{uri.param,i})")
         nodes = self._tables.nodes
-        if not inside and not policy.is_known(nodes, incarnation):
+        if not inside and not policy.is_known(nodes, incarnation, self._tables.heir):
             if not KSR.is_ACK():
-                reply(Reply(403, "Forbidden"))
+                reply(FORBIDDEN)
             return
-        address = policy.owner(nodes, incarnation)
+        known = policy.holder(nodes, incarnation, (), self._tables.heir)
+        address = known or policy.owner(nodes, incarnation, (), self._tables.heir)
         if address is None:
             if not KSR.is_ACK():
-                reply(policy.BUSY)
+                reply(BUSY)
             return
-        if not inside and policy.trunk_of(self._tables.trunks, pv("$si")) is None:
-            self._alias_contact()
+        if not inside and self._door.trunk is None and not self._place_phone():
+            return
         KSR.tm.t_on_reply("ksr_reply_from_lq")
-        self._send_to_lq(address, (), "ksr_failure_owner")
+        self._send_to_lq(address, (), "ksr_failure_owner", policy.NODE_MS if known else policy.HEIR_MS)
 
     def _next_owner(self) -> None:
-        if not self._is_next_wanted():
+        """The owner is dead, or says whose the dialog is now. A phone hears neither 302 nor 408: it would hang up."""
+        if KSR.tm.t_is_canceled() > 0:
             return
         tried = tuple(pv("$avp(tried)").split())
-        address = policy.owner(self._tables.nodes, pv("$(ru{uri.param,i})"), tried)
+        address = self._redirected(tried)
+        if address is None and self._is_next_wanted() and len(tried) < policy.HOPS:
+            address = policy.owner(self._tables.nodes, pv("$(ru{uri.param,i})"), tried, self._tables.heir)
         if address is not None:
-            KSR.info(f"no answer from {tried[-1]}, trying {address}\n")
-            self._send_to_lq(address, tried, "ksr_failure_owner")
+            KSR.info(f"{tried[-1]} has it not, trying {address}\n")
+            self._send_to_lq(address, tried, "ksr_failure_owner", policy.HEIR_MS)
+        elif self._is_next_wanted() or int(KSR.tm.t_get_status_code()) == 302:
+            reply(BUSY)
 
     def _to_device_in_dialog(self) -> None:
+        contact = pv("$ru")
         KSR.nathelper.handle_ruri_alias()
+        bound = binding(KSR, pv("$tU"))
+        moved = policy.moved(contact, pv("$du"), bound.contact, bound.received)
+        if moved:
+            KSR.pv.sets("$du", moved)
+        if policy.is_ours(policy.target_of(pv("$du") or pv("$ru")), self._settings.internal, self._tables.nodes):
+            if not KSR.is_ACK():
+                reply(FORBIDDEN)  # a device's Contact may not lead our requests into the house
+            return
         if not KSR.is_ACK():
             KSR.tm.t_on_reply("ksr_reply_from_device")
             KSR.tm.t_set_fr(policy.RINGING_MS, policy.PHONE_MS)
-        KSR.textops.remove_hf_re(OURS)
+        KSR.textops.remove_hf_re(defence.OURS)
         self._relay()
 
     # -- from lq
@@ -361,13 +332,19 @@ class Edge:
         elif host == policy.OUT:
             self._to_trunk()
         elif KSR.is_OPTIONS():
+            if told := policy.heir(header("X-LQ-Adopted")):
+                self._tables.write_heir(*told)
             reply(Reply(200, "OK"))
         elif host == policy.INTERNAL:
             self._to_owner(inside=True)
         else:
-            reply(Reply(403, "Forbidden"))
+            reply(FORBIDDEN)
 
     def _to_phone(self) -> None:
+        if KSR.is_OPTIONS():
+            media = self._media(pv("$rU"))
+            reply(policy.reachable(media) if media else policy.NOT_REGISTERED)
+            return
         if KSR.registrar.lookup("location") < 0:
             reply(policy.NOT_REGISTERED)
             return
@@ -379,21 +356,32 @@ class Edge:
             reply(policy.NO_TRUNK)
             return
         KSR.seturi(policy.trunk_uri(trunk, pv("$rU")))
+        KSR.pv.sets("$du", f"sip:{policy.address_of_trunk(trunk)}")
         KSR.pv.sets("$fs", f"udp:{self._settings.outside}")
+        KSR.tm.t_on_failure("ksr_failure_trunk")
         self._to_device(policy.GATEWAY_MS)
+
+    def _trunk_refused(self) -> None:
+        self._keep_503()
 
     def _to_device(self, silence_ms: int) -> None:
         if not pv("$fs"):  # a binding read from the store after the listeners have changed
             KSR.pv.sets("$fs", f"udp:{self._settings.outside}")
-        KSR.textops.remove_hf_re(OURS)
+        KSR.textops.remove_hf_re(defence.OURS)
         KSR.rr.record_route()
         KSR.tm.t_on_reply("ksr_reply_from_device")
         KSR.tm.t_set_fr(policy.RINGING_MS, silence_ms)
         self._relay()
 
     def _from_device(self) -> None:
-        KSR.textops.remove_hf_re(OURS)
-        if policy.trunk_of(self._tables.trunks, pv("$si")) is None:
+        KSR.textops.remove_hf_re(defence.OURS)
+        if self._door.trunk is not None:
+            return
+        KSR.textops.remove_hf_re(defence.CLAIMS_IN_A_REPLY)
+        if defence.is_detour(pv("$ct")):
+            KSR.hdr.remove("Contact")
+            KSR.hdr.append(f"Contact: <sip:{pv('$tU')}@{pv('$si')}:{pv('$sp')};transport={pv('$pr').lower()}>\r\n")
+        else:
             KSR.nathelper.add_contact_alias()  # set_contact_alias() changes nothing in a reply
 
     # -- the ACD
@@ -410,26 +398,23 @@ class Edge:
             KSR.warn(f"malformed question: {error}\n")
             reply(Reply(400, "Bad Request"))
             return
-        reply(self._decision(question))
+        reply(self._live.decision(question, self._media))
 
-    def _decision(self, question: policy.Ask) -> Reply:
-        try:
-            answer = self._caller.ask(question.contact, question.request, question.lanes, question.lease_ms)
-        except Gone:
-            return policy.UNKNOWN_CONTACT
-        except LiveUnavailable as error:
-            KSR.warn(f"no decision: {error}\n")
-            return policy.NO_DECISION
-        if not isinstance(answer, Reserved):
-            return policy.waiting(answer.position, answer.signed_in, answer.ready)
-        webrtc = "transport=ws" in self._binding(answer.phone)[0].lower()
-        return policy.reserved(answer.agent, answer.phone, answer.reservation, answer.lane, webrtc)
+    def _media(self, ext: str) -> str:
+        """What the extension's phone takes: rtp, srtp or webrtc; "" when it is not registered."""
+        contact = binding(KSR, ext).contact
+        return policy.media_of(contact, ext in self._tables.srtp_phones) if contact else ""
 
     # -- odds and ends of the wire
 
-    def _alias_contact(self) -> None:
-        """A phone is answered where it sent from, whatever its Contact says (NAT, TCP, WebSocket)."""
+    def _place_phone(self) -> bool:
+        """A phone is answered where it sent from, whatever its Contact says (NAT, TCP, WebSocket). False: refused."""
+        if defence.is_detour(pv("$ct")):
+            if not KSR.is_ACK():
+                reply(Reply(400, "Bad Contact"))
+            return False
         KSR.nathelper.set_contact_alias()
+        return True
 
     def _relay(self) -> None:
         if KSR.tm.t_relay() < 0:
@@ -438,43 +423,3 @@ class Edge:
     def _http(self) -> None:
         if header("Upgrade").lower() != "websocket" or KSR.websocket.handle_handshake() <= 0:
             KSR.xhttp.xhttp_reply(404, "Not Found", "text/plain", "")
-
-
-class Station:
-    """kamailio.keeper.Station: the keeper's hands."""
-
-    def unpublished(self) -> Iterable[tuple[str, int]]:
-        found = []
-        KSR.htable.sht_iterator_start("news", "unpublished")
-        while KSR.htable.sht_iterator_next("news") > 0:
-            found.append((pv("$shtitkey(news)"), int(pv("$shtitval(news)"))))
-        KSR.htable.sht_iterator_end("news")
-        return found
-
-    def published(self, ext: str, until: int) -> None:
-        if KSR.htable.sht_get("unpublished", ext) == str(until):  # else a worker has written newer news
-            KSR.htable.sht_rm("unpublished", ext)
-
-    def reload_gateways(self) -> None:
-        self._rpc("dispatcher.reload")
-
-    def gateways(self) -> Mapping[str, bool]:
-        answer = self._rpc("dispatcher.list")
-        up: dict[str, bool] = {}
-        for group in answer.get("result", {}).get("RECORDS", ()):
-            for target in group["SET"]["TARGETS"]:
-                flags = target["DEST"]["FLAGS"]
-                if flags[0] != "T":  # T: trying, not decided yet
-                    up[_attribute(target["DEST"]["ATTRS"]["BODY"], "id")] = flags[0] == "A"
-        return up
-
-    def log(self, sentence: str) -> None:
-        KSR.warn(sentence + "\n")
-
-    def _rpc(self, method: str) -> Any:
-        KSR.jsonrpcs.exec(json.dumps({"jsonrpc": "2.0", "method": method, "id": 1}))
-        return json.loads(pv("$jsonrpl(body)") or "{}")
-
-
-def _attribute(attributes: str, name: str) -> str:
-    return dict(part.partition("=")[::2] for part in attributes.split(";")).get(name, "")

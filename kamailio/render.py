@@ -1,13 +1,13 @@
 """`python -m kamailio.render <directory>`: everything that one Kamailio needs, from the environment, checked.
 
 Writes kamailio.cfg, edge.py (the script that it loads: this checkout's kamailio/kemi.py with its settings), an empty
-dispatcher.list, tls.crt and tls.key where TLS or WSS is asked, and $LCALL_HOME/kamailio/location.db once. Then imports
-the script in the interpreter that Kamailio embeds, and exits 1 with one sentence if it is broken, for Kamailio itself
-would start with it and fail at every call.
+dispatcher.list and an empty uacreg.db, and once $LCALL_HOME/kamailio/location.db and, where TLS or WSS is asked, the
+certificates in $LCALL_HOME/tls. Then imports the script in the interpreter that Kamailio embeds, and exits 1 with one
+sentence if it is broken, for Kamailio itself would start with it and fail at every call.
 
 Environment: KAMAILIO_SIP, KAMAILIO_INTERNAL, optional KAMAILIO_TLS and KAMAILIO_WSS (host:port each), LCALL_HOME,
-LCALL_REDIS_URL, optional KAMAILIO_PROBE_S (seconds between OPTIONS to a gateway, 5). Start what was rendered with
-`command()`.
+LCALL_REDIS_URL, optional KAMAILIO_NAMES (more names for the certificate, comma-separated) and KAMAILIO_PROBE_S (seconds
+between OPTIONS to a gateway, 5). Start what was rendered with `command()`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from kamailio import certificates
 
 HERE: Final = Path(__file__).resolve().parent
 INTERPRETER: Final = "/usr/bin/python3"  # what app_python3 embeds on Debian; a venv of another build lacks its modules
@@ -37,14 +39,15 @@ def render(directory: Path, environ: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     location = home / "location.db"
     if not location.exists():
-        _create_location(location)
+        _create_store(location, "usrloc-create.sql")
+    if not (directory / "uacreg.db").exists():
+        _create_store(directory / "uacreg.db", "uac-create.sql")
     tls, wss = environ.get("KAMAILIO_TLS", ""), environ.get("KAMAILIO_WSS", "")
-    if tls or wss:
-        _create_certificate(directory, _needed(environ, "KAMAILIO_SIP").rpartition(":")[0])
+    files = _certificate(environ) if tls or wss else (directory / "none", directory / "none")
     dispatcher = directory / "dispatcher.list"
     dispatcher.write_text("", encoding="utf-8")
     _write_private(directory / "edge.py", _script(environ, dispatcher))
-    _write_private(directory / "kamailio.cfg", _configuration(directory, environ, location, tls, wss))
+    _write_private(directory / "kamailio.cfg", _configuration(directory, environ, location, tls, wss, *files))
     check(directory)
 
 
@@ -67,22 +70,28 @@ def check(directory: Path) -> None:
         raise RenderError(f"the edge script is broken: {checked.stderr.strip()}")
 
 
-def _configuration(directory: Path, environ: Mapping[str, str], location: Path, tls: str, wss: str) -> str:
-    sip = _needed(environ, "KAMAILIO_SIP")
+def _configuration(
+    directory: Path, environ: Mapping[str, str], location: Path, tls: str, wss: str, certificate: Path, key: Path
+) -> str:
+    sip, internal = _needed(environ, "KAMAILIO_SIP"), _needed(environ, "KAMAILIO_INTERNAL")
     asked = {"WITH_SECURE": bool(tls or wss), "WITH_TLS": bool(tls), "WITH_WSS": bool(wss)}
     marks = {
         "DEFINES": "\n".join(f"#!define {name}" for name, is_asked in asked.items() if is_asked),
         "SIP": sip,
         "HOST": sip.rpartition(":")[0],
-        "INTERNAL": _needed(environ, "KAMAILIO_INTERNAL"),
+        "INTERNAL": internal,
+        "INTERNAL_HOST": internal.rpartition(":")[0],
+        "INTERNAL_PORT": internal.rpartition(":")[2],
+        "RPC": str(directory / "rpc.sock"),
         "TLS": tls,
         "WSS": wss,
         "MODULES": str(_modules()),
         "LOCATION": str(location),
+        "UACREG": str(directory / "uacreg.db"),
         "DISPATCHER": str(directory / "dispatcher.list"),
         "PROBE_S": environ.get("KAMAILIO_PROBE_S", "5"),
-        "CERTIFICATE": str(directory / "tls.crt"),
-        "PRIVATE_KEY": str(directory / "tls.key"),
+        "CERTIFICATE": str(certificate),
+        "PRIVATE_KEY": str(key),
         "SCRIPT": str(directory / "edge.py"),
     }
     text = (HERE / "kamailio.cfg").read_text(encoding="utf-8")
@@ -99,6 +108,7 @@ def _script(environ: Mapping[str, str], dispatcher: Path) -> str:
         "outside": _needed(environ, "KAMAILIO_SIP"),
         "redis_url": _needed(environ, "LCALL_REDIS_URL"),
         "dispatcher_list": str(dispatcher),
+        "memory": str(Path(_needed(environ, "LCALL_HOME")) / "kamailio" / "known.json"),
     }
     return f"""# rendered by kamailio/render.py
 import sys
@@ -114,12 +124,12 @@ def mod_init():
 """
 
 
-def _create_location(path: Path) -> None:
+def _create_store(path: Path, tables: str) -> None:
     made = path.with_suffix(".new")
     made.unlink(missing_ok=True)
     with sqlite3.connect(made) as database:
         database.execute("pragma journal_mode = wal")  # kept in the file: half the waiting for the disk
-        for schema in ("standard-create.sql", "usrloc-create.sql"):
+        for schema in ("standard-create.sql", tables):
             try:
                 database.executescript((SCHEMAS / schema).read_text(encoding="utf-8"))
             except FileNotFoundError as error:
@@ -128,25 +138,13 @@ def _create_location(path: Path) -> None:
     made.replace(path)
 
 
-def _create_certificate(directory: Path, host: str) -> None:
-    certificate, key = directory / "tls.crt", directory / "tls.key"
-    if certificate.exists() and key.exists():
-        return
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    names = f"subjectAltName=DNS:localhost,IP:{host}"
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "825"]
+def _certificate(environ: Mapping[str, str]) -> tuple[Path, Path]:
+    more = (name.strip() for name in environ.get("KAMAILIO_NAMES", "").split(","))
+    names = [_needed(environ, "KAMAILIO_SIP").rpartition(":")[0], "localhost", *filter(None, more)]
     try:
-        subprocess.run(
-            ["openssl", "req", "-x509", *curve, "-subj", "/CN=LCall", "-addext", names, *files],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except FileNotFoundError as error:
-        raise RenderError("openssl is missing: TLS needs a certificate") from error
-    except subprocess.CalledProcessError as error:
-        raise RenderError(f"no certificate could be made: {error.stderr.strip()}") from error
-    key.chmod(0o600)
+        return certificates.ensure(Path(_needed(environ, "LCALL_HOME")) / "tls", names)
+    except certificates.CertificateError as error:
+        raise RenderError(str(error)) from error
 
 
 def _modules() -> Path:

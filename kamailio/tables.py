@@ -29,15 +29,16 @@ class Shared(Protocol):
 class Tables:
     """The keeper's and the workers' view of the shared table; a worker parses a text again only when it changed."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+    def __init__(self, shared: Shared, heirs: Shared) -> None:
+        """`heirs`: what adopters have told this edge, forgotten after a day."""
+        self._shared, self._heirs = shared, heirs
         self._parsed: dict[str, tuple[str, Any]] = {}
 
     # -- workers
 
     @property
     def nodes(self) -> Nodes:
-        return self._read("nodes", _nodes, Nodes())
+        return self._read("nodes", nodes_of, Nodes())
 
     @property
     def trunks(self) -> Mapping[str, Trunk]:
@@ -52,8 +53,18 @@ class Tables:
         """False until the keeper has once read the published configuration."""
         return self._shared.get("trunks") is not None
 
+    def heir(self, incarnation: str) -> str | None:
+        return self._heirs.get(incarnation)
+
+    def write_heir(self, gone: str, heir: str) -> None:
+        self._heirs.set(gone, heir)
+
     def ha1(self, ext: str) -> str | None:
         return self._shared.get(f"ha1:{ext}")
+
+    @property
+    def srtp_phones(self) -> frozenset[str]:
+        return self._read("srtp", frozenset, frozenset())
 
     # -- keeper
 
@@ -62,6 +73,9 @@ class Tables:
 
     def write_trunks(self, trunks: Mapping[str, Trunk]) -> None:
         self._shared.set("trunks", json.dumps({id: asdict(trunk) for id, trunk in trunks.items()}))
+
+    def write_srtp_phones(self, extensions: frozenset[str]) -> None:
+        self._shared.set("srtp", json.dumps(sorted(extensions)))
 
     def write_realm(self, realm: str) -> None:
         self._shared.set("realm", realm)
@@ -84,7 +98,7 @@ class Tables:
         return value
 
 
-def _nodes(body: Any) -> Nodes:
+def nodes_of(body: Any) -> Nodes:
     return Nodes(tuple(Node(**node) for node in body["alive"]), body["adopted"], tuple(body["seen"]))
 
 

@@ -16,6 +16,7 @@ from lcall_web.board.feed import Feed
 from lcall_web.common import context, door, failures
 from lcall_web.common.assets import Assets
 from lcall_web.common.context import Context, Places
+from lq import telemetry
 
 MAX_BODY: Final = 100_000  # forms only
 
@@ -39,7 +40,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     async def open_all(app: Sanic[Any, Any]) -> None:
         app.ctx.context = here = await Context.open(places, assets)
         app.ctx.feed = feed = Feed(here.lq, here.watch)
-        app.ctx.tasks = [asyncio.create_task(each.run()) for each in (here.watch, feed)]
+        app.ctx.tasks = [asyncio.create_task(each) for each in (here.watch.run(), feed.run(), telemetry.beat())]
 
     @app.before_server_stop
     async def end_streams(app: Sanic[Any, Any]) -> None:

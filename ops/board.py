@@ -18,7 +18,7 @@ from ops.services import Instance
 async def agents(center: Instance, *, as_json: bool) -> str:
     """Those who are signed in first. Raises HomeError when the api does not answer."""
     try:
-        async with _client(center) as lq:
+        async with client(center) as lq:
             found = await lq.agents()
     except ApiError as error:
         raise _away(error) from error
@@ -42,7 +42,7 @@ async def agents(center: Instance, *, as_json: bool) -> str:
 async def queues(center: Instance, *, as_json: bool) -> str:
     """Raises HomeError when the api does not answer."""
     try:
-        async with _client(center) as lq:
+        async with client(center) as lq:
             found = await lq.queues()
     except ApiError as error:
         raise _away(error) from error
@@ -61,7 +61,7 @@ async def queues(center: Instance, *, as_json: bool) -> str:
     return table((*head, "接听 answered", "放弃 abandoned"), rows)
 
 
-def _client(center: Instance) -> Client:
+def client(center: Instance) -> Client:
     return Client(f"http://127.0.0.1:{center.ports.api}", center.home.sdk_token.read_text().strip(), timeout_s=5)
 
 

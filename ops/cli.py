@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 
-from ops import home, probes, screen, state, up
+from ops import alarms, bans, home, probes, screen, state, up
 from ops.instance import instance
 from ops.runner import STOP_WITHIN_S
 from ops.services import Instance, environment, services
@@ -60,8 +60,30 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
     logs.add_argument("-n", "--lines", type=int, default=20)
     command("call", _call, "演示呼叫 run the demonstration call against the running center")
+    trace = command("trace", _trace, "呼叫梯形图 the SIP and event ladder of a contact")
+    trace.add_argument("contact", nargs="?", default="", help="its id, or a leg's or recording's; default: the latest")
+    trace.add_argument("--numbers", action="store_true", help="telephone numbers and keys as they are (personal data)")
+    trace.add_argument("--events", action="store_true", help="the events alone, with all that they say")
+    trace.add_argument("--sip", action="store_true", help="the SIP messages themselves")
+    trace.add_argument("-f", "--follow", action="store_true", help="go on until the contact is over")
+    command("alarms", _alarms, "告警 what is wrong now, worst first")
     command("agents", _agents, "坐席 agents and their states")
     command("queues", _queues, "技能组 queues: who waits, who is ready")
+    banned = command("bans", _bans, "封禁 addresses that the edge does not listen to, and why")
+    banned.add_argument("--lift", metavar="ADDRESS", default="", help="listen to it again")
+    token = command("token", _token, "令牌 tokens of programs that use LQ-SDK: list, add, revoke")
+    doing = token.add_subparsers(dest="doing", metavar="list|add|revoke")
+    doing.add_parser("list")
+    added = doing.add_parser("add", help="its secret is shown this once")
+    added.add_argument("name")
+    added.add_argument("scopes", nargs="+", metavar="scope", help="read agents contacts supervise recordings events …")
+    added.add_argument("--agent", action="append", default=[], help="only for this agent; may be given again")
+    added.add_argument("--queue", action="append", default=[], help="only for this queue; may be given again")
+    added.add_argument("--days", type=float, default=0, help="how long it is valid; for ever if not given")
+    added.add_argument("--per-second", type=int, default=None, help="requests, 50 if not given")
+    doing.add_parser("revoke").add_argument("token")
+    hooks = command("webhooks", _webhooks, "推送 webhooks, or what was delivered to one")
+    hooks.add_argument("webhook", nargs="?", default="")
     command("migrate", _migrate, "数据库 bring the database schema up to date")
     return parser
 
@@ -77,7 +99,7 @@ def _running() -> tuple[Instance, Center]:
         raise home.HomeError(
             f"在此目录没有运行的呼叫中心 no center is running in {place.path}; start one with `make run`"
         )
-    return instance(place, {**os.environ, "LCALL_PORT_BASE": center.port_base}), center
+    return instance(place, {**os.environ, "LCALL_PORT_BASE": center.port_base, "LCALL_ADDRESS": center.address}), center
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
@@ -150,6 +172,24 @@ def _call(options: argparse.Namespace) -> int:
     return subprocess.call(words, env=up.demonstration_variables(running))
 
 
+def _alarms(options: argparse.Namespace) -> int:
+    """Asks the watch itself: the api may be what is wrong. Status 2 with a critical alarm, 0 without any."""
+    running, _ = _running()
+    found = alarms.read(running)
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else alarms.shown(found))
+    return 2 if any(alarm["severity"] == "critical" for alarm in found) else 0
+
+
+def _bans(options: argparse.Namespace) -> int:
+    running, _ = _running()
+    if options.lift and not bans.lift(running.home.kamailio, options.lift):
+        raise home.HomeError(f"{options.lift} 未被封禁 is not banned")
+    found = bans.banned(running.home.kamailio)
+    lines = [f"{address:20} {why}" for address, why in sorted(found.items())] or ["没有 none"]
+    print(json.dumps(found, indent=1) if options.json else "\n".join(lines))
+    return 0
+
+
 def _agents(options: argparse.Namespace) -> int:
     from ops import board  # here, for the client library takes longer to import than all the rest
 
@@ -164,6 +204,61 @@ def _queues(options: argparse.Namespace) -> int:
     running, _ = _running()
     print(asyncio.run(board.queues(running, as_json=options.json)))
     return 0
+
+
+def _token(options: argparse.Namespace) -> int:
+    from ops import tokens
+
+    running, _ = _running()
+    match options.doing:
+        case "add":
+            wish = tokens.Wish(
+                **{"name": options.name, "scopes": options.scopes, "agents": options.agent, "queues": options.queue},
+                **{"days": options.days, "per_second": options.per_second},
+            )
+            doing = tokens.add(running, wish, as_json=options.json)
+        case "revoke":
+            doing = tokens.revoke(running, options.token, as_json=options.json)
+        case _:
+            doing = tokens.listing(running, as_json=options.json)
+    print(asyncio.run(doing))
+    return 0
+
+
+def _webhooks(options: argparse.Namespace) -> int:
+    from ops import tokens
+
+    running, _ = _running()
+    print(asyncio.run(tokens.webhooks(running, options.webhook, as_json=options.json)))
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from ops import trace
+
+    place = home.home()
+    try:
+        running: Instance | None = _running()[0]
+    except home.HomeError:
+        running = None  # what its nodes have written can be read all the same
+    wanted = trace.Wanted(
+        options.contact,
+        numbers=options.numbers,
+        events=options.events,
+        messages=options.sip,
+        as_json=options.json,
+        colours=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+    )
+    if options.follow:
+        asyncio.run(_follow(trace.follow(wanted, place, running)))
+    else:
+        print(asyncio.run(trace.show(wanted, place, running)))
+    return 0
+
+
+async def _follow(pieces: AsyncIterator[str]) -> None:
+    async for piece in pieces:
+        print(piece, flush=True)
 
 
 def _migrate(options: argparse.Namespace) -> int:

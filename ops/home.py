@@ -17,7 +17,7 @@ from typing import Any, Final
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 LONGEST: Final = 80  # bytes: UNIX sockets below it must fit into 107 (unix(7))
 ROOM_TO_START: Final = 256 << 20  # bytes: an empty database cluster, its log, and some recordings
-REDIS_USERS: Final = ("ops", "kamailio", "lq", "api", "journal", "recorder")
+REDIS_USERS: Final = ("ops", "kamailio", "lq", "api", "journal", "recorder", "watch")
 
 
 class HomeError(Exception):
@@ -46,6 +46,10 @@ class Home:
     def spool(self) -> Path:
         return self.path / "spool"
 
+    def spool_of(self, rtpengine: int) -> Path:
+        """The recording directory of the n-th rtpengine."""
+        return self.spool if rtpengine == 1 else self.path / f"spool{rtpengine}"
+
     @property
     def recordings(self) -> Path:
         return self.path / "recordings"
@@ -63,8 +67,17 @@ class Home:
         return self.path / "redis-rtpengine"
 
     @property
+    def trace(self) -> Path:
+        return self.path / "trace"
+
+    @property
     def kamailio(self) -> Path:
         return self.path / "kamailio"
+
+    @property
+    def tls(self) -> Path:
+        """The center's certificate authority (ca.crt: what phones and browsers shall trust), the edge's certificate."""
+        return self.path / "tls"
 
     @property
     def prompts(self) -> Path:
@@ -88,6 +101,7 @@ class Home:
             self.redis,
             self.redis_rtpengine,
             self.kamailio,
+            self.tls,
             self.prompts,
         )
 

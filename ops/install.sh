@@ -6,10 +6,11 @@
 # after root's install anybody may run it, in a checkout that he cannot write.
 set -eu
 
+# libopus0, libbcg729-0, libspandsp2: the recorder decodes phones' opus, G.729 and G.722 (rtpengine transcodes by the same).
 RUN="kamailio kamailio-python3-modules kamailio-sqlite-modules kamailio-tls-modules kamailio-websocket-modules
      rtpengine-daemon redis-server postgresql-15 python3 python3-venv gcc libc6-dev openssl
-     baresip-core espeak-ng ffmpeg"
-TEST="sip-tester sox chromium fonts-wqy-microhei"
+     libopus0 libbcg729-0 libspandsp2 baresip-core espeak-ng ffmpeg"
+TEST="sip-tester libsrtp2-1 sox chromium fonts-wqy-microhei iproute2"
 # Packages whose service Debian would start at the next boot, each with its unit; we run instances of our own.
 UNITS="kamailio:kamailio rtpengine-daemon:rtpengine-daemon redis-server:redis-server postgresql-common:postgresql"
 
@@ -76,7 +77,7 @@ exit 101"
 # Debian's Python, for Kamailio embeds the same one.
 python=$here/.venv/bin/python
 stamp=$here/.venv/lcall-$(sha256sum "$here/requirements.lock" | cut -c1-16)
-mixer=$here/build/mixer-$(sha256sum "$here/lq/media/mixer/mixer.c" | cut -c1-16).so
+mixer=$here/build/mixer-$(LC_ALL=C; export LC_ALL; cat "$here"/lq/media/mixer/*.[ch] | sha256sum | cut -c1-16).so
 
 missing=$(missing_packages)
 if [ -z "$missing" ] && [ -e "$stamp" ] && [ -x "$python" ] && [ -e "$mixer" ]; then

@@ -19,9 +19,27 @@ def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
         table = ports(environ)
     except ValueError as error:
         raise HomeError(str(error)) from error
+    if not _is_ours(table.outside):
+        raise HomeError(f"LCALL_ADDRESS={table.outside} 不是本机的地址 is no address of this machine")
     return Instance(
-        home, environ.get("LCALL_PORT_BASE", ""), table, read_secrets(home), database_user(), postgres_bin()
+        home,
+        environ.get("LCALL_PORT_BASE", ""),
+        environ.get("LCALL_DEMO", ""),
+        table,
+        read_secrets(home),
+        database_user(),
+        postgres_bin(),
     )
+
+
+def _is_ours(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def check_ports(table: Iterable[Service]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, Protocol
 
-from ops.home import Home, HomeError, write_private
+from ops.home import HomeError, write_private
 from ops.services import DATABASE, Instance, redis_acl, redis_conf, redis_rtpengine_conf
 
 HBA: Final = f"""\
@@ -45,17 +45,19 @@ async def prepare(service: str, instance: Instance, step: Step) -> None:
         case "redis-rtpengine":
             text = redis_rtpengine_conf(home.redis_rtpengine, instance.ports.redis_rtpengine)
             write_private(home.redis_rtpengine / "redis.conf", text)
-        case "rtpengine":
-            rescue_pcaps(home)
         case "mixer":
             (home.run / "mixer.sock").unlink(missing_ok=True)
+    for engine in instance.ports.all_rtpengines:
+        if service == engine.name:
+            rescue_pcaps(home.spool_of(engine.n))
 
 
-def rescue_pcaps(home: Home) -> None:
+def rescue_pcaps(spool: Path) -> None:
     """rtpengine restores its recordings after a restart and truncates their files: those written so far move away."""
-    rescued = home.spool / "rescued"
+    rescued = spool / "rescued"
+    spool.mkdir(mode=0o700, exist_ok=True)
     rescued.mkdir(exist_ok=True)
-    for pcap in sorted((home.spool / "pcaps").glob("*.pcap")):
+    for pcap in sorted((spool / "pcaps").glob("*.pcap")):
         n = 1
         while (place := rescued / f"{pcap.stem}.{n}.pcap").exists():
             n += 1

@@ -45,6 +45,7 @@ class Sip:
     """OPTIONS over UDP."""
 
     port: int
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ async def _ask(probe: Probe, pid: int) -> bool:
         case Ng(port):
             pong = b"pong" in await _datagram(port, lambda _: f"{os.urandom(8).hex()} d7:command4:pinge".encode())
             return pong and holds(pid, ("udp", port))
-        case Sip(port):
-            ok = (await _datagram(port, _options)).startswith(b"SIP/2.0 200")
+        case Sip(port, host):
+            ok = (await _datagram(port, _options, host)).startswith(b"SIP/2.0 200")
             return ok and holds(pid, ("udp", port))
         case Http(port, path):
             return await _http(port, path) and holds(pid, ("tcp", port))
@@ -155,11 +156,11 @@ def _options(port: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-async def _datagram(port: int, question: Callable[[int], bytes]) -> bytes:
+async def _datagram(port: int, question: Callable[[int], bytes], host: str = "127.0.0.1") -> bytes:
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.setblocking(False)
-        udp.connect(("127.0.0.1", port))
+        udp.connect((host, port))
         await loop.sock_sendall(udp, question(udp.getsockname()[1]))
         async with asyncio.timeout(0.3):  # it is asked again soon; a lost datagram must not cost a second
             return await loop.sock_recv(udp, 4096)

@@ -29,8 +29,8 @@ from ops.state import Center, State, Status
 PROBE_EVERY_S: Final = 0.05
 FIRST_READY_S: Final = 60.0  # a fresh start on a slow machine
 ATTEMPTS: Final = 3  # of a service that has never been ready
-LONG_LIFE_S: Final = 30.0  # who lived longer is started again at once
-BACK_OFF_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+LONG_LIFE_S: Final = 10.0  # who lived longer is started again at once
+BACK_OFF_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 STOP_WITHIN_S: Final = 30.0  # all together; who has not left by then is ended
 LOG_BYTES: Final = 64 << 20  # a longer log is put aside, the one before it thrown away
 LOG_EVERY_S: Final = 30.0
@@ -299,7 +299,14 @@ class Runner:
         self._publish()
 
     def _publish(self) -> None:
-        center = Center(os.getpid(), self.instance.port_base, self.ready, self._started_at, tuple(self.statuses()))
+        center = Center(
+            os.getpid(),
+            self.instance.port_base,
+            self.instance.ports.outside,
+            self.ready,
+            self._started_at,
+            tuple(self.statuses()),
+        )
         try:
             state.write(self.instance.home, center)
         except OSError as error:  # a full disk must not end the calls that are up

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import Final
@@ -14,11 +14,15 @@ from typing import Final
 from ops import probes
 from ops.home import CHECKOUT, Home, Secrets
 from ops.owners import Listener
-from ops.ports import Ports
+from ops.ports import Ports, RtpEngine
 from ops.probes import Probe
 
 NODES: Final = ("lq1", "lq2")
+METERED: Final = (*NODES, "mixer", "api", "journal", "worker", "recorder", "web", "watch")  # by LCALL_METRICS
+METERED_ELSEWISE: Final = ("rtpengine",)  # by itself, and each of several
 DATABASE: Final = "lcall"
+NAMES: Final = "KAMAILIO_NAMES"  # of the center beside its address, for the edge's certificate
+TRACING: Final = ("LQ_HEP", "LQ_TRACE_MB")  # of whoever starts the center, to the nodes
 KEPT: Final = ("PATH", "LANG", "HOME", "USER", "TZ", "TMPDIR")
 
 
@@ -28,6 +32,7 @@ class Instance:
 
     home: Home
     port_base: str  # LCALL_PORT_BASE, "" = the demo world's addresses
+    demo: str  # LCALL_DEMO: "open" lets the demo world out of loopback
     ports: Ports
     secrets: Secrets
     database_user: str  # whom PostgreSQL runs as, "" = as ourselves
@@ -57,14 +62,29 @@ class Service:
 
 def services(instance: Instance) -> tuple[Service, ...]:
     """All services, each after those that it needs."""
-    return (
+    table = (
         *_stores(instance),
         *_media(instance),
         *_steps(instance),
         _kamailio(instance),
         *(_node(instance, n, name) for n, name in enumerate(NODES, start=1)),
         *_business(instance),
+        _watch(instance),
     )
+    return tuple(_metered(instance, service) if service.name in METERED else service for service in table)
+
+
+def _metered(instance: Instance, service: Service) -> Service:
+    """It serves its figures, at a port of its own."""
+    address = metrics_address(instance, service.name)
+    listens = (*service.listens, ("tcp", int(address.rpartition(":")[2])))
+    return replace(service, environment={**service.environment, "LCALL_METRICS": address}, listens=listens)
+
+
+def metrics_address(instance: Instance, name: str) -> str:
+    """Where this service's figures are."""
+    engines = (engine.name for engine in instance.ports.all_rtpengines)
+    return _local(instance.ports.metrics_first + (*METERED, *engines).index(name))
 
 
 def selected(table: Iterable[Service], only: str) -> tuple[Service, ...]:
@@ -127,6 +147,10 @@ def _local(port: int) -> str:
     return f"127.0.0.1:{port}"
 
 
+def _outside(ports: Ports, port: int) -> str:
+    return f"{ports.outside}:{port}"
+
+
 def _stores(instance: Instance) -> tuple[Service, ...]:
     home, ports = instance.home, instance.ports
     return (
@@ -165,14 +189,7 @@ def _stores(instance: Instance) -> tuple[Service, ...]:
 def _media(instance: Instance) -> tuple[Service, ...]:
     home, ports = instance.home, instance.ports
     return (
-        Service(
-            "rtpengine",
-            rtpengine(instance),
-            probes.Ng(ports.ng),
-            needs=("redis-rtpengine",),
-            address=_local(ports.ng),
-            listens=(("udp", ports.ng), ("tcp", ports.ng_tcp), ("tcp", ports.rtpengine_cli)),
-        ),
+        *(_rtpengine(instance, engine) for engine in ports.all_rtpengines),
         Service(
             "mixer",
             _python("lq.media.mixer"),
@@ -184,9 +201,22 @@ def _media(instance: Instance) -> tuple[Service, ...]:
     )
 
 
-def rtpengine(instance: Instance) -> tuple[str, ...]:
+def _rtpengine(instance: Instance, engine: RtpEngine) -> Service:
+    return Service(
+        engine.name,
+        rtpengine(instance, engine),
+        probes.Ng(engine.ng),
+        needs=("redis-rtpengine",),
+        address=_local(engine.ng),
+        listens=(
+            *(("udp", engine.ng), ("tcp", engine.ng_tcp), ("tcp", engine.cli)),
+            ("tcp", int(metrics_address(instance, engine.name).rpartition(":")[2])),
+        ),
+    )
+
+
+def rtpengine(instance: Instance, engine: RtpEngine) -> tuple[str, ...]:
     """The command line; the reason for each option stands in rtpengine/README.md."""
-    home, ports = instance.home, instance.ports
     return (
         "rtpengine",
         "--config-file=none",  # Debian's /etc/rtpengine/rtpengine.conf would be read, and its ports taken
@@ -194,26 +224,33 @@ def rtpengine(instance: Instance) -> tuple[str, ...]:
         "--foreground",
         "--log-stderr",
         "--log-level=5",
-        "--interface=127.0.0.1",
-        f"--listen-ng={_local(ports.ng)}",
-        f"--listen-tcp-ng={_local(ports.ng_tcp)}",
+        f"--interface={instance.ports.outside}",
+        f"--listen-ng={_local(engine.ng)}",
+        f"--listen-tcp-ng={_local(engine.ng_tcp)}",
         "--dtmf-log-ng-tcp",  # each key to every lq
-        f"--listen-cli={_local(ports.rtpengine_cli)}",
-        f"--port-min={ports.rtp_first}",
-        f"--port-max={ports.rtp_last}",
-        f"--recording-dir={home.spool}",
+        f"--listen-cli={_local(engine.cli)}",
+        f"--listen-http={metrics_address(instance, engine.name)}",
+        f"--port-min={engine.rtp_first}",
+        f"--port-max={engine.rtp_last}",
+        f"--recording-dir={instance.home.spool_of(engine.n)}",
         "--recording-method=pcap",
         "--recording-format=raw",
         "--timeout=3600",  # it counts RTP heard only: 60 s would cut a silent caller off a prompt
         "--silent-timeout=3600",
+        "--endpoint-learning=heuristic",  # of those who send, whom the description names is the phone
         "--delete-delay=0",
-        f"--redis={_local(ports.redis_rtpengine)}/1",
+        f"--redis={_local(instance.ports.redis_rtpengine)}/{engine.n}",
         "--no-redis-required",  # a Redis that hangs or is gone costs 0.2 s once, not every call
         "--redis-cmd-timeout=100",
         "--redis-connect-timeout=100",
         "--redis-allowed-errors=2",
         "--redis-disable-time=5",
     )
+
+
+def _spools(instance: Instance) -> dict[str, str]:
+    """One for each rtpengine, in their order."""
+    return {"LCALL_SPOOL": ":".join(str(instance.home.spool_of(each.n)) for each in instance.ports.all_rtpengines)}
 
 
 def _mixer_variables(instance: Instance) -> dict[str, str]:
@@ -226,7 +263,13 @@ def _mixer_variables(instance: Instance) -> dict[str, str]:
 
 def _steps(instance: Instance) -> tuple[Service, ...]:
     dsn = {"LCALL_POSTGRES_DSN": postgres_dsn(instance)}
-    seed = {**dsn, "LCALL_REDIS_URL": redis_url(instance, "api"), "LCALL_GATEWAY_PORT": str(instance.ports.gateway)}
+    seed = {
+        **dsn,
+        "LCALL_REDIS_URL": redis_url(instance, "api"),
+        "LCALL_GATEWAY_PORT": str(instance.ports.gateway),
+        "LCALL_ADDRESS": instance.ports.outside,
+        "LCALL_DEMO": instance.demo,
+    }
     return (
         Service("migrate", _python("ops.migrate"), None, needs=("postgres",), environment=dsn),
         Service("seed", _python("lq.config.seed"), None, needs=("migrate", "redis"), environment=seed),
@@ -243,15 +286,16 @@ def _kamailio(instance: Instance) -> Service:
             *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
             *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
         ),
-        probes.Sip(ports.sip),
+        probes.Sip(ports.sip, ports.outside),
         needs=("redis",),
-        address=_local(ports.sip),
+        address=_outside(ports, ports.sip),
         listens=(*_both(ports.sip, ports.sip_internal), ("tcp", ports.sip_tls), ("tcp", ports.sip_wss)),
         environment={
-            "KAMAILIO_SIP": _local(ports.sip),
-            "KAMAILIO_TLS": _local(ports.sip_tls),
-            "KAMAILIO_WSS": _local(ports.sip_wss),
+            "KAMAILIO_SIP": _outside(ports, ports.sip),
+            "KAMAILIO_TLS": _outside(ports, ports.sip_tls),
+            "KAMAILIO_WSS": _outside(ports, ports.sip_wss),
             "KAMAILIO_INTERNAL": _local(ports.sip_internal),
+            NAMES: os.environ.get(NAMES, ""),
             "LCALL_REDIS_URL": redis_url(instance, "kamailio"),
         },
         # Each time: a script that does not import must not take the place of one that runs.
@@ -261,23 +305,24 @@ def _kamailio(instance: Instance) -> Service:
 
 
 def _node(instance: Instance, n: int, name: str) -> Service:
-    port = instance.ports.lq_first + n
+    port, engines = instance.ports.lq_first + n, instance.ports.all_rtpengines
     return Service(
         name,
         _python("lq.node", name),
         probes.Sip(port),
-        needs=("redis", "rtpengine", "mixer"),
+        needs=("redis", *(engine.name for engine in engines), "mixer"),
         address=_local(port),
         listens=_both(port),
         environment={
             "LQ_NODE": name,
             "LQ_SIP": _local(port),
             "LQ_EDGE": _local(instance.ports.sip_internal),
-            "LQ_NG": _local(instance.ports.ng),
-            "LQ_NG_TCP": _local(instance.ports.ng_tcp),
-            "LCALL_SPOOL": str(instance.home.spool),
+            "LQ_NG": ",".join(_local(engine.ng) for engine in engines),
+            "LQ_NG_TCP": ",".join(_local(engine.ng_tcp) for engine in engines),
+            **_spools(instance),
             "LCALL_REDIS_URL": redis_url(instance, "lq"),
             **_mixer_variables(instance),
+            **{name: os.environ[name] for name in TRACING if name in os.environ},
         },
         node=True,
     )
@@ -300,6 +345,7 @@ def _business(instance: Instance) -> tuple[Service, ...]:
                 **recordings,
                 "LCALL_REDIS_URL": redis_url(instance, "api"),
                 "LCALL_API_LISTEN": _local(ports.api),
+                "LCALL_WATCH": f"http://{metrics_address(instance, 'watch')}",
                 "LCALL_SDK_TOKEN_FILE": str(home.sdk_token),
             },
         ),
@@ -324,7 +370,7 @@ def _business(instance: Instance) -> tuple[Service, ...]:
             needs=("redis",),
             environment={
                 **recordings,
-                "LCALL_SPOOL": str(home.spool),
+                **_spools(instance),
                 "LCALL_REDIS_URL": redis_url(instance, "recorder"),
             },
         ),
@@ -340,10 +386,28 @@ def _business(instance: Instance) -> tuple[Service, ...]:
     )
 
 
+def _watch(instance: Instance) -> Service:
+    """It looks at everything and needs nothing: what is not there is its news."""
+    engines = (engine.name for engine in instance.ports.all_rtpengines)
+    watched = (name for name in (*METERED, *engines) if name != "watch")
+    return Service(
+        "watch",
+        _python("lq.watch"),
+        probes.Touched(instance.home.run / "watch.ready"),
+        address=f"http://{metrics_address(instance, 'watch')}/alarms",
+        environment={
+            "LCALL_POSTGRES_DSN": postgres_dsn(instance),
+            "LCALL_REDIS_URL": redis_url(instance, "watch"),
+            "LCALL_RECORDINGS": str(instance.home.recordings),
+            "LCALL_WATCHED": ",".join(f"{name}=http://{metrics_address(instance, name)}/metrics" for name in watched),
+        },
+    )
+
+
 # -- configuration files of the stores ---------------------------------------------------------------------------------
 
 # What the function library does inside FCALL is done with the caller's rights.
-_LIVE: Final = "+@connection +@read +@write +@transaction +fcall +fcall_ro +time -@dangerous -function"
+_LIVE: Final = "+@connection +@read +@write +@transaction +fcall +fcall_ro +time -@dangerous +info -function"
 ACL: Final[Mapping[str, str]] = {
     "ops": "~* &* +@all",
     "kamailio": f"~{{lcall}}* {_LIVE} +function|list +function|load",
@@ -351,6 +415,7 @@ ACL: Final[Mapping[str, str]] = {
     "api": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "journal": "~{lcall}:events +@connection +@transaction +@stream +info",
     "recorder": "~{lcall}:events +@connection +@transaction +xadd",
+    "watch": "%R~{lcall}* ~{lcall}:events +@connection +@transaction +@read +info +time +xadd",
 }
 
 

@@ -26,6 +26,7 @@ class Status:
 class Center:
     runner: int  # its pid
     port_base: str  # LCALL_PORT_BASE, "" = the demo world's addresses
+    address: str  # LCALL_ADDRESS as it was resolved
     ready: bool  # everything stood once
     started_at: str  # RFC 3339, UTC
     services: tuple[Status, ...]

@@ -109,6 +109,7 @@ def demonstration_variables(center: Instance, environ: Mapping[str, str] = os.en
     place = {
         "LCALL_HOME": str(center.home.path),
         "LCALL_PORT_BASE": center.port_base,
+        "LCALL_ADDRESS": center.ports.outside,
         "PYTHONPATH": str(home.CHECKOUT),
         "PYTHONSAFEPATH": "1",
     }

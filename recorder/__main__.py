@@ -1,143 +1,56 @@
-"""The recorder beside one rtpengine: spool → WAV → store → events. Knows no database; may be killed at any point.
-
-A recording leaves the spool only when its WAV is stored, read back and its events lie in the store's outbox; the outbox
-is emptied into the ledger. So a full disk or a Redis that is away delays a recording and never loses one.
-"""
+"""The recorder beside the rtpengines of one machine. Knows no database; may be killed at any point."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import Callable, Iterator
-from itertools import chain
+import os
+import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from lq import process
-from lq.ledger.append import append
-from lq.ledger.events import RECORDING_SEQ, Event
-from recorder import spool, store
-from recorder.pcap import BadPcap, RtpPacket, rtp_packets
-from recorder.spool import Take, Unreadable
-from recorder.store import Stored
-from recorder.voices import Voices, assemble
-
-log = structlog.get_logger()
+from lq import process, telemetry
+from recorder.letters import Letters
+from recorder.live import Listening
+from recorder.recorder import Recorder
+from recorder.watch import Watch
 
 LOOK_S: Final = 0.2
-AGAIN_S: Final = 5.0  # after a disk or store that failed
-SWEEP_S: Final = 60.0
-REDIS_AGAIN_S: Final = 1.0
+WATCH_S: Final = 1.0
 
 
-class Recorder:
-    def __init__(self, spool_dir: Path, store_dir: Path, redis: Redis) -> None:
-        self._spool, self._store, self._redis = spool_dir, store_dir, redis
-        self._outbox = store_dir / ".outbox"
-        self._not_before: dict[Path, float] = {}  # of a recording that failed: when to try again
-        self._sweep_at = self._redis_at = 0.0  # not before then
+async def run(
+    spools: list[Path], recordings: Path, redis: Redis, asked_to_leave: asyncio.Event, listen: str = ""
+) -> None:
+    """Its works go on beside one another: a store that hangs holds up neither events nor listeners."""
+    outbox = recordings / ".outbox"
+    outbox.mkdir(parents=True, exist_ok=True)
+    letters = Letters(outbox, redis, socket.gethostname())
+    recorder = Recorder(spools, recordings, letters)
+    watch = Watch(spools, recordings, letters)
+    async with asyncio.TaskGroup() as works:
+        for name, work, every_s in (
+            ("convert", recorder.round, LOOK_S),
+            ("letters", letters.send, LOOK_S),
+            ("watch", watch.round, WATCH_S),
+        ):
+            works.create_task(_again_and_again(work, every_s, asked_to_leave), name=name)
+        if listen:
+            works.create_task(Listening(spools, listen).run(asked_to_leave), name="listening")
+    await letters.send()
 
-    async def run(self, asked_to_leave: asyncio.Event) -> None:
-        self._outbox.mkdir(parents=True, exist_ok=True)
-        while not asked_to_leave.is_set():
-            for metadata in spool.closed(self._spool):
-                await self._one(metadata, spool.read)
-            if time.monotonic() >= self._sweep_at:
-                self._sweep_at = time.monotonic() + SWEEP_S
-                for plan in spool.lost(self._spool, time.time()):
-                    log.warning("the recording of a call that rtpengine has lost", plan=plan.name)
-                    await self._one(plan, spool.read_plan)
-            await self._empty_outbox()
-            try:
-                await asyncio.wait_for(asked_to_leave.wait(), LOOK_S)
-            except TimeoutError:
-                continue
 
-    async def _one(self, paper: Path, read: Callable[[Path], Take]) -> None:
-        if self._not_before.get(paper, 0.0) > time.monotonic():
-            return
+async def _again_and_again(work: Callable[[], Awaitable[None]], every_s: float, leave: asyncio.Event) -> None:
+    while not leave.is_set():
+        await work()
         try:
-            await asyncio.to_thread(self._convert, paper, read)
-        except Unreadable as error:
-            log.error("spool entry set aside", error=str(error), alarm=True)
-            spool.aside(self._spool, paper)
-        except OSError as error:
-            log.error("recording not stored; it stays in the spool", file=paper.name, error=str(error), alarm=True)
-            self._not_before[paper] = time.monotonic() + AGAIN_S
-        else:
-            self._not_before.pop(paper, None)
-
-    def _convert(self, paper: Path, read: Callable[[Path], Take]) -> None:
-        take = read(paper)
-        stored = store.find(self._store, take)
-        if stored is None:
-            stored = store.keep(self._store, take, self._voices(take))
-            log.info("recording stored", contact=take.contact, recording=take.recording, duration_ms=stored.duration_ms)
-        if not store.verified(self._store, stored):
-            raise OSError(f"{stored.path} does not read back as it was written")
-        self._post(stored)
-        for file in (*take.pcaps, *take.papers):  # the paper that told of it last: until then it is done again
-            file.unlink(missing_ok=True)
-
-    def _voices(self, take: Take) -> Voices:
-        """No audio at all is an empty recording, said so; never none."""
-        voices = assemble(chain.from_iterable(map(_packets, take.pcaps)), take.left, take.right)
-        if not len(voices.samples):
-            log.error("recording without audio", contact=take.contact, recording=take.recording, alarm=True)
-        return voices
-
-    def _post(self, stored: Stored) -> None:
-        letter = self._outbox / f"{stored.recording}.json"
-        store.write(letter, json.dumps(_events(stored, int(time.time() * 1000)), ensure_ascii=False).encode())
-
-    async def _empty_outbox(self) -> None:
-        """Letters in order of their names; the first that Redis does not take stays, and those behind it."""
-        if time.monotonic() < self._redis_at:
-            return
-        for letter in sorted(self._outbox.glob("*.json")):
-            try:
-                events = [Event(**document) for document in json.loads(letter.read_text())]
-                await append(self._redis, events)
-            except (RedisError, OSError) as error:
-                if not self._redis_at:
-                    log.warning("events wait for the ledger", waiting=letter.name, error=str(error))
-                self._redis_at = time.monotonic() + REDIS_AGAIN_S
-                return
-            except (ValueError, TypeError) as error:
-                log.error("letter set aside: it is no list of events", file=letter.name, error=str(error), alarm=True)
-                letter.rename(letter.with_suffix(".unreadable"))
-            else:
-                letter.unlink()
-        if self._redis_at:
-            log.info("events are delivered again")
-            self._redis_at = 0.0
-
-
-def _packets(pcap: Path) -> Iterator[RtpPacket]:
-    try:
-        yield from rtp_packets(pcap.read_bytes())
-    except FileNotFoundError:
-        log.info("no such pcap", file=pcap.name)  # it was moved to rescued/, or there never was one
-    except BadPcap as error:
-        log.error("unreadable pcap", file=pcap.name, error=str(error), alarm=True)
-
-
-def _events(stored: Stored, now: int) -> list[dict[str, Any]]:
-    told = {
-        "recording_stored": stored.event_data(),
-        "recording_verified": {"contact": stored.contact, "sha256": stored.sha256},
-    }
-    return [
-        {"type": type, "at": now, "subject": stored.recording, "seq": RECORDING_SEQ[type], "data": data}
-        for type, data in told.items()
-    ]
+            await asyncio.wait_for(leave.wait(), every_s)
+        except TimeoutError:
+            continue
 
 
 async def main() -> None:
@@ -145,10 +58,13 @@ async def main() -> None:
     redis = Redis.from_url(
         process.variable("LCALL_REDIS_URL"), socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
     )
-    recorder = Recorder(Path(process.variable("LCALL_SPOOL")), Path(process.variable("LCALL_RECORDINGS")), redis)
+    spools = [Path(place) for place in process.variable("LCALL_SPOOL").split(":") if place]
+    recordings = Path(process.variable("LCALL_RECORDINGS"))
     asked_to_leave = process.end_signal()
+    telemetry.serve()
     process.say_ready("recorder")
-    await recorder.run(asked_to_leave)
+    listen = os.environ.get("LCALL_RECORDER_LISTEN") or f"{process.variable('LCALL_HOME')}/run/recorder.sock"
+    await run(spools, recordings, redis, asked_to_leave, listen)
     await redis.aclose()
 
 

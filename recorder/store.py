@@ -42,7 +42,7 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
     """Write the recording. Raises OSError (a full disk): then nothing of it stands."""
     started = voices.started_at or take.since
     file = store / _day(started) / f"{take.recording}.wav"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _make(file.parent)
     data = wav.encode(voices.samples)
     write(file, data)
     stored = Stored(
@@ -62,18 +62,24 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
 
 
 def verified(store: Path, stored: Stored) -> bool:
-    """The file reads back as what was written."""
-    data = (store / stored.path).read_bytes()
+    """The file reads back as what was written. Raises OSError, except when there is none."""
+    try:
+        data = (store / stored.path).read_bytes()
+    except FileNotFoundError:
+        return False
     return hashlib.sha256(data).hexdigest() == stored.sha256 and wav.decode(data).channels == stored.channels
 
 
 def find(store: Path, take: Take) -> Stored | None:
-    """A recording that is stored already (we were killed before its spool was cleared)."""
+    """A recording that is stored already: we were killed before its spool was cleared. A broken sidecar is none."""
     days = max(0, min(round((take.until - take.since) / DAY_S), LONGEST_DAYS))
     for n in range(-1, days + 2):  # the clocks of the machine may have been set meanwhile
         sidecar = store / _day(take.since + n * DAY_S) / f"{take.recording}.json"
         if sidecar.exists():
-            return read(sidecar.read_bytes())
+            try:
+                return read(sidecar.read_bytes())
+            except (ValueError, KeyError, TypeError):
+                return None  # it is written anew
     return None
 
 
@@ -99,8 +105,20 @@ def write(file: Path, data: bytes) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    directory = os.open(file.parent, os.O_RDONLY)
+    _to_disk(file.parent)
+
+
+def _make(directory: Path) -> None:
+    """With its parents, each of them on the disk: the audio's only other copy is removed soon."""
+    if not directory.is_dir():
+        _make(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _to_disk(directory.parent)
+
+
+def _to_disk(directory: Path) -> None:
+    opened = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(opened)
     finally:
-        os.close(directory)
+        os.close(opened)

@@ -2,32 +2,36 @@
 
 Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
 captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
-Holes are filled with silence and told as gaps, never hidden. A-law is kept bit by bit; a µ-law phone's voice becomes
-the nearest A-law codes (what it heard is A-law anyway: our side of a leg speaks nothing else).
+Holes are filled with silence and told as gaps, never hidden. A-law is kept bit by bit, µ-law becomes the nearest A-law
+codes; G.722, G.729 and opus go through a decoder of their stream, in the order of its clock.
 """
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from recorder.codecs import CLOCKS, EVENT, NAMES, NOISE, RATE, STATIC, Decoder, Undecodable, decoder
 from recorder.pcap import RtpPacket
 
-RATE: Final = 8000
 SILENCE: Final = 0xD5  # A-law zero (ITU-T G.711)
-PCMU, PCMA = 0, 8
+_SILENCE: Final = b"\xd5"
 PACKET_S: Final = 0.02
 GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
 EDGE_S: Final = 1.0  # so much later may one voice begin than the other, or earlier end
 JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
 LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory
+STREAMS: Final = 64  # that are remembered; a phone has one, a leg gets one more with each partner
+REORDER: Final = round(0.1 * RATE)  # so long a decoder waits for a packet that was overtaken
 
 Bytes = npt.NDArray[np.uint8]
+PLAIN: Final = ("PCMA", "PCMU")  # need no order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Gap:
     channel: int  # 0: the party of the leg, 1: what it heard
     start_s: float
     duration_s: float
-    reason: str = "no packets"  # or "codec not decoded"
+    reason: str = "no packets"  # or "codec not decoded", "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,102 +53,211 @@ class Voices:
         return round(len(self.samples) * 1000 / RATE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    position: int
-    end: int
-    audio: Bytes | None = None  # A-law; None: a pressed key, or a codec that is not decoded here
-    decoded: bool = True
+@dataclass(slots=True)
+class _Spans:
+    """Intervals of samples, as they come: most go on where the last one ended."""
+
+    found: list[list[int]] = field(default_factory=list)
+    order: list[list[int]] | None = None
+
+    def add(self, start: int, end: int) -> None:
+        if self.found and self.found[-1][0] <= start <= self.found[-1][1]:
+            self.found[-1][1] = max(self.found[-1][1], end)
+        else:
+            self.found.append([start, end])
+
+    def touch(self, start: int, end: int) -> bool:
+        """Only when all have come."""
+        if self.found and self.order is None:
+            self.order = sorted(self.found)
+        at = bisect_left(self.order or [], [end])
+        return at > 0 and (self.order or [])[at - 1][1] > start
+
+
+@dataclass(slots=True)
+class _Channel:
+    """One side: its samples from `base` on, and what of it is known."""
+
+    base: int = 0
+    samples: bytearray = field(default_factory=bytearray)
+    known: _Spans = field(default_factory=_Spans)
+    foreign: _Spans = field(default_factory=_Spans)  # packets that are not decoded
+
+    @property
+    def end(self) -> int:
+        return self.base + len(self.samples)
+
+    def put(self, position: int, audio: bytes) -> None:
+        """What comes later for the same place counts; what is before `base` was given away."""
+        self.known.add(position, position + len(audio))
+        at = position - self.base
+        if at < 0:
+            audio, at = audio[-at:], 0
+        self._reach(at)
+        self.samples[at : at + len(audio)] = audio
+
+    def quiet(self, position: int, end: int, *, decoded: bool) -> None:
+        (self.known if decoded else self.foreign).add(position, end)
+        self._reach(end - self.base)
+
+    def _reach(self, at: int) -> None:
+        if at > len(self.samples):
+            self.samples += _SILENCE * (at - len(self.samples))
+
+    def take(self, upto: int) -> bytes:
+        """Gives away everything before that place."""
+        self._reach(upto - self.base)
+        given = bytes(self.samples[: max(0, upto - self.base)])
+        del self.samples[: len(given)]
+        self.base += len(given)
+        return given
 
 
 @dataclass(slots=True)
 class _Stream:
-    position: int  # of the sample that `timestamp` names
-    timestamp: int
+    """One sender's clock: where a timestamp of it stands, and its decoder."""
+
+    channel: _Channel
+    codec: str
+    clock: int  # Hz of its timestamps
+    position: int = 0
+    timestamp: int = 0
+    placed: bool = False
+    decode: Decoder | None = None
+    waiting: list[tuple[int, bytes]] = field(default_factory=list)
+    newest: int = 0
+    done: int = -1  # the last position that went through the decoder
+
+    def place(self, timestamp: int, captured: int) -> int:
+        if self.placed:
+            ahead = (timestamp - self.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+            position = self.position + ahead * RATE // self.clock
+            if abs(position - captured) <= JUMP:
+                return position
+        self.drain()
+        self.position, self.timestamp, self.placed, self.done, self.newest = captured, timestamp, True, -1, captured
+        return captured
+
+    def put(self, position: int, payload: bytes) -> None:
+        if self.codec in PLAIN:
+            self._write(position, payload)
+            return
+        heapq.heappush(self.waiting, (position, payload))
+        self.newest = max(self.newest, position)
+        self.drain(self.newest - REORDER)
+
+    def drain(self, upto: int = 1 << 62) -> None:
+        while self.waiting and self.waiting[0][0] <= upto:
+            position, payload = heapq.heappop(self.waiting)
+            if position > self.done:  # neither doubled nor too late
+                self.done = position
+                self._write(position, payload)
+
+    def _write(self, position: int, payload: bytes) -> None:
+        if self.decode is not None:
+            try:
+                self.channel.put(position, self.decode(payload))
+                return
+            except Undecodable:
+                pass  # told as a gap
+        self.channel.quiet(position, position + round(PACKET_S * RATE), decoded=False)
 
 
-def _linear(alaw: bool) -> npt.NDArray[np.int16]:
-    """The 256 values of G.711 A-law or µ-law as 16-bit samples."""
-    code = np.arange(256, dtype=np.int32)
-    if alaw:
-        value = code ^ 0x55
-        segment, step = (value >> 4) & 7, (value & 15) << 4
-        level = np.where(segment == 0, step + 8, (step + 0x108) << np.maximum(segment - 1, 0))
-        return np.where(value & 0x80, level, -level).astype(np.int16)
-    value = ~code & 0xFF
-    level = (((value & 15) << 3) + 0x84) << ((value >> 4) & 7)
-    return np.where(value & 0x80, 0x84 - level, level - 0x84).astype(np.int16)
+class Assembler:
+    """Takes packets in the order of their capture; both sides lie on the axis that begins with the first."""
+
+    def __init__(self) -> None:
+        self.started_at: float | None = None
+        self.channels = (_Channel(), _Channel())
+        self._sides: Mapping[int, int] = {}
+        self._codecs: Mapping[int, str] = STATIC
+        self._streams: dict[tuple[int, int, str], _Stream] = {}
+
+    def part(self, left: int, right: int, codecs: Mapping[int, str] | None = None) -> None:
+        """Packets of these ports come now; `codecs`: by payload type, beside those of RFC 3551. A stream goes on."""
+        self._sides = {left: 0, right: 1}
+        self._codecs = STATIC | {kind: NAMES.get(name.lower(), name) for kind, name in (codecs or {}).items()}
+
+    def feed(self, packet: RtpPacket) -> None:
+        side = self._sides.get(packet.port)
+        if side is None:
+            return
+        channel = self.channels[side]
+        if self.started_at is None:
+            self.started_at = packet.time_s
+        since = packet.time_s - self.started_at
+        kind = packet.payload_type
+        codec = self._codecs.get(kind, "")
+        if kind >= 96 and len(packet.payload) == 4:
+            codec = EVENT  # RFC 4733 §2.3, whatever it is called
+        key = (side, packet.ssrc, codec if codec in CLOCKS else "")  # the others count in one clock and share it
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(channel, "", CLOCKS.get(codec, RATE))
+            if len(self._streams) > STREAMS:
+                self._streams.pop(next(iter(self._streams))).drain()
+        position = stream.place(packet.timestamp, round(since * RATE))
+        if not 0 <= position < LONGEST_S * RATE:
+            return
+        if codec == EVENT:
+            # A pressed key takes the place of the voice, from its timestamp to the end of this packet (RFC 4733 §2.5.1)
+            channel.quiet(position, max(position, round((since + PACKET_S) * RATE)), decoded=True)
+            return
+        if codec == NOISE:
+            channel.quiet(position, position + round(PACKET_S * RATE), decoded=True)
+            return
+        if codec != stream.codec:
+            stream.drain()
+            stream.codec, stream.decode, stream.done = codec, decoder(codec), -1
+        stream.put(position, packet.payload)
+
+    def finish(self) -> None:
+        """Nothing more comes of what was begun."""
+        for stream in self._streams.values():
+            stream.drain()
+
+    def voices(self, pauses: Sequence[tuple[float, float]] = ()) -> Voices:
+        """All of it. `pauses`: from, to in s of the epoch; holes there are told as such."""
+        self.finish()
+        start = self.started_at or 0.0
+        length = max(channel.end for channel in self.channels)
+        samples = np.frombuffer(b"".join(channel.take(length) for channel in self.channels), np.uint8)
+        stops = [(round((a - start) * RATE), round((min(b, start + LONGEST_S) - start) * RATE)) for a, b in pauses]
+        gaps = tuple(gap for n, channel in enumerate(self.channels) for gap in _gaps(n, channel, length, sorted(stops)))
+        return Voices(start, np.ascontiguousarray(samples.reshape(2, -1).T), gaps)
 
 
-ALAW: Final = _linear(alaw=True)
-ULAW: Final = _linear(alaw=False)
-# each µ-law code as the nearest A-law code
-ULAW_TO_ALAW: Final[Bytes] = (
-    np.abs(ULAW.astype(np.int32)[:, None] - ALAW.astype(np.int32)[None, :]).argmin(1).astype(np.uint8)
-)
-
-
-def assemble(packets: Iterable[RtpPacket], left: int, right: int) -> Voices:
+def assemble(packets: Iterable[RtpPacket], left: int, right: int, codecs: Mapping[int, str] | None = None) -> Voices:
     """Stereo of the two ports: left is what the party said, right what it heard. No packet at all: no samples."""
-    channels: Mapping[int, int] = {left: 0, right: 1}
-    heard: tuple[list[_Piece], list[_Piece]] = ([], [])
-    streams: dict[tuple[int, int], _Stream] = {}
-    start: float | None = None
+    assembler = Assembler()
+    assembler.part(left, right, codecs)
     for packet in packets:
-        channel = channels.get(packet.port)
-        if channel is None:
-            continue
-        if start is None:
-            start = packet.time_s
-        position = _place(streams, packet, start)
-        if 0 <= position < LONGEST_S * RATE:
-            heard[channel].append(_piece(packet, position, packet.time_s - start))
-    length = max((piece.end for pieces in heard for piece in pieces), default=0)
-    samples = np.full((length, 2), SILENCE, np.uint8)
-    for channel, pieces in enumerate(heard):
-        for piece in pieces:
-            if piece.audio is not None:
-                samples[piece.position : piece.end, channel] = piece.audio
-    gaps = tuple(gap for channel in (0, 1) for gap in _gaps(channel, heard[channel], length))
-    return Voices(start or 0.0, samples, gaps)
+        assembler.feed(packet)
+    return assembler.voices()
 
 
-def _piece(packet: RtpPacket, position: int, captured: float) -> _Piece:
-    if packet.payload_type == PCMA:
-        return _Piece(position, position + len(packet.payload), np.frombuffer(packet.payload, np.uint8))
-    if packet.payload_type == PCMU:
-        return _Piece(position, position + len(packet.payload), ULAW_TO_ALAW[np.frombuffer(packet.payload, np.uint8)])
-    if _is_key(packet):
-        # A pressed key takes the place of the voice: from its timestamp to the end of this packet (RFC 4733 §2.5.1).
-        return _Piece(position, max(position, round((captured + PACKET_S) * RATE)))
-    return _Piece(position, position + round(PACKET_S * RATE), decoded=False)
-
-
-def _is_key(packet: RtpPacket) -> bool:
-    """A telephone-event: a dynamic payload type with the one block of four bytes (RFC 4733 §2.3)."""
-    return packet.payload_type >= 96 and len(packet.payload) == 4
-
-
-def _place(streams: dict[tuple[int, int], _Stream], packet: RtpPacket, start: float) -> int:
-    captured = round((packet.time_s - start) * RATE)
-    stream = streams.get((packet.port, packet.ssrc))
-    if stream is not None:
-        ahead = (packet.timestamp - stream.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
-        position = stream.position + ahead
-        if abs(position - captured) <= JUMP:
-            return position
-    streams[packet.port, packet.ssrc] = _Stream(captured, packet.timestamp)
-    return captured
-
-
-def _gaps(channel: int, pieces: Iterable[_Piece], length: int) -> Iterator[Gap]:
+def _gaps(channel: int, side: _Channel, length: int, pauses: Sequence[tuple[int, int]]) -> Iterator[Gap]:
     """Where nothing of this voice can be heard: in its midst, later than EDGE_S after the start, before the end."""
-    end, known = 0, sorted((p.position, p.end) for p in pieces if p.decoded)
-    foreign = sorted(p.position for p in pieces if not p.decoded)
-    for position, following in (*known, (length, length)):
+    end, known = 0, sorted(side.known.found)
+    for position, following in (*known, [length, length]):
         edge = known and (end == 0 or position == length)
-        if position - end > (EDGE_S if edge else GAP_S) * RATE:
-            there = bisect_left(foreign, position) > bisect_left(foreign, end)
-            reason = "codec not decoded" if there else "no packets"
-            yield Gap(channel, round(end / RATE, 3), round((position - end) / RATE, 3), reason)
+        for start, stop, paused in _cut(end, position, pauses):
+            if stop - start > (EDGE_S if edge and not paused else GAP_S) * RATE:
+                reason = "codec not decoded" if side.foreign.touch(start, stop) else "no packets"
+                yield Gap(
+                    channel,
+                    round(start / RATE, 3),
+                    round((stop - start) / RATE, 3),
+                    "paused" if paused else reason,
+                )
         end = max(end, following)
+
+
+def _cut(start: int, end: int, pauses: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
+    """A hole as pieces that lie in a pause, and those that do not."""
+    for first, last in pauses:
+        if first < end and last > start:
+            yield start, max(start, first), False
+            yield max(start, first), min(end, last), True
+            start = min(end, last)
+    yield start, end, False

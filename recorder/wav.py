@@ -12,6 +12,7 @@ import numpy.typing as npt
 ALAW: Final = 6
 RATE: Final = 8000
 HEADER: Final = 58
+ENDLESS: Final = 0x7FFFFF00
 
 
 class BadWav(ValueError):
@@ -28,11 +29,20 @@ def encode(samples: npt.NDArray[np.uint8]) -> bytes:
     """The file of samples of shape (n, channels)."""
     count, channels = samples.shape
     data = np.ascontiguousarray(samples).tobytes()
+    return _header(count, channels) + data + b"\0" * (len(data) & 1)
+
+
+def endless(channels: int) -> bytes:
+    """The beginning of a stream of which nobody knows the length: it says the longest that all players take."""
+    return _header(ENDLESS // channels, channels)
+
+
+def _header(count: int, channels: int) -> bytes:
+    size = count * channels
     form = struct.pack("<HHIIHHH", ALAW, channels, RATE, RATE * channels, channels, 8, 0)
-    pad = len(data) & 1
     body = b"WAVE" + b"fmt " + struct.pack("<I", len(form)) + form + b"fact" + struct.pack("<II", 4, count)
-    body += b"data" + struct.pack("<I", len(data)) + data + b"\0" * pad
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    body += b"data" + struct.pack("<I", size)
+    return b"RIFF" + struct.pack("<I", len(body) + size + (size & 1)) + body
 
 
 def decode(data: bytes) -> Sound:

@@ -50,7 +50,7 @@ class Center:
 
     @property
     def ports(self) -> Ports:
-        return ports({"LCALL_PORT_BASE": str(self.port_base)})
+        return ports({**self.environ, "LCALL_PORT_BASE": str(self.port_base)})
 
     @property
     def api(self) -> str:
@@ -129,6 +129,12 @@ class Center:
         status = self._runner.wait(STOP_S)
         self._runner = None
         return status
+
+    def leave(self) -> None:
+        """It goes on when this process ends; whoever is told of its LCALL_HOME stops it."""
+        if self._runner is not None:
+            self._runner.returncode = 0  # or Popen would warn that nobody has waited for it
+            self._runner = None
 
     def stop(self) -> None:
         """Ends the center and waits until nothing of it is left."""
@@ -214,8 +220,9 @@ def reserve(path: Path, environ: Mapping[str, str] | None = None) -> Center:
 
 
 def _reserved(path: Path, environ: Mapping[str, str] | None) -> Center | None:
+    network = os.stat("/proc/self/ns/net").st_ino  # each network namespace has all ports to itself
     for base in PORT_BASES:
-        lock = os.open(f"/tmp/lcall-ports-{base}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        lock = os.open(f"/tmp/lcall-ports-{network}-{base}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import inspect
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from ops import trace
 from tests.center import Center, reserve
 
 DIRECTORY: Final = "LCALL_TEST_DIRECTORY"  # of the session; workers inherit it
 CONTROLLER: Final = "LCALL_TEST_CONTROLLER"  # pid of the process whose end ends the session
 FIRST: Final = ("architecture", "unit", "contract", "model", "integration", "scenarios")
+ONE_AFTER_ANOTHER: Final = (  # files of scenarios: each test of theirs locks what the next one needs
+    "test_at_the_phone.py", "test_calling_in.py", "test_codes.py", "test_forwarding.py", "test_gate.py",
+    "test_mobile.py", "test_outgoing.py", "test_placing.py", "test_verbs_*.py",
+)  # fmt: skip
+LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 
 
@@ -62,6 +73,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(directory)
 
 
+class Scheduling(LoadScopeScheduling):
+    """Each test goes to whoever is free, but all that wait for one another's lines and gateways to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        return "telephones" if any(file.match(pattern) for pattern in ONE_AFTER_ANOTHER) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs nothing comes first; unit tests may leave no task behind."""
     here = Path(__file__).parent
@@ -87,9 +111,6 @@ async def no_task_left() -> AsyncIterator[None]:
 # -- centers -----------------------------------------------------------------------------------------------------------
 
 
-_STARTED: Final[list[Center]] = []  # by this process, for as long as it lives: the session's end stops it
-
-
 def _attached(directory: Path) -> Center:
     return Center(directory / "center", json.loads((directory / "center.json").read_text())["port_base"])
 
@@ -102,13 +123,13 @@ def center() -> Iterator[Center]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "center.json").exists():
             started = reserve(directory / "center")
-            _STARTED.append(started)
             started.start(together_with=int(os.environ[CONTROLLER]))
+            started.leave()
             (directory / "center.json").write_text(json.dumps({"port_base": started.port_base}))
-            yield_from = started
+            found = started
         else:
-            yield_from = _attached(directory)
-    yield yield_from
+            found = _attached(directory)
+    yield found
 
 
 @pytest.fixture
@@ -144,11 +165,16 @@ def _centers(arguments: dict[str, Any]) -> list[Center]:
 
 
 def _keep(center: Center, test: str) -> None:
-    """Whole logs and the spool's captures, for whoever looks later."""
+    """Whole logs, the spool's captures, SIP traces, and the ladders of the last calls, for whoever looks later."""
     place = ARTIFACTS / re.sub(r"[^\w.-]+", "_", test)[-120:] / center.path.name
-    for source in (center.home.log, center.home.spool / "pcaps"):
+    for source in (center.home.log, center.home.spool / "pcaps", center.home.trace):
         if source.exists():
             shutil.copytree(source, place / source.name, dirs_exist_ok=True)
-    if (shown := center.path / "up.log").exists():
-        place.mkdir(parents=True, exist_ok=True)
-        shutil.copy(shown, place)
+    place.mkdir(parents=True, exist_ok=True)
+    if (up := center.path / "up.log").exists():
+        shutil.copy(up, place)
+    for contact in trace.contacts(center.home.trace)[-LADDERS:]:
+        words = [sys.executable, "-m", "ops.cli", "trace", contact]
+        with contextlib.suppress(subprocess.TimeoutExpired):  # of a center that hangs, which is why we are here
+            shown = subprocess.run(words, env=center.environment, capture_output=True, check=False, timeout=20)
+            (place / f"{contact}.txt").write_bytes(shown.stdout or shown.stderr)

@@ -56,11 +56,18 @@ STATES: Final[Mapping[str, str]] = {
     "contact_ivr_entered": "ivr",
     "contact_offered": "ringing",
     "contact_ringing": "ringing",
+    "contact_dialed": "ringing",
     "contact_answered": "talking",
     "contact_held": "held",
     "contact_resumed": "talking",
+    "contact_consulting": "consulting",
+    "contact_conferring": "conferencing",
     "contact_echo": "echo",
+    "contact_conference_reached": "ivr",
+    "contact_conference_joined": "conferencing",
 }
+
+TALKING: Final = ("talking", "held", "consulting", "conferencing")
 
 
 def call_of(contact: Contact) -> Call:
@@ -100,7 +107,7 @@ def call_after(call: Call | None, event: Event) -> Call | None:
         return replace(call, state=state, since=since, agent="")
     if event.type == "contact_queued":
         return replace(call, state="queued", since=event.at, queue=str(data["queue"]), agent="", queued_at=event.at)
-    if event.type not in STATES:
+    if event.type not in STATES or (event.type == "contact_dialed" and call.state in TALKING):  # called into it
         return call
     state = STATES[event.type]
     since = call.since if state == call.state else event.at
@@ -143,7 +150,7 @@ def totals(agents: Iterable[Agent], queues: Iterable[Queue], calls: Iterable[Cal
     return Totals(
         waiting=sum(queue.waiting for queue in queues),
         oldest_s=max((queue.oldest_wait_s for queue in queues if queue.oldest_wait_s is not None), default=None),
-        talking=sum(call.state in ("talking", "held") for call in calls),
+        talking=sum(call.state in TALKING for call in calls),
         ready=sum(agent.state == "ready" for agent in signed_in),
         signed_in=len(signed_in),
         answered=sum(queue.answered or 0 for queue in known) if known else None,

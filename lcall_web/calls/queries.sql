@@ -8,7 +8,7 @@ and ($6::text is null or c.queue = $6)
 and ($7::text is null or c.direction = $7)
 and ($8::text is null or c.result = $8)
 and ($9::text is null or c.agent = $9 or exists (
-    select from segment s where s.contact_id = c.contact_id and s.agent = $9 and s.kind = 'talk'))
+    select from segment s where s.contact_id = c.contact_id and s.agent = $9 and s.kind in ('talk', 'conference')))
 
 -- name: page
 -- Calls that are over, latest first, behind the last one of the page before.

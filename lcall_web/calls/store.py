@@ -211,7 +211,7 @@ async def _contact(here: Context, id: str, row: asyncpg.Record | None, history: 
 def _his(viewer: Viewer, contact: Contact) -> bool:
     return viewer.may(ALL_CALLS) or viewer.id in (
         contact.agent,
-        *(segment.agent for segment in contact.segments if segment.kind == "talk"),
+        *(segment.agent for segment in contact.segments if segment.kind in ("talk", "conference")),
     )
 
 
@@ -255,7 +255,7 @@ async def _with_history(database: Database, found: Call) -> Call:
 def _masked(found: Call, viewer: Viewer) -> Call:
     contact = found.contact
     out = contact.direction == "out"
-    legs = tuple(replace(leg, address=masked(leg.address)) if leg.party == "customer" else leg for leg in contact.legs)
+    legs = tuple(replace(leg, address=_without_number(leg.address, leg.party)) for leg in contact.legs)
     shown = replace(
         contact,
         number=masked(contact.number),
@@ -283,12 +283,21 @@ def _hidden(numbers: Numbers) -> Numbers:
 def _without_numbers(event: Happening) -> Iterable[tuple[str, Any]]:
     """Keys that the customer pressed may be a card or an identity number."""
     for key, value in event.data.items():
-        if key.startswith(("number", "called")) or (key == "address" and event.data.get("party") == "customer"):
+        if key.startswith(("number", "called")):
             yield key, masked(str(value))
+        elif key == "to" and str(value).startswith("out:"):  # a number that somebody was called at, or the call sent to
+            yield key, f"out:{masked(str(value).removeprefix('out:'))}"
+        elif key in ("address", "to"):  # to: where a phone sends its calls on, whom they are given to
+            yield key, _without_number(str(value), str(event.data.get("party", "")))
         elif key.startswith("pii_"):
             yield key, HIDDEN
         else:
             yield key, value
+
+
+def _without_number(address: str, party: str) -> str:
+    """The customer's is hidden, and whoever else is called outside; extensions, queues, agents are for all to see."""
+    return masked(address) if party == "customer" or address.removeprefix("+").isdecimal() else address
 
 
 async def reveal(here: Context, viewer: Viewer, id: str, address: str) -> Numbers:

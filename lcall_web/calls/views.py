@@ -28,7 +28,8 @@ TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条�
 async def listing(request: Request) -> HTTPResponse:
     here, viewer = context.of(request), door.viewer(request)
     now = datetime.now(UTC)
-    given = {name: request.args.get(name, "") for name in request.args}
+    args = request.get_args(keep_blank_values=True)  # an emptied date asks for every day, no date for today
+    given = {name: args.get(name) or "" for name in args}
     wanted, form = rules.read(given, here.watch.center.time_zone, now, viewer.may(NUMBERS))
     queues = await store.queue_names(here.database)
     found, message = store.Found((), None, None), ""

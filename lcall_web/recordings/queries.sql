@@ -2,7 +2,7 @@
 -- Whose recording it is, and whether this agent talked in that call.
 select r.contact_id, r.state, r.reason,
        c.agent = $2 or exists (
-           select from segment s where s.contact_id = r.contact_id and s.agent = $2 and s.kind = 'talk') as his
+           select from segment s where s.contact_id = r.contact_id and s.agent = $2 and s.kind in ('talk', 'conference')) as his
 from recording r left join contact c on c.id = r.contact_id
 where r.id = $1
 

@@ -39,7 +39,7 @@ class Recording:
     duration_s: float | None
     sha256: str
     gaps: tuple[Gap, ...]
-    reason: str  # of a failed one
+    reason: str  # why it was stopped, or failed
 
     @property
     def audible(self) -> bool:

@@ -11,7 +11,7 @@ from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse, json
 
 from lcall_web.common import context, door, pages
-from lcall_web.common.words import RECORDINGS
+from lcall_web.common.words import RECORDING_STOPS, RECORDINGS
 from lcall_web.recordings import store
 from lq.sdk import ApiError
 
@@ -28,7 +28,9 @@ outlines = store.Outlines()
 async def player(request: Request, id: str) -> HTTPResponse:
     """A part of a page: whoever shows a call asks for it."""
     found = await store.recording(context.of(request), door.viewer(request), _id(id))
-    return await pages.page(request, "recordings/player.html", recording=found, states=RECORDINGS)
+    return await pages.page(
+        request, "recordings/player.html", recording=found, states=RECORDINGS, stops=RECORDING_STOPS
+    )
 
 
 @blueprint.get("/<id:str>/peaks")

@@ -59,7 +59,8 @@ PAUSE_REASONS: Final[Mapping[str, Label]] = {
 # Who asks: the agent himself (API); the owner of his contact (commit); the library's own match and deadlines.
 AGENT_OPERATIONS: Final = ("sign_in", "ready", "pause", "wrap_up", "wrap_up_done", "sign_out")
 CONTACT_OPERATIONS: Final = ("ringing", "dialing", "talking", "release")
-OWN_OPERATIONS: Final = ("reserve", "expire", "wrap_up_end", "back", "phone_up", "phone_down")
+# (reserve: for a contact that waits, or a colleague asks for him; dial: he himself calls)
+OWN_OPERATIONS: Final = ("reserve", "dial", "expire", "wrap_up_end", "back", "phone_up", "phone_down")
 OPERATIONS: Final = AGENT_OPERATIONS + CONTACT_OPERATIONS + OWN_OPERATIONS
 
 STAY: Final = "stay"
@@ -67,11 +68,19 @@ OUTCOME: Final = "outcome"
 
 _LATER: Final = {"sign_in": STAY, "ready": "then:", "pause": "then:paused", "sign_out": "then:signed_out"}
 _PHONE_IGNORED: Final = {"phone_up": STAY, "phone_down": STAY}  # looked at when he comes to the door of READY
+_DIALS: Final = {"dial": DIALING}  # afterwards he is what he was: the library keeps it
 _AT_ONCE: Final = {"sign_in": STAY, "ready": READY, "pause": PAUSED, "sign_out": SIGNED_OUT}
 
 TABLE: Final[Mapping[str, Mapping[str, str]]] = {
     SIGNED_OUT: {"sign_in": READY, "sign_out": STAY, **_PHONE_IGNORED},
-    READY: {**_AT_ONCE, "ready": STAY, "reserve": RESERVED, "phone_up": STAY, "phone_down": PHONE_OFFLINE},
+    READY: {
+        **_AT_ONCE,
+        "ready": STAY,
+        "reserve": RESERVED,
+        "dial": DIALING,
+        "phone_up": STAY,
+        "phone_down": PHONE_OFFLINE,
+    },
     RESERVED: {
         **_LATER,
         **_PHONE_IGNORED,
@@ -93,15 +102,16 @@ TABLE: Final[Mapping[str, Mapping[str, str]]] = {
         **_LATER,
         **_PHONE_IGNORED,
         "dialing": STAY,
+        "ringing": STAY,  # his own phone, for a call that he wants
         "talking": TALKING,
         "release": OUTCOME,
         "expire": OUTCOME,
     },
     TALKING: {**_LATER, **_PHONE_IGNORED, "wrap_up": STAY, "talking": STAY, "release": OUTCOME, "expire": OUTCOME},
-    WRAP_UP: {**_AT_ONCE, **_PHONE_IGNORED, "wrap_up": STAY, "wrap_up_done": READY, "wrap_up_end": READY},
-    PAUSED: {**_AT_ONCE, **_PHONE_IGNORED},
-    BUSY_OTHER: {**_AT_ONCE, **_PHONE_IGNORED, "back": READY},
-    PHONE_OFFLINE: {**_AT_ONCE, "back": READY, "phone_up": READY, "phone_down": STAY},
+    WRAP_UP: {**_AT_ONCE, **_PHONE_IGNORED, "wrap_up": STAY, "wrap_up_done": READY, "wrap_up_end": READY, **_DIALS},
+    PAUSED: {**_AT_ONCE, **_PHONE_IGNORED, **_DIALS},
+    BUSY_OTHER: {**_AT_ONCE, **_PHONE_IGNORED, "back": READY, **_DIALS},
+    PHONE_OFFLINE: {**_AT_ONCE, "back": READY, "phone_up": READY, "phone_down": STAY, **_DIALS},
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-from lq import process
+from lq import process, telemetry
 from lq.api.app import create_app
 from lq.api.context import Places
 
@@ -21,8 +22,17 @@ def main() -> None:
         postgres_dsn=process.variable("LCALL_POSTGRES_DSN"),
         recordings=Path(process.variable("LCALL_RECORDINGS")),
         token=token,
+        recorders=_recorders(),
+        watch=os.environ.get("LCALL_WATCH", ""),
     )
+    telemetry.serve()
     create_app(places).run(host=host, port=int(port), single_process=True, motd=False, access_log=False)
+
+
+def _recorders() -> tuple[str, ...]:
+    """Those of all rtpengine hosts; the one of this machine when nothing is said."""
+    told = os.environ.get("LCALL_RECORDERS") or f"{process.variable('LCALL_HOME')}/run/recorder.sock"
+    return tuple(address.strip() for address in told.split(",") if address.strip())
 
 
 if __name__ == "__main__":

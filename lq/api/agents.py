@@ -6,10 +6,13 @@ from typing import Any
 
 from sanic import Request
 
-from lq.api import context, reading
+from lq.api import access, context, reading
 from lq.api.errors import wrong
+from lq.config.book import Book
 from lq.contacts.view import rfc3339
+from lq.live.redis import Live
 from lq.live.values import AgentState
+from lq.trunks import numbers
 
 Json = dict[str, Any]
 
@@ -30,35 +33,50 @@ def agent_json(agent: AgentState) -> Json:
 
 
 async def listing(request: Request) -> Json:
-    agents = await context.of(request).live.agents()
-    return reading.page_by_id(request, [agent_json(agent) for agent in agents])
+    agents, sees = await context.of(request).live.agents(), access.of(request)
+    return reading.page_by_id(request, [agent_json(agent) for agent in agents if sees.agent(agent.id)])
 
 
 async def one(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     return agent_json(await context.of(request).live.agent_state(agent))
 
 
 async def sign_in(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     live, phone = context.of(request).live, reading.text(reading.body(request), "phone")
     if phone not in await live.config("phones"):
-        raise wrong("phone", f"there is no phone {phone}")
+        phone = await _mobile(live, agent, phone)
     return agent_json(await live.agent(agent, "sign_in", phone=phone))
 
 
+async def _mobile(live: Live, agent: str, phone: str) -> str:
+    """His mobile in E.164, in whatever way he writes its number; 422 for any other."""
+    known = (await live.config("agents")).get(agent, {}).get("mobile", "")
+    home = Book.read(0, {"trunks": await live.config("trunks")}).home
+    if not known or numbers.dialled(phone, home).e164 != known:
+        raise wrong("phone", f"there is no phone {phone}, nor is that the mobile of agent {agent}")
+    return str(known)
+
+
 async def sign_out(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     return agent_json(await context.of(request).live.agent(agent, "sign_out"))
 
 
 async def ready(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     return agent_json(await context.of(request).live.agent(agent, "ready"))
 
 
 async def pause(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     reason = reading.text(reading.body(request), "reason")
     return agent_json(await context.of(request).live.agent(agent, "pause", reason=reason))
 
 
 async def wrap_up(request: Request, agent: str) -> Json:
+    access.of(request).need_agent(agent)
     given = reading.body(request)
     code, done = reading.optional_text(given, "code"), reading.flag(given, "done")
     return agent_json(await context.of(request).live.agent(agent, "wrap_up", code=code, done=done))

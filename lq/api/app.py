@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
 from sanic import Request, Sanic
 from sanic.exceptions import SanicException
-from sanic.response import HTTPResponse, json
+from sanic.response import BaseHTTPResponse, HTTPResponse, json
 
+from lq import telemetry
+from lq.api import access
+from lq.api.admission import Admission
 from lq.api.agents import agent_json
 from lq.api.context import Context, Places
 from lq.api.errors import Refusal, history_away, live_away
@@ -29,24 +29,17 @@ log = structlog.get_logger()
 
 MAX_BODY: Final = 1_000_000
 AT_ONCE: Final = 256  # requests; more are told to come again
-RATE: Final = 500.0  # requests a second of one client address, after a burst of BURST
-BURST: Final = 1000.0
-ADDRESSES: Final = 1000
-
-
-@dataclass
-class Meter:
-    """How many requests each client may still make: a bucket of BURST that fills with RATE a second."""
-
-    buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)  # address -> left, at
-
-    def allows(self, address: str, now: float) -> bool:
-        left, at = self.buckets.pop(address, (BURST, now))
-        left = min(BURST, left + (now - at) * RATE)
-        self.buckets[address] = (max(0.0, left - 1), now)
-        if len(self.buckets) > ADDRESSES:
-            self.buckets.popitem(last=False)
-        return left >= 1
+ANYWHERE: Final[Mapping[str, str]] = {
+    # A page of any origin may ask: it needs a token, and no cookie of ours exists that it could make use of.
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Retry-After, Idempotency-Replayed, Content-Range, Accept-Ranges",
+}
+PREFLIGHT: Final[Mapping[str, str]] = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, Range",
+    "Access-Control-Max-Age": "600",
+}
+REQUESTS: Final = telemetry.histogram("sdk_request_seconds", "requests of LQ-SDK", ("method", "path"))
 
 
 def create_app(places: Places, name: str = "lq_api") -> Sanic[Any, Any]:
@@ -57,12 +50,11 @@ def create_app(places: Places, name: str = "lq_api") -> Sanic[Any, Any]:
     app.config.WEBSOCKET_MAX_SIZE = 4096
     app.config.KEEP_ALIVE_TIMEOUT = 60
     app.enable_websocket()
-    app.ctx.sockets = set()
-    app.ctx.meter = Meter()
     app.ctx.running = 0
     for route in ROUTES:
         app.add_route(_serving(route), route.path, methods=[route.method], name=f"{route.method}{route.path}")
     app.on_request(_let_in)
+    app.register_middleware(_for_any_origin, "response")
     app.error_handler.add(Refusal, _refused)
     app.error_handler.add(SanicException, _sanic_error)
     app.error_handler.add(Exception, _broken)
@@ -75,7 +67,8 @@ def _resources(app: Sanic[Any, Any], places: Places) -> None:
     async def open_all(app: Sanic[Any, Any]) -> None:
         context = await Context.open(places)
         app.ctx.context = context
-        app.ctx.tasks = [asyncio.create_task(context.feed.run()), asyncio.create_task(context.look_after())]
+        loops = (context.feed.run(), context.look_after(), context.admission.run(), telemetry.beat())
+        app.ctx.tasks = [asyncio.create_task(loop) for loop in loops]
 
     @app.after_server_stop
     async def close_all(app: Sanic[Any, Any]) -> None:
@@ -90,15 +83,19 @@ def _resources(app: Sanic[Any, Any], places: Places) -> None:
 _OPEN: Final = frozenset(route.path for route in ROUTES if route.open)
 
 
-async def _let_in(request: Request) -> None:
-    if not request.app.ctx.meter.allows(request.ip, time.monotonic()):
-        raise Refusal(429, "too_many", "too many requests from this address", retry_after_s=1)
+async def _let_in(request: Request) -> HTTPResponse | None:
+    admission: Admission = request.app.ctx.context.admission
+    if request.method == "OPTIONS":
+        return HTTPResponse(status=204, headers=dict(PREFLIGHT))
     if request.path in _OPEN:
-        return
-    given = request.headers.get("authorization", "").partition("Bearer ")[2].strip()
-    token = request.app.ctx.context.places.token
-    if not hmac.compare_digest(given.encode(), token.encode()):
-        raise Refusal(401, "unauthorized", "the token is missing or wrong")
+        admission.meet(request)
+    else:
+        request.ctx.access = await admission.admit(request)
+    return None
+
+
+async def _for_any_origin(request: Any, response: BaseHTTPResponse) -> None:
+    response.headers.update(ANYWHERE)
 
 
 # -- serving ---------------------------------------------------------------------------------------------------------
@@ -108,15 +105,19 @@ def _serving(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | N
     async def serve(request: Request, **names: str) -> HTTPResponse | None:
         if request.app.ctx.running >= AT_ONCE:
             raise Refusal(503, "busy", "too many requests at the same time", retry_after_s=1)
+        _need(route, request)
         request.app.ctx.running += 1
+        began = time.monotonic()
         try:
             if route.method == "POST":
                 return await _post(route, request, names)
             return _response(await _handled(route, request, names))
         finally:
             request.app.ctx.running -= 1
+            REQUESTS.labels(route.method, route.path).observe(time.monotonic() - began)
 
     async def socket(request: Request, **names: str) -> HTTPResponse | None:
+        _need(route, request)
         return _response(await _handled(route, request, names))
 
     if hasattr(route.handler, "is_websocket"):
@@ -125,12 +126,19 @@ def _serving(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | N
     return serve
 
 
+def _need(route: Route, request: Request) -> None:
+    if not route.open:
+        access.of(request).need(route.scope)
+
+
 async def _post(route: Route, request: Request, names: dict[str, str]) -> HTTPResponse:
     async def handle() -> tuple[int, dict[str, Any]]:
-        return 200, await _handled(route, request, names)
+        answer = await _handled(route, request, names)
+        return answer if isinstance(answer, tuple) else (200, answer)
 
-    status, body, repeated = await once(request.app.ctx.context.redis, request, handle)
-    log.info("command", path=request.path, status=status, repeated=repeated)
+    token = access.of(request).token.id
+    status, body, repeated = await once(request.app.ctx.context.redis, request, token, handle)
+    log.info("command", path=request.path, status=status, repeated=repeated, token=token)
     return json(body, status=status, headers={"Idempotency-Replayed": "true"} if repeated else None)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import asyncpg
 from sanic import Request
 
-from lq.api import context, reading
+from lq.api import access, context, reading
 from lq.api.history import SEARCH_S
 from lq.ledger.events import RESULTS
 
@@ -16,11 +16,12 @@ Json = dict[str, Any]
 
 COLUMNS: Final = (
     *("contact_id", "direction", "number", "number_published", "called", "called_published", "queue", "agent", "trunk"),
+    "purpose",
     *("started_at", "queued_at", "answered_at", "ended_at", "wait_s", "ring_s", "talk_s", "hold_s", "wrap_up_s"),
     *("result", "ended_by", "cause", "recording_id", "survey"),
 )
-EXACT: Final = ("agent", "queue", "direction", "result", "trunk")  # parameter = column
-FILTERS: Final = ("from", "to", "number", *EXACT)
+EXACT: Final = ("agent", "queue", "direction", "result", "trunk", "purpose")  # parameter = column
+FILTERS: Final = ("from", "to", "number", "contact", *EXACT)
 
 
 async def listing(request: Request) -> Json:
@@ -56,6 +57,11 @@ def _conditions(request: Request) -> tuple[list[str], list[Any]]:
         )
     if reading.parameter(request, "result"):
         reading.choice(request, "result", RESULTS, "")
+    restricted, agents, queues = access.of(request).rows()
+    if restricted:
+        add("(agent = any({}::text[]) or queue = any({}::text[]))", agents, queues)
+    if contact := reading.parameter(request, "contact"):
+        add("contact_id = {}", contact)
     for name in EXACT:
         if value := reading.parameter(request, name):
             add(f"{name} = {{}}", value)
@@ -66,14 +72,15 @@ def _conditions(request: Request) -> tuple[list[str], list[Any]]:
 
 def cdr_json(row: asyncpg.Record) -> Json:
     """As DESIGN §9 shows it: numbers as people know them (`called`), the other party in E.164 where it has one."""
-    found = {name: _json(row[name]) for name in COLUMNS}
+    found = {name: moment(row[name]) for name in COLUMNS}
     found["number"] = row["number"] or row["number_published"]
     found["called"] = row["called_published"] or row["called"]
     del found["called_published"]
     return found
 
 
-def _json(value: Any) -> Any:
+def moment(value: Any) -> Any:
+    """A time in RFC 3339, UTC with milliseconds; anything else as it is."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,10 +11,10 @@ import asyncpg
 import structlog
 from sanic import Request
 
-from lq.api import context, reading
-from lq.api.errors import Refusal, malformed, not_found
+from lq.api import access, context, reading
+from lq.api.errors import Refusal, malformed, not_found, wrong
 from lq.api.history import HistoryAway
-from lq.config import publish
+from lq.config import lists, pins, publish
 from lq.config.demo import ha1
 from lq.config.documents import DOCUMENTS, Settings
 from lq.config.publish import Document
@@ -22,7 +23,8 @@ from lq.live.errors import LiveError
 log = structlog.get_logger()
 
 Json = dict[str, Any]
-SECRET: Final = ("ha1",)  # written, never shown
+SECRET: Final = ("ha1", "secret", "sha256", "pin_hash")  # written, never shown
+ELSEWHERE: Final = ("tokens",)  # of their own paths: who may write configuration may not give himself rights
 
 
 async def listing(request: Request, kind: str) -> Json:
@@ -46,19 +48,19 @@ async def put(request: Request, kind: str, id: str) -> tuple[int, Json]:
         raise Refusal(422, "invalid", "it is not the id of the path", field="id")
     async with here.history.connection() as connection:
         before = (await publish.read(connection))[1]
-        body = _phone(given, before) if kind == "phones" else given
+        body = _COMPLETED.get(kind, _as_given)(given, before)
         try:
             async with connection.transaction():
                 [written] = await publish.put(
-                    connection, [(kind, body)], by=_operator(request), if_version=_match(request)
+                    connection, [(kind, body)], by=operator(request), if_version=_match(request)
                 )
-                await _audit(connection, request, "config_put", written)
+                await audit(connection, request, "config_put", written)
         except publish.Refused as refused:
-            raise _refusal(refused) from refused
+            raise refusal(refused) from refused
         except publish.Changed as changed:
             present = document_json(changed.present) if changed.present else {}
             raise Refusal(409, "changed", str(changed), present=present) from changed
-        await _publish(connection, here)
+        await publish_now(connection, here)
     return (200 if id in before[kind] else 201), document_json(written)
 
 
@@ -69,29 +71,38 @@ async def delete(request: Request, kind: str, id: str) -> tuple[int, Json]:
         try:
             async with connection.transaction():
                 await publish.delete(connection, kind, id)
-                await _audit(connection, request, "config_delete", Document(kind, id, 0, {}))
+                if kind == "lists" and await lists.page(connection, id, "", 1):
+                    raise Refusal(409, "in_use", "it has entries")
+                await audit(connection, request, "config_delete", Document(kind, id, 0, {}))
         except publish.Missing as missing:
             raise not_found(f"document {kind}/{id}") from missing
         except publish.Refused as refused:
             fields = ", ".join(error.field for error in refused.errors)
             raise Refusal(409, "in_use", f"it is named by {fields}") from refused
-        await _publish(connection, here)
+        await publish_now(connection, here)
     return 204, {}
 
 
 def document_json(document: Document) -> Json:
     body = {name: value for name, value in document.body.items() if name not in SECRET}
+    if document.kind == "trunks" and "register" in body:
+        body["register"] = {name: value for name, value in body["register"].items() if name != "password"}
     return {"kind": document.kind, "id": document.id, "version": document.version, "body": body}
 
 
 def _known(kind: str) -> None:
-    if kind not in DOCUMENTS:
+    if kind not in DOCUMENTS or kind in ELSEWHERE:
         raise not_found(f"kind {kind!r} of configuration")
 
 
 async def _documents(request: Request, kind: str) -> dict[str, Document]:
     _known(kind)
     here = context.of(request)
+    return await documents(here, kind)
+
+
+async def documents(here: context.Context, kind: str) -> dict[str, Document]:
+    """As they are written; with PostgreSQL away as they were published."""
     try:
         async with here.history.connection() as connection:
             return (await publish.read(connection))[1][kind]
@@ -114,6 +125,41 @@ def _phone(given: Json, kinds: Mapping[str, Mapping[str, Document]]) -> Json:
     return body
 
 
+def _trunk(given: Json, kinds: Mapping[str, Mapping[str, Document]]) -> Json:
+    """A trunk's registration is given with its password, or keeps the one that it has."""
+    known = kinds["trunks"].get(given["id"])
+    register = given.get("register")
+    if known is None or not isinstance(register, dict) or "password" in register:
+        return given
+    password = known.body.get("register", {}).get("password", "")
+    return {**given, "register": {**register, "password": password}}
+
+
+def _webhook(given: Json, kinds: Mapping[str, Mapping[str, Document]]) -> Json:
+    known = kinds["webhooks"].get(given["id"])
+    return given if known is None or "secret" in given else {**given, "secret": known.body["secret"]}
+
+
+def _as_given(given: Json, kinds: Mapping[str, Mapping[str, Document]]) -> Json:
+    return given
+
+
+def _agent(given: Json, kinds: Mapping[str, Mapping[str, Document]]) -> Json:
+    """An agent is given with his PIN, which is kept nowhere, or keeps the one that he has; "" takes it away."""
+    body = dict(given)
+    pin = body.pop("pin", None)
+    if pin is not None:
+        if not isinstance(pin, str) or not re.fullmatch(r"(\d{4,12})?", pin, re.ASCII):
+            raise wrong("pin", "4 to 12 digits are expected")
+        body["pin_hash"] = pins.hashed(body["id"], pin) if pin else ""
+    elif "pin_hash" not in body and (known := kinds["agents"].get(body["id"])) is not None:
+        body["pin_hash"] = known.body.get("pin_hash", "")
+    return body
+
+
+_COMPLETED: Final = {"agents": _agent, "phones": _phone, "trunks": _trunk, "webhooks": _webhook}
+
+
 def _match(request: Request) -> int | None:
     given = request.headers.get("if-match")
     if given is None:
@@ -124,20 +170,24 @@ def _match(request: Request) -> int | None:
     return int(version)
 
 
-def _operator(request: Request) -> str:
-    """For whom the caller acts, as he says: the token is a program's, the audit wants a person."""
+def operator(request: Request) -> str:
+    """For whom the caller acts, as he says: the token is a program's, the audit wants a person. Only the house is
+    believed; others are named by their token."""
+    sees = access.of(request)
+    if not sees.has("admin"):
+        return f"token:{sees.token.id}"
     return reading.optional_text({"operator": request.headers.get("x-operator")}, "operator")
 
 
-async def _audit(connection: asyncpg.Connection, request: Request, action: str, document: Document) -> None:
+async def audit(connection: asyncpg.Connection, request: Request, action: str, document: Document) -> None:
     detail = json.dumps(document_json(document)["body"], ensure_ascii=False)
     await connection.execute(
         "insert into audit (operator, action, object, address, detail) values ($1, $2, $3, $4, $5)",
-        *(_operator(request), action, f"{document.kind}:{document.id}", request.ip, detail),
+        *(operator(request), action, f"{document.kind}:{document.id}", request.ip, detail),
     )
 
 
-async def _publish(connection: asyncpg.Connection, here: context.Context) -> None:
+async def publish_now(connection: asyncpg.Connection, here: context.Context) -> None:
     """The change stands, whatever becomes of this: a Redis that is away is told when it is back."""
     try:
         await publish.publish(connection, here.live)
@@ -145,6 +195,6 @@ async def _publish(connection: asyncpg.Connection, here: context.Context) -> Non
         log.warning("the configuration is stored but not published yet", error=str(error))
 
 
-def _refusal(refused: publish.Refused) -> Refusal:
+def refusal(refused: publish.Refused) -> Refusal:
     first = refused.errors[0]
     return Refusal(422, "invalid", str(refused), field=first.field)

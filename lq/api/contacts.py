@@ -8,15 +8,14 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import context, reading
+from lq.api import access, context, reading
 from lq.api.errors import Refusal, live_away, not_found
 from lq.api.history import SEARCH_S, HistoryAway
 from lq.contacts.view import contact_json
-from lq.live.errors import Gone, LiveUnavailable
+from lq.live.errors import LiveUnavailable
 
 Json = dict[str, Any]
 
-COMMAND_S: Final = 2.0
 AT_ONCE: Final = 50  # snapshots read at the same time
 
 ENDED: Final = """
@@ -25,6 +24,8 @@ where ended_at is not null
   and ($1 = '' or number like '%' || $1 || '%' or number_published like '%' || $1 || '%'
        or called_published like '%' || $1 || '%')
   and ($2::timestamptz is null or (started_at, id) < ($2, $3))
+  and (not $5 or exists (
+      select from segment where contact_id = contact.id and (agent = any($6::text[]) or queue = any($7::text[]))))
 order by started_at desc, id desc limit $4"""
 
 
@@ -38,6 +39,7 @@ async def listing(request: Request) -> Json:
 
 async def _active(request: Request, number: str) -> Json:
     """Latest first; the cursor is the last id, for ids rise with time (UUIDv7)."""
+    sees = access.of(request)
     live, size, before = context.of(request).live, reading.limit(request), reading.parameter(request, "cursor")
     ids = [id for id in reversed(await live.contacts()) if not before or id < before]
     page: list[Json] = []
@@ -45,7 +47,7 @@ async def _active(request: Request, number: str) -> Json:
         states = await asyncio.gather(*(live.contact(id) for id in ids[start : start + AT_ONCE]))
         found = (contact_json(json.loads(state.snapshot)) for state in states if state and state.snapshot)
         # One whose legs are still being cleared is over for everyone who looks.
-        page += [contact for contact in found if contact["state"] != "ended" and _has(contact, number)]
+        page += [sees.shown_contact(c) for c in found if c["state"] != "ended" and _has(c, number) and sees.contact(c)]
         if len(page) > size:
             break
     return {"items": page[:size], "next": page[size - 1]["id"] if len(page) > size else None}
@@ -58,48 +60,37 @@ def _has(contact: Json, number: str) -> bool:
 async def _ended(request: Request, number: str) -> Json:
     at, id = reading.cursor(request) or (None, "")
     size = reading.limit(request)
-    rows = await context.of(request).history.fetch(ENDED, number, at, id, size + 1, seconds=SEARCH_S)
+    rows = await context.of(request).history.fetch(
+        ENDED, number, at, id, size + 1, *access.of(request).rows(), seconds=SEARCH_S
+    )
     page = rows[:size]
     following = reading.next_cursor(page[-1]["started_at"], page[-1]["id"]) if len(rows) > size else None
     return {"items": [json.loads(row["body"]) for row in page], "next": following}
 
 
 async def one(request: Request, contact: str) -> Json:
+    shown = await found(request, contact)
+    access.of(request).need_contact(shown)
+    return access.of(request).shown_contact(shown)
+
+
+async def found(request: Request, contact: str) -> Json:
+    """Whoever asks. Refused with 404, 503."""
     try:
         state = await context.of(request).live.contact(contact)
     except LiveUnavailable as away:
         try:
-            return await _from_history(request, contact)
+            return await from_history(request, contact)
         except (HistoryAway, Refusal):
             raise live_away(str(away)) from away
     if state is not None and state.snapshot:
         return contact_json(json.loads(state.snapshot))
-    return await _from_history(request, contact)
+    return await from_history(request, contact)
 
 
-async def _from_history(request: Request, contact: str) -> Json:
+async def from_history(request: Request, contact: str) -> Json:
     row = await context.of(request).history.fetchrow("select body from contact where id = $1", contact)
     if row is None:
         raise not_found(f"contact {contact}")
     body: Json = json.loads(row["body"])
     return body
-
-
-async def hang_up(request: Request, contact: str) -> Json:
-    agent = reading.optional_text(reading.body(request), "agent")
-    return await _command(request, contact, "hang_up", {"agent": agent} if agent else {})
-
-
-async def _command(request: Request, contact: str, verb: str, body: Json) -> Json:
-    """Done by the contact's owner; his answer is the contact after it."""
-    try:
-        reply = await context.of(request).live.command(contact, verb, body, COMMAND_S)
-    except Gone as gone:
-        over = await _from_history(request, contact)
-        raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
-    if "error" in reply:
-        error, status = reply["error"], int(reply["status"])
-        present = await one(request, contact) if status == 409 else None
-        raise Refusal(status, error["code"], error["message"], present=present)
-    found: Json = reply["contact"]
-    return found

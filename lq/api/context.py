@@ -10,16 +10,16 @@ from typing import Final
 import asyncpg
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from sanic import Request
 
+from lq.api.admission import Admission
 from lq.api.feed import Feed
 from lq.api.history import History, HistoryAway
 from lq.api.queue_counts import Today, today
-from lq.config import publish
+from lq.config import lists, publish
 from lq.live.errors import LiveError
 from lq.live.redis import Live
+from lq.live.wire import once_more
 
 log = structlog.get_logger()
 
@@ -35,6 +35,8 @@ class Places:
     postgres_dsn: str
     recordings: Path
     token: str
+    recorders: tuple[str, ...] = ()  # their sockets: a path, or host:port
+    watch: str = ""  # the base of its address
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Context:
     redis: Redis
     history: History
     feed: Feed
+    admission: Admission
     today: Today = field(default_factory=Today)
 
     @classmethod
@@ -53,12 +56,13 @@ class Context:
             protocol=2,
             socket_timeout=LIVE_TIMEOUT_S,
             socket_connect_timeout=LIVE_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+            retry=once_more(),
         )
         history = History(places.postgres_dsn)
-        await history.start()
+        await history.open()
         live = Live(places.redis_url, timeout_s=LIVE_TIMEOUT_S)
-        return cls(places, live, redis, history, Feed(redis, places.redis_url, history))
+        feed = Feed(redis, places.redis_url, history)
+        return cls(places, live, redis, history, feed, Admission(live, places.token))
 
     async def close(self) -> None:
         await self.live.close()
@@ -72,6 +76,8 @@ class Context:
                 async with self.history.connection() as connection:
                     if await publish.republish(connection, self.live):
                         log.info("the configuration was published again")
+                    if await lists.tell(connection, self.live):
+                        log.info("the live state was told of changes in lists")
                     self.today = await today(connection)
             except HistoryAway:
                 self.today = Today()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sanic import Request
@@ -14,59 +14,51 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from sanic.server.websockets.impl import WebsocketImplProtocol
 from websockets.exceptions import ConnectionClosed
 
-from lq.api import context, reading
+from lq.api import access, contacts, context, reading
+from lq.api.access import Sight
+from lq.api.admission import PROTOCOL, REVOKED
 from lq.api.errors import Refusal, malformed
 from lq.api.feed import Feed, place
 from lq.api.history import HistoryAway
-from lq.ledger.events import Event
-from lq.ledger.projection import rfc3339
+from lq.ledger.shown import event_json
+from lq.ledger.topics import TOPICS
 from lq.live.errors import LiveUnavailable
 
 CLIENTS: Final = 500
 PATIENCE_S: Final = 10.0  # with a client that does not take what is sent
+NOT_ALLOWED: Final = 1008  # its token is no longer valid
 GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1
 TRY_AGAIN: Final = 1013  # RFC 6455 §7.4, IANA registry: the client may come again
-
-TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
-    "agents": ("agent_",),
-    "queues": ("queue_",),
-    "contacts": ("contact_", "leg_"),
-    "recordings": ("recording_",),
-    "phones": ("phone_",),
-    "trunks": ("trunk_",),
-}
-TIMES: Final = ("since", "started_at")  # keys of `data` that are times: ms in the ledger, RFC 3339 outside
-
-Wanted = Callable[[Event], bool]
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    data = {key: rfc3339(value) if key in TIMES and value else value for key, value in event.data.items()}
-    return {
-        **{"id": event.id, "v": event.v, "type": event.type, "at": rfc3339(event.at)},
-        **{"subject": event.subject, "seq": event.seq, "data": data},
-    }
 
 
 async def events(request: Request) -> HTTPResponse | None:
     """One path for both: a WebSocket begins as a GET (RFC 6455 §4.1)."""
-    wanted, after = _topics(request), _after(request)
+    sight, after = _sight(request), _after(request)
     if request.headers.get("upgrade", "").lower() == "websocket":
-        await _websocket(request, wanted, after)
+        await _websocket(request, sight, after)
         return None
-    return json_response(await _listing(request, wanted, after))
+    return json_response(await _listing(request, sight, after))
 
 
 events.is_websocket = True  # type: ignore[attr-defined]  # Sanic: no response is right, when the socket was upgraded
 
 
-def _topics(request: Request) -> Wanted:
+def _sight(request: Request) -> Sight:
     names = [name for name in reading.parameter(request, "topics").split(",") if name]
     for name in names:
         if name not in TOPICS:
             raise malformed("topics", f"one or more of {', '.join(TOPICS)} is expected")
-    prefixes = tuple(prefix for name in names for prefix in TOPICS[name])
-    return lambda event: not prefixes or event.type.startswith(prefixes)
+    sees = access.of(request)
+
+    async def find(contact: str) -> Mapping[str, Any] | None:
+        try:
+            return await contacts.found(request, contact)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise LiveUnavailable(refusal.message) from refusal
+            return None
+
+    return Sight(sees, sees.topics(names), find)
 
 
 def _after(request: Request) -> str:
@@ -79,41 +71,45 @@ def _after(request: Request) -> str:
     return after
 
 
-async def _listing(request: Request, wanted: Wanted, after: str) -> dict[str, Any]:
+async def _listing(request: Request, sight: Sight, after: str) -> dict[str, Any]:
     """`next` is always there: what happens later comes after it."""
     feed = context.of(request).feed
     if not after:
         return {"items": [], "next": await feed.last()}
     page = await feed.page(after, reading.limit(request))
-    return {"items": [event_json(event) for event in page if wanted(event)], "next": page[-1].id if page else after}
+    items = [event_json(sight.access.shown(event)) for event in page if await sight.sees(event)]
+    return {"items": items, "next": page[-1].id if page else after}
 
 
-async def _websocket(request: Request, wanted: Wanted, after: str) -> None:
-    clients: set[object] = request.app.ctx.sockets
-    if len(clients) >= CLIENTS:
+async def _websocket(request: Request, sight: Sight, after: str) -> None:
+    here = context.of(request)
+    listeners = here.admission.listeners
+    if len(listeners) >= CLIENTS:
         raise Refusal(503, "busy", "too many event streams", retry_after_s=5)
-    feed = context.of(request).feed
-    after = after or await feed.last()
+    after = after or await here.feed.last()
     assert request.transport is not None
     protocol = request.transport.get_protocol()
     assert isinstance(protocol, WebSocketProtocol)
-    socket = await protocol.websocket_handshake(request)
-    serving = asyncio.create_task(_serve(socket, feed, wanted, after))
-    clients.add(serving)
+    offered = request.headers.get("sec-websocket-protocol", "")
+    spoken = [PROTOCOL] if PROTOCOL in (each.strip() for each in offered.split(",")) else None
+    socket = await protocol.websocket_handshake(request, spoken)
+    serving = asyncio.create_task(_serve(socket, here.feed, sight, after))
+    listeners[serving] = sight.access.token
     request.app.websocket_tasks.add(serving)  # these Sanic cancels before it stops
     try:
         await serving
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as ended:
         serving.cancel()
-        socket.end_connection(GOING_AWAY)  # the request ends well: its connection is all that there was to it
+        # The request ends well: its connection is all that there was to it.
+        socket.end_connection(NOT_ALLOWED if REVOKED in ended.args else GOING_AWAY)
     finally:
-        clients.discard(serving)
+        listeners.pop(serving, None)
         request.app.websocket_tasks.discard(serving)
 
 
-async def _serve(socket: WebsocketImplProtocol, feed: Feed, wanted: Wanted, after: str) -> None:
+async def _serve(socket: WebsocketImplProtocol, feed: Feed, sight: Sight, after: str) -> None:
     """Sends until the client goes; what he says is not listened to."""
-    sending = asyncio.create_task(_send(socket, feed, wanted, after))
+    sending = asyncio.create_task(_send(socket, feed, sight, after))
     listening = asyncio.create_task(_listen(socket))
     try:
         done, _ = await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,13 +125,13 @@ async def _serve(socket: WebsocketImplProtocol, feed: Feed, wanted: Wanted, afte
             raise error
 
 
-async def _send(socket: WebsocketImplProtocol, feed: Feed, wanted: Wanted, after: str) -> None:
+async def _send(socket: WebsocketImplProtocol, feed: Feed, sight: Sight, after: str) -> None:
     while True:
         page = await feed.page(after)
         for event in page:
-            if wanted(event):
+            if await sight.sees(event):
                 async with asyncio.timeout(PATIENCE_S):
-                    await socket.send(json.dumps(event_json(event), ensure_ascii=False))
+                    await socket.send(json.dumps(event_json(sight.access.shown(event)), ensure_ascii=False))
         if page:
             after = page[-1].id
         else:

@@ -7,8 +7,8 @@ has been trimmed there, so the journal has it) from PostgreSQL. A slow client sl
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from lq.api.history import History
 from lq.ledger.events import Event
-from lq.ledger.projection import ms
+from lq.ledger.projection import stored_event
 from lq.live import keys
 from lq.live.errors import LiveUnavailable
 
@@ -45,6 +45,14 @@ def place(id: str) -> Place:
     if not (0 <= found[0] < 2**63 and 0 <= found[1] < 2**63):
         raise ValueError(f"{id!r} is no event id")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the stream; `last`: the place of its last entry, None: the stream ends before it."""
+
+    events: list[Event]
+    last: Place | None
 
 
 class Feed:
@@ -108,6 +116,11 @@ class Feed:
             return found
         return _events(await self._from_redis("xrange", keys.EVENTS, f"({after}", "+", limit))
 
+    async def stream(self, after: Place, count: int) -> Stretch:
+        """What Redis holds behind a place. Raises LiveUnavailable."""
+        entries = await self._from_redis("xrange", keys.EVENTS, "({}-{}".format(*after), "+", count)
+        return Stretch(_events(entries), place(entries[-1][0].decode()) if entries else None)
+
     async def newer_than(self, after: str) -> None:
         """Returns once an event after this id may be there."""
         arrived = self._arrived
@@ -124,13 +137,7 @@ class Feed:
 
     async def _from_history(self, start: Place, limit: int) -> list[Event]:
         rows = await self._history.fetch(FROM_HISTORY, *start, limit)
-        return [
-            Event(
-                **{"type": row["type"], "at": ms(row["at"]), "subject": row["subject"], "seq": row["seq"]},
-                **{"data": json.loads(row["data"]), "id": f"{row['stream_ms']}-{row['stream_n']}", "v": row["v"]},
-            )
-            for row in rows
-        ]
+        return [stored_event(row) for row in rows]
 
     async def _from_redis(self, command: str, *arguments: Any) -> Any:
         try:

@@ -16,8 +16,8 @@ Json = dict[str, Any]
 EVERYWHERE: Final = (400, 429, 503)
 MEANING: Final = {
     400: "The request cannot be read",
-    401: "No token, or a wrong one",
-    403: "Not allowed",
+    401: "No token, or a wrong, revoked or expired one",
+    403: "The token has not the scope, or is not for this agent, queue or contact",
     404: "There is none",
     409: "The present state does not allow it; `present` is that state",
     416: "The range lies outside",
@@ -61,8 +61,7 @@ def _operation(route: Route) -> Json:
     operation: Json = {"summary": route.summary, "parameters": parameters, "responses": _responses(route)}
     if route.body is not None:
         operation["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
-    if route.open:
-        operation["security"] = []
+    operation["security"] = [] if route.open else [{"token": [route.scope] if route.scope else []}]
     return operation
 
 
@@ -71,14 +70,14 @@ def _responses(route: Route) -> Json:
     if route.media_type != "application/json":
         schema = {"type": "string", "format": "binary"}
     answer = {"description": "The answer", "content": {route.media_type: {"schema": schema}}}
-    responses: Json = {"200": answer}
+    responses: Json = {"201" if route.creates else "200": answer}
     if route.method == "PUT":
         responses["201"] = answer
-    if route.method == "DELETE":
+    if route.method == "DELETE" and route.answer == "Nothing":
         responses = {"204": {"description": "Done"}}
     if route.media_type != "application/json":
         responses["206"] = answer
-    codes = {*route.errors, *EVERYWHERE, *(() if route.open else (401,))}
+    codes = {*route.errors, *EVERYWHERE, *(() if route.open else (401, 403))}
     for code in sorted(codes):
         error = {"application/json": {"schema": ref("Error")}}
         responses[str(code)] = {"description": MEANING[code], "content": error}

@@ -13,16 +13,10 @@ from lq.ledger.metrics import QueueCounts
 SETTINGS: Final = "select body->>'time_zone' from config_document where kind = 'settings' and id = 'center'"
 
 COUNTS: Final = """
-select s.queue,
-       count(*) filter (where s.outcome = 'answered') as answered,
-       count(*) filter (where s.outcome = 'abandoned') as abandoned,
-       count(*) filter (where s.outcome = 'overflowed') as overflowed,
-       count(*) filter (where s.outcome = 'waiting') as waiting,
-       count(*) filter (where s.outcome = 'answered' and s.duration_s <= coalesce(
-           (q.body->>'service_level_s')::float8, 20)) as in_time
-from segment s left join config_document q on q.kind = 'queues' and q.id = s.queue
-where s.kind = 'queue' and s.started_at >= date_trunc('day', now() at time zone $1) at time zone $1
-group by s.queue"""
+select queue, sum(answered) as answered, sum(abandoned) as abandoned, sum(overflowed) as overflowed,
+       sum(waiting) as waiting, sum(in_time) as in_time, sum(short_abandoned) as short_abandoned
+from queue_interval where started_at >= date_trunc('day', now() at time zone $1) at time zone $1
+group by queue"""
 
 HANDLING: Final = """
 select queue, avg(talk_s + hold_s + wrap_up_s) as handling_s from cdr
@@ -42,7 +36,7 @@ class Today:
 
 async def today(connection: asyncpg.Connection) -> Today:
     zone = await connection.fetchval(SETTINGS) or "Asia/Shanghai"
-    names = ("answered", "abandoned", "overflowed", "waiting", "in_time")
+    names = ("answered", "abandoned", "overflowed", "waiting", "in_time", "short_abandoned")
     counts = {
         row["queue"]: QueueCounts(**{name: row[name] for name in names}) for row in await connection.fetch(COUNTS, zone)
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import context, reading
+from lq.api import access, context, reading
 from lq.api.queue_counts import Today
 from lq.config.documents import Queue
 from lq.ledger.metrics import QueueCounts, expected_wait_s
@@ -39,13 +39,14 @@ def queue_json(queue: QueueState, service_level_s: int, today: Today, now_ms: in
 
 async def listing(request: Request) -> Json:
     here = context.of(request)
-    documents = await here.live.config("queues")
-    states = await asyncio.gather(*(here.live.queue_state(id) for id in sorted(documents)))
+    sees, documents = access.of(request), await here.live.config("queues")
+    states = await asyncio.gather(*(here.live.queue_state(id) for id in sorted(documents) if sees.queue(id)))
     return reading.page_by_id(request, [_json(here, state, documents[state.id]) for state in states])
 
 
 async def one(request: Request, queue: str) -> Json:
     here = context.of(request)
+    access.of(request).need_queue(queue)
     state = await here.live.queue_state(queue)
     return _json(here, state, (await here.live.config("queues")).get(queue, {}))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -29,6 +30,56 @@ def body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise malformed("", "the body is not a JSON object")
     return found
+
+
+def given(request: Request, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The body's fields that the schema (lq/api/schemas.py) names, null ones left out; 422 names the first wrong one.
+
+    Others are passed over: a client of the next version may send them.
+    """
+    found = {name: value for name, value in body(request).items() if value is not None}
+    for name in schema.get("required", ()):
+        if name not in found:
+            raise wrong(name, "it is required")
+    kept = {name: found[name] for name in schema["properties"] if name in found}
+    for name, value in kept.items():
+        _hold(value, schema["properties"][name], name)
+    return kept
+
+
+def _hold(value: Any, schema: Mapping[str, Any], field: str) -> None:
+    """One value against its schema. A schema's `description` says what is expected, where a pattern would not."""
+    match schema["type"]:
+        case "string":
+            good, expected = (
+                _is_text(value, schema),
+                f"a text of at most {schema.get('maxLength', MAX_TEXT)} characters",
+            )
+        case "boolean":
+            good, expected = isinstance(value, bool), "true or false"
+        case "integer":
+            low, high = schema["minimum"], schema["maximum"]
+            good = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+            expected = f"a whole number from {low} to {high}"
+        case _:
+            low, high = schema.get("minItems", 0), schema["maxItems"]
+            good, expected = isinstance(value, list) and low <= len(value) <= high, f"a list of {low} to {high}"
+            for n, item in enumerate(value if good else ()):
+                _hold(item, schema["items"], f"{field}.{n}")
+    if not good:
+        if "enum" in schema:
+            expected = f"one of {', '.join(schema['enum'])}"
+        raise wrong(field, f"{schema.get('description', expected)} is expected")
+
+
+def _is_text(value: Any, schema: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(value, str)
+        and value.isprintable()
+        and schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", MAX_TEXT)
+        and ("enum" not in schema or value in schema["enum"])
+        and ("pattern" not in schema or re.search(schema["pattern"], value) is not None)
+    )
 
 
 def text(given: Mapping[str, Any], field: str) -> str:
@@ -80,15 +131,39 @@ def limit(request: Request) -> int:
 def moment(request: Request, name: str) -> datetime | None:
     """A time in RFC 3339, with its zone."""
     value = parameter(request, name).replace(" ", "+")  # an unquoted + of a zone arrives as a blank
-    if not value:
-        return None
+    return _moment(value, name) if value else None
+
+
+def time(value: Any, field: str) -> datetime:
+    """A time in RFC 3339, with its zone, of a body."""
+    try:
+        return _time(value)
+    except ValueError as error:
+        raise wrong(field, str(error)) from error
+
+
+def _moment(value: str, name: str) -> datetime:
+    try:
+        return _time(value)
+    except ValueError as error:
+        raise malformed(name, str(error)) from error
+
+
+def _time(value: Any) -> datetime:
     try:
         found = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise malformed(name, "a time such as 2026-11-24T08:00:00+08:00 is expected") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError("a time such as 2026-11-24T08:00:00+08:00 is expected") from error
     if found.tzinfo is None:
-        raise malformed(name, "the time needs its zone, such as +08:00 or Z")
-    return found.astimezone(UTC)
+        raise ValueError("the time needs its zone, such as +08:00 or Z")
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is out of all bounds") from error
+
+
+def rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def cursor(request: Request) -> tuple[datetime, str] | None:

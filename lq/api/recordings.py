@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import context
+from lq.api import access, contacts, context, listening
 from lq.api.errors import Refusal, history_away, not_found
 from lq.api.history import HistoryAway
 from lq.contacts.view import rfc3339
@@ -26,18 +26,24 @@ RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 CHUNK: Final = 65_536
 
 ROW: Final = """
-select id, contact_id, kind, state, started_at, duration_ms, channels, format, sha256, gaps, path
+select id, contact_id, kind, state, started_at, duration_ms, channels, format, sha256, gaps, reason, path
 from recording where id = $1"""
 
 
 async def one(request: Request, recording: str) -> Json:
     found, _ = await _find(request, recording)
+    await _allowed(request, found["contact_id"])
     return found
 
 
 async def audio(request: Request, recording: str) -> None:
-    """The WAV file, whole or in the part that Range asks for (RFC 9110 §14)."""
+    """The WAV file, whole or in the part that Range asks for (RFC 9110 §14); with `live=1` what is being said now."""
+    if request.args.get("live") == "1":
+        await _allowed(request, recording.rpartition("-r")[0])
+        await listening.listen(request, recording)
+        return
     found, path = await _find(request, recording)
+    await _allowed(request, found["contact_id"])
     file = _inside(context.of(request).places.recordings, path)
     if file is None or not await asyncio.to_thread(file.is_file):
         raise Refusal(404, "no_audio", f"recording {recording} has no audio: it is {found['state']}")
@@ -54,6 +60,11 @@ async def audio(request: Request, recording: str) -> None:
             await response.send(chunk)
             start += len(chunk)
     await response.eof()
+
+
+async def _allowed(request: Request, contact: str) -> None:
+    if access.of(request).restricted:
+        access.of(request).need_contact(await contacts.found(request, contact))
 
 
 def byte_range(asked: str, size: int) -> tuple[int, int] | None:
@@ -89,7 +100,9 @@ async def _find(request: Request, recording: str) -> tuple[Json, str]:
         # Stored a moment ago: the journal may not be there yet.
         sidecar = await asyncio.to_thread(_sidecar, here.places.recordings, recording)
         if sidecar is not None:
-            return sidecar
+            shown, path = sidecar
+            known = {} if row is None else {"kind": row["kind"], "reason": row["reason"]}
+            return {**shown, **known}, path
     if row is None:
         raise not_found(f"recording {recording}")
     started_at = None if row["started_at"] is None else ms(row["started_at"])
@@ -109,6 +122,7 @@ def recording_json(known: Mapping[str, Any]) -> Json:
         "format": known.get("format"),
         "sha256": known.get("sha256"),
         "gaps": list(known.get("gaps") or ()),
+        "reason": known.get("reason") or None,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lq.acd.agent import STATES
+from lq.config.documents import SCOPES
 from lq.ledger.events import RESULTS, TYPES
 
 Schema = dict[str, Any]
@@ -45,6 +46,11 @@ def page_of(name: str) -> Schema:
 _TEXT_OR_NULL: Final = _or_null(TEXT)
 _MOMENT_OR_NULL: Final = _or_null(MOMENT)
 
+OUTCOMES_OF_CALLS: Final = (
+    "calling, ringing, answered, busy, no_answer, refused, unreachable, taken_back, or the rule by which the gate "
+    "refused it; of the last hour"
+)
+
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Health": _object(
         {
@@ -52,6 +58,16 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "live": {"type": "boolean"},
             "history": {"type": "boolean"},
             "config_version": _or_null(COUNT),
+        }
+    ),
+    "Alarm": _object(
+        {
+            "id": TEXT,
+            "severity": _one_of(("critical", "major", "minor")),
+            "about": TEXT,
+            "since": _MOMENT_OR_NULL,
+            "value": {"type": "number"},
+            **{name: TEXT for name in ("zh", "en", "do_zh", "do_en")},
         }
     ),
     "Agent": _object(
@@ -98,8 +114,17 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "reason": _TEXT_OR_NULL,
         }
     ),
-    "Leg": _object({"id": TEXT, "party": TEXT, "address": TEXT, "state": TEXT, "codec": _TEXT_OR_NULL}),
-    "ContactRecording": _object({"id": TEXT, "kind": TEXT, "state": TEXT}),
+    "Leg": _object(
+        {
+            **{"id": TEXT, "party": TEXT, "address": TEXT, "state": TEXT, "codec": _TEXT_OR_NULL},
+            "agent": _TEXT_OR_NULL,
+            "mode": {**_TEXT_OR_NULL, "description": "of a leader's leg: listen, whisper, barge"},
+        },
+        optional=("agent", "mode"),
+    ),
+    "ContactRecording": _object(
+        {"id": TEXT, "kind": TEXT, "state": TEXT, "reason": _TEXT_OR_NULL}, optional=("reason",)
+    ),
     "Contact": _object(
         {
             "id": TEXT,
@@ -111,13 +136,55 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "called": TEXT,
             "queue": _TEXT_OR_NULL,
             "agent": _TEXT_OR_NULL,
+            "purpose": _TEXT_OR_NULL,
             "started_at": MOMENT,
             "answered_at": _MOMENT_OR_NULL,
             "notice_played_at": _MOMENT_OR_NULL,
             "segments": _list(ref("Segment")),
             "legs": _list(ref("Leg")),
             "recordings": _list(ref("ContactRecording")),
+            "recording_policy": TEXT,
+            "notice_policy": TEXT,
+            "help": {**_TEXT_OR_NULL, "description": "the agent who wants a leader to come"},
             "data": FREE,
+        },
+        optional=("recording_policy", "notice_policy", "help"),
+    ),
+    "Conference": _object(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "parties": _list(
+                _object(
+                    {
+                        "contact": TEXT,
+                        "number": TEXT,
+                        "number_published": TEXT,
+                        "since": _MOMENT_OR_NULL,
+                        "host": {"type": "boolean"},
+                        "muted": {"type": "boolean"},
+                    }
+                )
+            ),
+            "calls": _list(
+                _object(
+                    {"contact": TEXT, "to": TEXT, "at": MOMENT, "outcome": {**TEXT, "description": OUTCOMES_OF_CALLS}}
+                )
+            ),
+        },
+        optional=("calls",),
+    ),
+    "Invitations": _object(
+        {
+            "calls": _list(
+                _object(
+                    {
+                        "to": TEXT,
+                        "contact": _or_null(TEXT),
+                        "error": _or_null(_object({"code": TEXT, "message": TEXT})),
+                    }
+                )
+            )
         }
     ),
     "Cdr": _object(
@@ -130,6 +197,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "queue": _TEXT_OR_NULL,
             "agent": _TEXT_OR_NULL,
             "trunk": _TEXT_OR_NULL,
+            "purpose": _TEXT_OR_NULL,
             "started_at": MOMENT,
             "queued_at": _MOMENT_OR_NULL,
             "answered_at": _MOMENT_OR_NULL,
@@ -158,6 +226,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "format": _TEXT_OR_NULL,
             "sha256": _TEXT_OR_NULL,
             "gaps": _list(FREE),
+            "reason": _TEXT_OR_NULL,
         }
     ),
     "Event": _object(
@@ -172,6 +241,52 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         }
     ),
     "Document": _object({"kind": TEXT, "id": TEXT, "version": COUNT, "body": FREE}),
+    "Token": _object(
+        {
+            "id": TEXT,
+            "name": TEXT,
+            "scopes": _list(_one_of(SCOPES)),
+            "agents": _list(TEXT),
+            "queues": _list(TEXT),
+            "per_second": COUNT,
+            "created_at": _MOMENT_OR_NULL,
+            "expires_at": _MOMENT_OR_NULL,
+            "secret": {**TEXT, "description": "told once, to who adds it"},
+        },
+        optional=("secret",),
+    ),
+    "Delivery": _object(
+        {
+            "id": COUNT,
+            "event": TEXT,
+            "type": TEXT,
+            "contact": _TEXT_OR_NULL,
+            "state": _one_of(("queued", "running", "done", "failed")),
+            "created_at": MOMENT,
+            "done_at": _MOMENT_OR_NULL,
+            "next_at": _MOMENT_OR_NULL,
+            "attempts": _list(
+                _object(
+                    {
+                        "at": MOMENT,
+                        "took_ms": COUNT,
+                        "status": _or_null({**COUNT, "description": "of HTTP; null: no answer came"}),
+                        "error": _TEXT_OR_NULL,
+                    }
+                )
+            ),
+        }
+    ),
+    "ListEntry": _object(
+        {
+            "number": TEXT,
+            "note": TEXT,
+            "expires_at": _MOMENT_OR_NULL,
+            "changed_at": MOMENT,
+            "changed_by": TEXT,
+        }
+    ),
+    "Written": _object({"written": COUNT}),
     "OpenApi": FREE,
     "Nothing": FREE,
     "Error": _object(
@@ -189,5 +304,93 @@ NO_BODY: Final = _object({})
 SIGN_IN: Final = _object({"phone": TEXT})
 PAUSE: Final = _object({"reason": TEXT})
 WRAP_UP: Final = _object({"code": TEXT, "done": {"type": "boolean"}}, optional=("code", "done"))
-BY_AGENT: Final = _object({"agent": TEXT}, optional=("agent",))
+
+AGENT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
+TARGET: Final[Schema] = {
+    **{
+        "type": "string",
+        "pattern": r"^((queue|ivr|conference):[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}"
+        r"|\+?[0-9*#][0-9*#\- ]{0,31}|[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63})$",
+    },
+    "description": "an agent, a phone, queue:<id>, ivr:<id>, conference:<id> or a number",
+}
+DIGITS: Final[Schema] = {
+    **{"type": "string", "pattern": r"^[0-9A-Da-d*#]{1,64}$"},
+    "description": "1 to 64 keys, each of 0-9 * # A-D",
+}
+PLACE: Final = _object(
+    {
+        "agent": AGENT,
+        "to": {
+            **TARGET,
+            "pattern": str(TARGET["pattern"]).replace("queue|ivr|conference", "queue|ivr|agent|phone"),
+            "description": "an agent, a phone, agent:<id>, phone:<id>, queue:<id>, ivr:<id> or a number",
+        },
+        "purpose": {"type": "string", "maxLength": 200, "description": "what it is for; told with contact_started"},
+    },
+    optional=("purpose",),
+)
+BY_ANYBODY: Final = _object({"agent": AGENT}, optional=("agent",))
+BY_AGENT: Final = _object({"agent": AGENT})
+SEND_DTMF: Final = _object({"agent": AGENT, "digits": DIGITS})
+TRANSFER: Final = _object({"agent": AGENT, "to": TARGET, "mode": _one_of(("blind", "consult"))})
+CONFERENCE: Final = _object(
+    {"agent": AGENT, "to": {**TARGET, "description": "who is called to join; absent: who is being consulted"}},
+    optional=("to",),
+)
+RELEASE: Final = _object(
+    {"agent": AGENT, "to": {**_one_of(("queue",)), "description": "the customer goes back to the head of his queue"}},
+    optional=("to",),
+)
+MONITOR: Final = _object({"agent": AGENT, "mode": _one_of(("listen", "whisper", "barge", "take-over"))})
+WHY: Final[Schema] = {
+    **{"type": "string", "pattern": r"^[a-z][a-z_]{0,39}$"},
+    "description": "a word of a-z and _, at most 40 characters: customer_refused, pci …",
+}
+RECORDING: Final = _object(
+    {"agent": AGENT, "action": _one_of(("start", "stop", "pause", "resume")), "reason": WHY},
+    optional=("agent", "reason"),
+)
+_SOME: Final[Schema] = {"type": "array", "items": AGENT, "maxItems": 200}
+TOKEN_GIVEN: Final = _object(
+    {
+        "name": {"type": "string", "minLength": 1, "maxLength": 100},
+        "scopes": {"type": "array", "items": _one_of(SCOPES), "minItems": 1, "maxItems": len(SCOPES)},
+        "agents": _SOME,
+        "queues": _SOME,
+        "per_second": {"type": "integer", "minimum": 1, "maximum": 1000},
+        "expires_at": {"type": "string", "maxLength": 40, "description": "a time to come, in RFC 3339 with its zone"},
+    },
+    optional=("agents", "queues", "per_second", "expires_at"),
+)
+PARTY: Final = _object({"contact": TEXT})
+HOST: Final = _object({"contact": TEXT, "host": {"type": "boolean"}})
+MOST_CALLED: Final = 50  # at once
+CALL_IN: Final = _object(
+    {
+        "to": {
+            **_list({**TARGET, "pattern": str(TARGET["pattern"]).replace("queue|ivr|conference", "agent|phone")}),
+            **{"minItems": 1, "maxItems": MOST_CALLED, "uniqueItems": True},
+            "description": f"1 to {MOST_CALLED} agents, phones, agent:<id>, phone:<id> or numbers, each once",
+        },
+        "host": {"type": "boolean", "description": "who answers is a host"},
+        "greet": {"type": "boolean", "description": "who answers hears that he has joined (default), or joins at once"},
+        "purpose": {"type": "string", "maxLength": 200, "description": "what numbers outside are called for"},
+    },
+    optional=("host", "greet", "purpose"),
+)
 DOCUMENT: Final = {"type": "object", "description": "the document of this kind; see lq/config/documents.py"}
+ENTRIES: Final = _object(
+    {
+        "entries": _list(
+            _object(
+                {
+                    "number": {"type": "string", "description": "a number, or +8610* for all that begin so"},
+                    "note": TEXT,
+                    "expires_at": _MOMENT_OR_NULL,
+                },
+                optional=("note", "expires_at"),
+            )
+        )
+    }
+)

@@ -16,14 +16,25 @@ class Book:
     phones: Mapping[str, doc.Phone] = field(default_factory=dict)
     queues: Mapping[str, doc.Queue] = field(default_factory=dict)
     trunks: Mapping[str, doc.Trunk] = field(default_factory=dict)
+    routes: Mapping[str, doc.Route] = field(default_factory=dict)
     numbers: Mapping[str, doc.AccessNumber] = field(default_factory=dict)
     flows: Mapping[str, doc.Flow] = field(default_factory=dict)
+    calendars: Mapping[str, doc.Calendar] = field(default_factory=dict)
+    purposes: Mapping[str, doc.Purpose] = field(default_factory=dict)
+    lists: Mapping[str, doc.NumberList] = field(default_factory=dict)
+    conferences: Mapping[str, doc.Conference] = field(default_factory=dict)
     settings: doc.Settings = field(default_factory=doc.Settings)
+
+    @property
+    def home(self) -> doc.NumberRule:
+        """Phones dial as the first trunk's home area does."""
+        return next((trunk.numbers for trunk in self.trunks.values()), doc.NumberRule())
 
     @classmethod
     def read(cls, version: int, kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Book:
         """From published documents by kind and id. Fields that this version does not know are left out (N and N-1)."""
-        made = {kind: {id: _document(kind, body) for id, body in kinds.get(kind, {}).items()} for kind in doc.KINDS}
+        of_calls = [f.name for f in fields(cls) if f.name in doc.DOCUMENTS]
+        made = {kind: {id: _document(kind, body) for id, body in kinds.get(kind, {}).items()} for kind in of_calls}
         settings = made.pop("settings").get("center", doc.Settings())
         return cls(version=version, settings=settings, **made)
 
@@ -32,6 +43,8 @@ def _document(kind: str, body: Mapping[str, Any]) -> Any:
     known = _known(doc.DOCUMENTS[kind], body)
     if kind == "trunks" and isinstance(known.get("numbers"), Mapping):
         known["numbers"] = doc.NumberRule(**_known(doc.NumberRule, known["numbers"]))
+    if kind == "phones" and isinstance(known.get("forward"), Mapping):
+        known["forward"] = doc.Forward(**_known(doc.Forward, known["forward"]))
     for key, value in known.items():
         if isinstance(value, list):
             known[key] = tuple(value)

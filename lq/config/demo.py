@@ -6,7 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lq.config.documents import AccessNumber, Agent, NumberRule, Phone, Queue, Settings, Trunk
+from lq.config.documents import (
+    AccessNumber,
+    Agent,
+    Calendar,
+    Conference,
+    NumberList,
+    NumberRule,
+    Phone,
+    Purpose,
+    Queue,
+    Route,
+    Settings,
+    Trunk,
+)
 from lq.config.validation import to_json
 
 AGENTS: Final = range(1001, 1101)
@@ -14,7 +27,33 @@ LEADERS: Final = ("1901", "1902")
 SALES: Final = range(1001, 1061)
 SUPPORT: Final = range(1050, 1101)
 PHONES: Final = (*range(8001, 8101), 8901, 8902)
+OUT: Final = tuple(f"0108800{n}" for n in range(1000, 1010))  # may call out
 LANDING: Final = {f"0108800{n}": f"400800{n}" for n in range(1000, 1010)}
+
+WORKDAYS: Final = ("mon", "tue", "wed", "thu", "fri")
+EVERY_DAY: Final = (*WORKDAYS, "sat", "sun")
+# the holidays of 2026 and the weekends worked for them (国务院办公厅, 2025-11)
+HOLIDAYS: Final = (
+    *("2026-01-01/2026-01-03", "2026-02-15/2026-02-23", "2026-04-04/2026-04-06", "2026-05-01/2026-05-05"),
+    *("2026-06-19/2026-06-21", "2026-09-25/2026-09-27", "2026-10-01/2026-10-07"),
+)
+WORKED: Final = ("2026-01-04", "2026-02-14", "2026-02-28", "2026-05-09", "2026-09-20", "2026-10-10")
+CALENDARS: Final = (
+    Calendar("office", "工作时间", dict.fromkeys(WORKDAYS, ("09:00-18:00",)), HOLIDAYS, WORKED),
+    Calendar("decent", "可营销时段", dict.fromkeys(EVERY_DAY, ("09:00-12:00", "14:00-20:00"))),
+)
+PURPOSES: Final = (
+    Purpose("service", "服务"),
+    Purpose("marketing", "营销", calendar="decent", per_number_a_day=1),
+    Purpose("notification", "通知", per_number_a_day=3),
+    Purpose("collection", "催收", calendar="decent", per_number_a_day=3),
+)
+LISTS: Final = (
+    NumberList("dnc", "dnc", "免打扰名单", purposes=("marketing", "collection")),
+    NumberList("black", "black", "黑名单"),
+    NumberList("white", "white", "白名单"),
+    NumberList("vip", "vip", "重要客户", priority=5),
+)
 
 _SURNAMES: Final = "王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
 _GIVEN: Final = ("芳", "伟", "秀英", "娜", "敏", "静", "强", "磊", "洋", "艳")
@@ -39,10 +78,19 @@ def documents(gateway_port: int) -> list[tuple[str, dict[str, Any]]]:
         ("queues", Queue("sales", "销售", "Sales")),
         ("queues", Queue("support", "技术支持", "Support")),
         *(("agents", agent) for agent in _agents()),
-        *(("phones", Phone(str(ext), ha1(str(ext), f"demo-{ext}"))) for ext in PHONES),
+        *(("phones", Phone(str(ext), ha1(str(ext), f"demo-{ext}"), calls="national")) for ext in PHONES),
         *(("trunks", trunk) for trunk in trunks(gateway_port)),
+        ("routes", Route("outside", ("gw1", "gw2"), "外呼", caller_id=OUT[0], recording="talk")),
+        *(("calendars", calendar) for calendar in CALENDARS),
+        *(("purposes", purpose) for purpose in PURPOSES),
+        *(("lists", one) for one in LISTS),
         ("numbers", AccessNumber("4008001001", "queue:sales", "销售热线")),
         ("numbers", AccessNumber("4008001002", "queue:support", "技术支持热线")),
+        (
+            "conferences",
+            Conference("demo", "演示会议", pin="1234", host_pin="4321", end_with_host=True, calls="national"),
+        ),
+        ("numbers", AccessNumber("4008001008", "conference:demo", "会议接入号", recording="none")),
         ("numbers", AccessNumber("4008001009", "echo", "回声测试", recording="none")),
     ]
     return [(kind, to_json(document)) for kind, document in found]
@@ -57,8 +105,8 @@ def trunks(gateway_port: int) -> list[Trunk]:
     whole = NumberRule(area_code="10", landing=LANDING)
     short = NumberRule(area_code="10", called_digits=4, caller_digits=8, landing=LANDING)
     return [
-        Trunk("gw1", "127.0.1.1", gateway_port, "E1 网关一", numbers=whole),
-        Trunk("gw2", "127.0.1.2", gateway_port, "E1 网关二", numbers=short),
+        Trunk("gw1", "127.0.1.1", gateway_port, "E1 网关一", numbers=whole, caller_ids=OUT),
+        Trunk("gw2", "127.0.1.2", gateway_port, "E1 网关二", numbers=short, caller_ids=OUT),
     ]
 
 

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import asyncpg
 
 from lq.config.documents import KINDS, Settings
-from lq.config.validation import FieldError, Kinds, references, validate
+from lq.config.references import references
+from lq.config.validation import FieldError, Kinds, validate
 from lq.ivr import flow
 from lq.live.errors import Stale
 

@@ -9,6 +9,8 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -63,6 +65,16 @@ async def follow_gateway_port(connection: asyncpg.Connection, gateway_port: int)
         await publish.put(connection, moved, by=BY)
 
 
+def known_passwords(settings: Mapping[str, object], address: str, demo: str) -> str:
+    """Why the demo world, whose passwords stand in its documents, is not opened at this address; "" if it may be."""
+    if not settings.get("demo") or ip_address(address).is_loopback or demo == "open":
+        return ""
+    return (
+        f"演示数据的密码人人皆知，不在 {address} 上开放 everybody knows its passwords: the demo world is not opened at "
+        f"{address}. In a closed network, set LCALL_DEMO=open"
+    )
+
+
 async def main() -> None:
     dsn, redis_url = process.variable("LCALL_POSTGRES_DSN"), process.variable("LCALL_REDIS_URL")
     gateway_port = int(os.environ.get("LCALL_GATEWAY_PORT") or GATEWAY_PORT)
@@ -73,6 +85,14 @@ async def main() -> None:
         seeded = await seed(connection, gateway_port)
         if not seeded:
             await follow_gateway_port(connection, gateway_port)
+        _, kinds = await publish.read(connection)
+        refusal = known_passwords(
+            kinds["settings"]["center"].body if "center" in kinds["settings"] else {},
+            os.environ.get("LCALL_ADDRESS") or "127.0.0.1",
+            os.environ.get("LCALL_DEMO", ""),
+        )
+        if refusal:
+            sys.exit(refusal)
         await publish.republish(connection, live)
         await live.close()
         await connection.close()

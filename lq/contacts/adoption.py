@@ -7,14 +7,35 @@ media commands are idempotent; the ACD gives the same request the same answer.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
+from lq.contacts import (
+    calling,
+    codes,
+    conferring,
+    conversation,
+    direct,
+    ending,
+    engaging,
+    inputs,
+    menu,
+    offer,
+    outgoing,
+    placing,
+    queueing,
+    recording,
+)
 from lq.contacts import effects as do
-from lq.contacts import ending, inputs, menu, offer, queueing
 from lq.contacts.contact import Leg
 from lq.contacts.turn import NORMAL, TEMPORARY_FAILURE, Turn
 
+SEQ_STEP: Final = 1000
+
 
 def adopted(turn: Turn, given: inputs.Adopted) -> None:
+    # what the dead node committed last may have been lost with a Redis and known to the ledger: those places are taken
+    turn.set(seq=turn.contact.seq + SEQ_STEP)
+    turn.emit("contact_adopted", node=given.node)
     contact = turn.contact
     if contact.state == "ending":
         _end_again(turn)
@@ -24,33 +45,52 @@ def adopted(turn: Turn, given: inputs.Adopted) -> None:
         return
     for leg in contact.legs.values():
         if leg.state == "answered":
-            turn.do(do.RefuseOffer(leg.n, 491))  # a re-INVITE that was being answered: the phone asks again
-            _point(turn, leg)
-    if contact.recording is not None and contact.recording.state == "planned":
-        turn.do(do.StartRecording(contact.recording.leg, contact.recording.id))
+            point(turn, leg)
+        elif not leg.alive:
+            _let_go_again(turn, leg)
+    recording.again(turn)
+    calling.again(turn)
+    engaging.again(turn)
     match contact.state:
+        case "placing":
+            placing.again(turn)
         case "ivr":
             _menu_again(turn)
         case "queueing":
-            _ask_again(turn)
+            ask_again(turn)
         case "offering":
-            _stop_ringing(turn)
-            _ask_again(turn)
+            stop_ringing(turn)
+            ask_again(turn)
         case "calling":
-            _stop_ringing(turn)
-            offer.call_phone(turn, contact.target.removeprefix("phone:"), contact.after)
+            direct.again(turn)
+        case "dialing":
+            outgoing.again(turn)
+        case "code":
+            codes.again(turn)
+        case "conference":
+            conferring.again(turn)
 
 
-def _point(turn: Turn, leg: Leg) -> None:
-    """Media intent was stored before it was commanded."""
-    if leg.pending_sdp:
+def point(turn: Turn, leg: Leg) -> None:
+    """Media intent was stored before it was commanded. Who moves to another rtpengine is pointed when he is there."""
+    peer = peer_of(leg)
+    if leg.moves:
+        turn.do(do.Move(leg.n))
+    elif leg.pending_sdp:
         turn.do(do.TakeAnswer(leg.n, leg.pending_sdp))
     elif leg.play is not None:
         turn.do(do.StartPlay(leg.n, leg.play.id, leg.play.items, leg.play.repeat, leg.play.started_at))
+    elif room := conversation.confer(leg.n, leg.peer):
+        turn.do(room)
     elif leg.peer == "echo":
         turn.do(do.Echo(leg.n))
-    elif leg.peer.startswith("leg:") and leg.n < int(leg.peer.removeprefix("leg:")):
-        turn.do(do.Connect(leg.n, int(leg.peer.removeprefix("leg:"))))
+    elif leg.n < peer and not turn.leg(peer).moves:
+        turn.join(leg.n, peer)
+
+
+def peer_of(leg: Leg) -> int:
+    """The leg that it is joined with; 0: none."""
+    return int(leg.peer.removeprefix("leg:")) if leg.peer.startswith("leg:") else 0
 
 
 def _menu_again(turn: Turn) -> None:
@@ -61,16 +101,16 @@ def _menu_again(turn: Turn) -> None:
         menu.lost(turn)
 
 
-def _ask_again(turn: Turn) -> None:
+def ask_again(turn: Turn) -> None:
     line = turn.contact.line
     if line is not None:  # the answer to the last question went to the dead node
         turn.set(line=replace(line, pending=False, again=False))
         queueing.ask(turn)
 
 
-def _stop_ringing(turn: Turn) -> None:
+def stop_ringing(turn: Turn) -> None:
     """The phone's answer would go to the dead node: it is cancelled, the agent goes back to his place."""
-    leg = offer.called_leg(turn)
+    leg = direct.called(turn)
     if leg is None:
         return
     ending.cancel_leg(turn, leg.n, NORMAL)
@@ -81,9 +121,12 @@ def _stop_ringing(turn: Turn) -> None:
 
 def _end_again(turn: Turn) -> None:
     for leg in turn.contact.legs.values():
-        if leg.state == "cancelling":
-            turn.do(do.Cancel(leg.n, f"Q.850;cause={turn.contact.cause}"))
-        else:
-            turn.do(do.Bye(leg.n, turn.contact.cause))
-        ending.drop_media(turn, leg.n)
+        _let_go_again(turn, leg)
     ending.settle(turn)
+
+
+def _let_go_again(turn: Turn, leg: Leg) -> None:
+    """Its CANCEL or BYE may not have left with the node; of one whose dialog is over, nothing leaves."""
+    cause = turn.contact.cause or NORMAL
+    turn.do(do.Cancel(leg.n, f"Q.850;cause={cause}") if leg.state == "cancelling" else do.Bye(leg.n, cause))
+    ending.drop_media(turn, leg.n)

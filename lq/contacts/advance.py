@@ -10,7 +10,34 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from lq.config.book import Book
-from lq.contacts import adoption, command, ending, inbound, inputs, menu, offer, queueing, recording, talking
+from lq.contacts import (
+    adoption,
+    at_the_phone,
+    calling,
+    codes,
+    command,
+    conferring,
+    direct,
+    ending,
+    engaging,
+    inbound,
+    inputs,
+    inviting,
+    keys,
+    leaving,
+    menu,
+    mobile,
+    moving,
+    offer,
+    outgoing,
+    picking,
+    placing,
+    queueing,
+    recording,
+    replacing,
+    talking,
+    transfer,
+)
 from lq.contacts.contact import Contact, State
 from lq.contacts.effects import Effect
 from lq.contacts.turn import Turn
@@ -19,13 +46,23 @@ Step = Callable[[Turn, Any], None]
 
 
 def _hung_up(turn: Turn, given: inputs.Ended) -> None:
-    """A party left. The caller's end is the contact's; a called party's only when they talked."""
-    if given.leg == 1:
+    """A party left. Where nobody talks, who called ends the contact."""
+    leg = turn.leg(given.leg)
+    if turn.contact.state == "talking" and leg.alive:
+        leaving.hung_up(turn, given)
+    elif leg.alive and leg.n in (1, turn.contact.customer.n):
         ending.caller_gone(turn, given)
-    elif turn.contact.state == "talking" and turn.leg(given.leg).alive:
-        ending.agent_gone(turn, given)
     else:
         ending.late_end(turn, given)
+
+
+def _cancelled(turn: Turn, given: inputs.Cancelled) -> None:
+    """Who called takes his call back; one that was to take another leg's place leaves it where it is."""
+    if given.leg in (1, turn.contact.customer.n):
+        ending.caller_gone(turn, given)
+    else:
+        ending.late_end(turn, given)
+        ending.drop_media(turn, given.leg)
 
 
 def _accepted(turn: Turn, given: inputs.Accepted) -> None:
@@ -40,22 +77,41 @@ def _rejected(turn: Turn, given: inputs.Rejected) -> None:
 
 ALWAYS: Final[Mapping[type, Step]] = {
     inputs.Ended: _hung_up,
-    inputs.Cancelled: ending.caller_gone,
+    inputs.Cancelled: _cancelled,
     inputs.Accepted: _accepted,
     inputs.Rejected: _rejected,
     inputs.Reoffered: talking.offered,
+    inputs.Confirmed: talking.confirmed,
+    inputs.OfferAnswered: talking.said_anew,
+    inputs.PhoneTold: at_the_phone.told,
     inputs.MediaReoffered: talking.reoffered,
     inputs.MediaReady: ending.late_media,
     inputs.MediaFailed: talking.media_failed,
+    inputs.MediaLost: moving.lost,
+    inputs.PhoneSilent: moving.silent,
+    inputs.PhoneHeard: moving.heard,
     inputs.MediaDeleted: ending.media_deleted,
     inputs.RecordingStarted: recording.started,
+    inputs.RecordingPaused: recording.paused,
+    inputs.RecordingResumed: recording.resumed,
+    inputs.Referred: transfer.referred,
+    inputs.Replacing: replacing.wanted,
+    inputs.PickedUp: picking.by_phone,
+    inputs.Digit: keys.pressed,
     inputs.Command: command.carry_out,
     inputs.Adopted: adoption.adopted,
+    inputs.Engaged: engaging.engaged,
 }
 TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
-    "arriving": {inputs.MediaReady: inbound.media_ready, inputs.MediaFailed: inbound.media_failed},
+    "arriving": {
+        inputs.LookedUp: inbound.looked_up,
+        inputs.Counted: outgoing.gate_answered,
+        inputs.Due: outgoing.gate_due,
+        inputs.MediaReady: inbound.media_ready,
+        inputs.MediaFailed: inbound.media_failed,
+    },
     "announcing": {inputs.Played: inbound.announced},
-    "ivr": {inputs.Played: menu.played, inputs.Digit: menu.key, inputs.Due: menu.no_key},
+    "ivr": {inputs.Played: menu.played, inputs.Digit: keys.in_menu, inputs.Due: menu.no_key},
     "queueing": {
         inputs.Reserved: offer.reserved,
         inputs.Waiting: queueing.waiting,
@@ -72,17 +128,61 @@ TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
         inputs.Played: queueing.music,
         inputs.OfferLost: offer.offer_lost,
     },
+    "placing": {
+        inputs.Engaged: placing.engaged,
+        inputs.EngageRefused: placing.refused,
+        inputs.LookedUp: placing.gate_answered,
+        inputs.Counted: placing.gate_answered,
+        inputs.MediaReady: placing.media_ready,
+        inputs.MediaFailed: placing.media_failed,
+        inputs.Progress: placing.progress,
+        inputs.Accepted: placing.accepted,
+        inputs.Rejected: placing.rejected,
+        inputs.Due: placing.due,
+    },
     "calling": {
+        inputs.Engaged: direct.engaged,
+        inputs.EngageRefused: direct.refused,
+        inputs.OfferLost: offer.offer_lost,
         inputs.MediaReady: offer.media_ready,
         inputs.MediaFailed: offer.media_failed,
         inputs.Progress: offer.progress,
         inputs.Due: offer.due,
+        inputs.Played: queueing.music,
+    },
+    "dialing": {
+        inputs.ChannelSeized: outgoing.seized,
+        inputs.ChannelRefused: outgoing.channel_refused,
+        inputs.MediaReady: outgoing.media_ready,
+        inputs.MediaFailed: outgoing.media_failed,
+        inputs.Progress: outgoing.progress,
+        inputs.Accepted: outgoing.accepted,
+        inputs.Rejected: outgoing.rejected,
+        inputs.Due: outgoing.due,
+        inputs.Played: queueing.music,
     },
     "talking": {inputs.MediaReady: talking.media_ready},
+    "conference": {
+        inputs.Parties: conferring.parties,
+        inputs.ConferenceFull: conferring.full,
+        inputs.MediaReady: inviting.media_ready,
+        inputs.MediaFailed: inviting.media_failed,
+        inputs.Played: conferring.played,
+        inputs.Digit: keys.in_conference,
+        inputs.Due: conferring.due,
+    },
     "echo": {},
+    "code": {
+        inputs.Played: codes.played,
+        inputs.Digit: keys.in_code,
+        inputs.Due: codes.due,
+        inputs.AgentAsked: codes.done,
+    },
     "ending": {
         inputs.Reoffered: talking.refused,
         inputs.MediaReoffered: talking.too_late,
+        inputs.Confirmed: talking.too_late,
+        inputs.OfferAnswered: talking.too_late,
         inputs.Due: ending.cleared,
     },
     "over": {},
@@ -93,6 +193,15 @@ def begin(given: inputs.Incoming, now: int, book: Book) -> tuple[Contact, list[E
     """A new contact from the INVITE that starts it."""
     turn = inbound.begin(given, now, book)
     return turn.contact, turn.effects
+
+
+def place(
+    given: inputs.Wanted | inputs.Invited, now: int, book: Book
+) -> tuple[Contact, list[Effect]] | placing.Refused:
+    """A new contact for a call that an agent or a conference wants, or why there is none."""
+    begin = inviting.begin if isinstance(given, inputs.Invited) else placing.begin
+    turn = begin(given, now, book)  # type: ignore[arg-type] # it is the one that this input is for
+    return turn if isinstance(turn, placing.Refused) else (turn.contact, turn.effects)
 
 
 def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tuple[Contact, list[Effect]]:
@@ -107,7 +216,16 @@ def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tupl
         if given.name not in contact.deadlines:
             return contact, []  # met or cleared while the alarm was on its way
         turn.deadline(given.name, None)
+        if any(mine(turn, given) for mine in (moving.due, calling.due, mobile.due, transfer.due, keys.due)):
+            return turn.contact, turn.effects
     step = TABLE[contact.state].get(type(given)) or ALWAYS.get(type(given))
+    if leg is not None and leg in contact.calls:
+        comes_in = contact.legs[leg].direction == "in"
+        step = (picking if comes_in else calling).STEPS.get(type(given), step)
+    if leg is not None:
+        step = mobile.steps(contact, contact.legs[leg]).get(type(given), step)
+    if leg is not None and contact.legs[leg].moves and contact.state != "ending":
+        step = moving.STEPS.get(type(given), step)
     if step is not None:
         step(turn, given)
     return turn.contact, turn.effects

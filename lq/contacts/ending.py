@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lq.contacts import effects as do
-from lq.contacts import inputs, recording
+from lq.contacts import inputs, mobile, recording
 from lq.contacts.contact import Leg
 from lq.contacts.turn import NORMAL, SIP_OF_CAUSE, Turn
 
 CLEARING_MS = 40_000  # longer than any SIP transaction (64*T1 = 32 s): then the contact is over whatever is missing
+
+BY: Final = {"customer": "caller", "agent": "agent"}  # which party ended it
 
 
 def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> None:
@@ -15,9 +19,12 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
     if turn.contact.state in ("ending", "over"):
         return
     let_agent_go(turn)
+    _let_called_go(turn)
+    for n in turn.contact.legs:
+        release(turn, n)
     left_line(turn, "abandoned" if ended_by == "caller" else result)
     turn.end_segments(ended_by)
-    turn.set(state="ending", result=result, ended_by=ended_by, cause=cause, ended_at=turn.now, menu=None)
+    turn.set(state="ending", result=result, ended_by=ended_by, cause=cause, ended_at=turn.now, menu=None, dial=None)
     turn.set(deadlines={"cleared": turn.now + CLEARING_MS})
     for leg in turn.contact.legs.values():
         _clear(turn, leg, cause, sip)
@@ -29,42 +36,57 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
 
 
 def caller_gone(turn: Turn, given: inputs.Ended | inputs.Cancelled) -> None:
-    """The customer hung up, whatever was going on."""
+    """The customer hung up before anybody talked, or the agent who was calling him."""
     contact, cause = turn.contact, given.cause or NORMAL
-    leg_ended(turn, 1, "peer", cause)
-    if contact.state == "talking":
+    leg_ended(turn, given.leg, "peer", cause)
+    if contact.state == "talking" or contact.answered_at:
         result = "answered"
     elif contact.after.startswith("end:"):
         result = contact.after.split(":")[1]  # he was only being told why
-    elif contact.line is not None or contact.state in ("arriving", "calling"):
+    elif contact.line is not None or contact.state in ("arriving", "placing", "calling", "dialing"):
         result = "abandoned"
     else:
         result = "ivr"
     if contact.menu is not None:
         turn.emit("contact_ivr_left", n=turn.n, reason="hang_up")
-    finish(turn, result, "caller", cause)
+    finish(turn, result, BY[turn.leg(given.leg).party], cause)
 
 
-def agent_gone(turn: Turn, given: inputs.Ended) -> None:
-    """The agent's phone hung up while they talked."""
-    leg_ended(turn, given.leg, "peer", given.cause or NORMAL)
-    finish(turn, "answered", "agent", given.cause or NORMAL)
-
-
-def let_agent_go(turn: Turn, outcome: str = "", sip: int = 0, cause: int = 0) -> None:
-    """Release the agent whom the contact holds: after a talk into wrap-up, else where the outcome sends him."""
+def let_agent_go(turn: Turn, outcome: str = "caller_gone", sip: int = 0, cause: int = 0) -> None:
+    """The agent who is offered the contact does not get it: he goes where the outcome sends him."""
     offer = turn.contact.offer
     if offer is None:
         return
     turn.deadline("ring", None)
-    outcome = "answered" if offer.answered else outcome or "caller_gone"
-    if not offer.answered:
-        extra = {key: value for key, value in (("sip", sip), ("cause", cause)) if value}
-        turn.emit("contact_offer_ended", n=turn.n, agent=offer.agent, outcome=outcome, **extra)
-    queue = turn.queue
-    wrap_up = queue.wrap_up_s * 1000 if offer.answered else 0
-    turn.agent_op("release", offer, outcome, wrap_up_ms=wrap_up, max_no_answer=queue.max_no_answer)
+    extra = {key: value for key, value in (("sip", sip), ("cause", cause)) if value}
+    turn.emit("contact_offer_ended", n=turn.n, agent=offer.agent, outcome=outcome, **extra)
+    if turn.contact.state == "calling" and outcome == "no_answer":
+        outcome = "caller_gone"  # a colleague's call: only those of queues count
+    turn.agent_op("release", offer.agent, offer.reservation, outcome, max_no_answer=turn.queue.max_no_answer)
     turn.set(offer=None)
+
+
+def _let_called_go(turn: Turn) -> None:
+    """Whoever is being called into the contact is not wanted any more. Their legs are cleared with the others."""
+    for n, call in turn.contact.calls.items():
+        if call.reservation:
+            turn.agent_op("release", turn.leg(n).agent, call.reservation, "caller_gone")
+        turn.tell_referrer(call, 487)
+    turn.set(calls={})
+
+
+def release(turn: Turn, n: int, untalked: str = "caller_gone") -> None:
+    """The agent of this leg is done: into wrap-up if he has talked, else where `untalked` leaves him."""
+    leg = turn.leg(n)
+    if not leg.reservation:
+        return
+    turn.set_leg(n, reservation=0, dials=False)
+    if leg.dials:
+        turn.agent_op("release", leg.agent, leg.reservation, untalked)
+        return
+    queue = turn.queue_of(leg.agent)
+    more = {"wrap_up_ms": queue.wrap_up_s * 1000, "max_no_answer": queue.max_no_answer}
+    turn.agent_op("release", leg.agent, leg.reservation, "answered", **more)
 
 
 def left_line(turn: Turn, reason: str) -> None:
@@ -92,21 +114,32 @@ def _clear(turn: Turn, leg: Leg, cause: int, sip: int) -> None:
     leg_ended(turn, leg.n, "us", cause, sip)
 
 
-def cancel_leg(turn: Turn, n: int, cause: int) -> None:
-    """Give up a leg that we are calling. Its INVITE may not have left yet; then nothing has to be taken back."""
-    turn.do(do.Cancel(n, f"Q.850;cause={cause}"))
+def cancel_leg(turn: Turn, n: int, cause: int, reason: str = "") -> None:
+    """Give up a leg that we are calling. Its INVITE may not have left yet; then nothing has to be taken back.
+
+    `reason`: what its phone is told, if not the cause (RFC 3326). A mobile may have been answered, but not by the
+    agent as far as we know.
+    """
+    if turn.leg(n).state == "answered":
+        turn.do(do.Bye(n, cause))
+        leg_ended(turn, n, "us", cause)
+        return
+    turn.do(do.Cancel(n, reason or f"Q.850;cause={cause}"))
     turn.set_leg(n, state="cancelling")
+    mobile.over(turn, n)
 
 
 def leg_ended(turn: Turn, n: int, by: str, cause: int, sip: int = 0) -> None:
     if turn.leg(n).state == "ended":
         return
     turn.set_leg(n, state="ended", play=None)
+    mobile.over(turn, n)
     turn.emit("leg_ended", leg=turn.contact.leg_id(n), by=by, cause=cause, **({"sip": sip} if sip else {}))
 
 
 def drop_media(turn: Turn, n: int) -> None:
     if turn.leg(n).media is not None:
+        recording.close(turn, n)
         turn.do(do.DeleteMedia(n))
 
 

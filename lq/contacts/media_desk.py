@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,24 +15,25 @@ import structlog
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Contact
+from lq.contacts.media_work import AtMixer, Listen, Together, Verify, Work, in_order
+from lq.contacts.recording_desk import RecordingDesk
+from lq.media.engines import EngineLost, Engines
 from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
-from lq.media.rtpengine import BadDescription, MediaError, NoCommonCodec, RtpEngine
+from lq.media.rtpengine import BadDescription, MediaError, NoCommonCodec
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
 from lq.media.sdp import is_hold
+from lq.media.silence import Silence
 
 log = structlog.get_logger()
 
 PATIENCE_S: Final = 5.0  # mixer and rtpengine are back within a second; then what was wanted is given up, and said so
 RETRY_S: Final = 0.1
-
-_WANTED: Final = (
-    do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Connect, do.StartPlay, do.Echo,
-    do.DeleteMedia, do.StartRecording,
-)  # fmt: skip
+KEY_MS: Final = 100  # of a key that is sent by command, and the pause after it: twice what ITU-T Q.24 asks for
+KEY_PAUSE_MS: Final = 80
 
 # The contact goes no further before it knows how these went.
-_AWAITED: Final = (do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer)
+_AWAITED: Final = (do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Move)
 
 
 @dataclass(slots=True)
@@ -40,69 +41,135 @@ class _Bench:
     """The media of one contact: a queue of commands and the legs as they stand."""
 
     contact: Contact
-    work: asyncio.Queue[do.Effect | None] = field(default_factory=asyncio.Queue)
+    work: asyncio.Queue[Work | None] = field(default_factory=asyncio.Queue)
     legs: dict[int, MediaLeg] = field(default_factory=dict)
     at_mixer: set[int] = field(default_factory=set)
+    in_room: set[int] = field(default_factory=set)
+    typing: asyncio.Task[None] | None = None
+    left: set[tuple[str, str]] = field(default_factory=set)  # (engine, leg) of legs that have moved away
+    busy: bool = False
     task: asyncio.Task[None] | None = None
 
 
 class MediaDesk:
-    def __init__(self, engine: RtpEngine, mixer: Mixer, spool: Path) -> None:
-        """`spool`: rtpengine's recording directory."""
+    def __init__(self, engines: Engines, mixer: Mixer) -> None:
         self.deliver: Callable[[str, inputs.Input], bool] = lambda contact, given: False
-        self._engine, self._mixer, self._spool = engine, mixer, spool
+        self.passed: Callable[[], Awaitable[None]] = _at_once  # returns when this node may act (lq/pulse.py)
+        self._engines, self._mixer = engines, mixer
+        engines.on_lost, engines.on_back = self._engine_is_lost, self._engine_is_back
         self._benches: dict[str, _Bench] = {}
+        self._recordings = RecordingDesk(engines, self._record_anew, self._patiently)
+        self._silence = Silence(engines, self._talking, self._heard)
+        self._watches: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        await self._mixer.start(self._played, self._mixer_is_back)
-        await self._engine.start(self._digit)
+        # An effect of many steps may be half done when the process is frozen.
+        self._engines.hold_back(lambda: self.passed())
+        self._mixer.passed = lambda: self.passed()
+        # It sets legs and plays again itself.
+        await self._mixer.start(self._played, lambda: None, self._tone)
+        await self._engines.start(self._digit)
+        self._watches = [asyncio.create_task(each) for each in (self.watch_spools(), self._silence.watch())]
 
     async def close(self) -> None:
-        tasks = [bench.task for bench in self._benches.values() if bench.task]
+        tasks = [*self._watches, *(bench.task for bench in self._benches.values() if bench.task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._engine.close()
+        await self._engines.close()
         await self._mixer.close()
 
     # -- what comes from the media ----------------------------------------------------------------------------------
     def _digit(self, leg_id: str, digit: str, duration_ms: int) -> None:
         contact, _, n = leg_id.rpartition(".")
         if n.isdigit():  # rtpengine tells every node of all keys; another's contact is not ours to find
-            self.deliver(contact, inputs.Digit(int(n), digit))
+            self.deliver(contact, inputs.Digit(int(n), digit, "rtp", duration_ms))
+
+    def _tone(self, leg_id: str, digit: str, duration_ms: int) -> None:
+        contact, _, n = leg_id.rpartition(".")
+        self.deliver(contact, inputs.Digit(int(n), digit, "inband", duration_ms))
 
     def _played(self, leg_id: str, play: str, complete: bool) -> None:
         contact, _, n = leg_id.rpartition(".")
         self.deliver(contact, inputs.Played(int(n), play, complete))
 
-    def _mixer_is_back(self) -> None:
-        """A new mixer knows no leg: set every leg that belongs there again; plays resume where they would be now.
-
-        What the contact wants at this moment stands last in each bench's queue, so nothing old comes after it.
-        """
+    def _engine_is_lost(self, engine: str) -> None:
         for bench in self._benches.values():
-            at_mixer, bench.at_mixer = bench.at_mixer, set()
-            for n in at_mixer:
-                leg = bench.contact.legs[n]
-                if leg.play is not None:
-                    play = leg.play
-                    bench.work.put_nowait(do.StartPlay(n, play.id, play.items, play.repeat, play.started_at))
-                elif leg.peer == "echo":
-                    bench.work.put_nowait(do.Echo(n))
+            self._look_for_lost(bench)
+
+    def _look_for_lost(self, bench: _Bench) -> None:
+        for n, leg in bench.legs.items():
+            if self._engines.lost(leg):
+                self._tell(bench, inputs.MediaLost(n, "engine", leg.engine))
+
+    def _engine_is_back(self, engine: str) -> None:
+        """It has restored its calls, or it has not: each of ours is asked for."""
+        for bench in self._benches.values():
+            bench.work.put_nowait(Verify(engine))
+
+    async def _verify(self, bench: _Bench, engine: str) -> None:
+        for left in [left for left in bench.left if left[0] == engine]:
+            bench.left.discard(left)
+            if not any(leg.id == left[1] and leg.engine == engine for leg in bench.legs.values()):
+                await self._engines.forget(*left)
+        for n, leg in list(bench.legs.items()):
+            if leg.engine == engine and not await self._engines.knows(leg):
+                self._tell(bench, inputs.MediaLost(n, "unknown", engine))
+
+    def _talking(self) -> Iterator[MediaLeg]:
+        """Legs whose phones should be heard now."""
+        for bench in self._benches.values():
+            for n, leg in bench.legs.items():
+                known = bench.contact.legs.get(n)
+                may = leg.x_port and leg.direction in ("sendrecv", "recvonly")
+                if may and known is not None and known.state == "answered" and not (known.held or known.moves):
+                    yield leg
+
+    def _heard(self, leg: MediaLeg, what: str) -> None:
+        contact, _, n = leg.id.rpartition(".")
+        if what == "elsewhere":
+            if bench := self._benches.get(contact):
+                bench.work.put_nowait(Listen(int(n)))
+            return
+        given: dict[str, inputs.Input] = {
+            "silent": inputs.PhoneSilent(int(n), leg.engine),
+            "heard": inputs.PhoneHeard(int(n), leg.engine),
+            "unknown": inputs.MediaLost(int(n), "unknown", leg.engine),
+        }
+        self.deliver(contact, given[what])
+
+    async def _listen(self, bench: _Bench, n: int) -> None:
+        leg = bench.legs.get(n)
+        if leg is not None and leg.kind == "rtp" and not leg.strict and leg.peer_port:
+            bench.legs[n] = await self._engines.listen(leg)
 
     # -- what the contact wants -------------------------------------------------------------------------------------
     def perform(self, contact: Contact, effects: Sequence[do.Effect]) -> None:
         """Queue the media effects of a turn; results come as inputs."""
-        bench = self._benches.get(contact.id)
+        bench, work = self._benches.get(contact.id), in_order(effects)
+        if bench is None and work:
+            known = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media}
+            in_room = {n for n, leg in contact.legs.items() if leg.peer.startswith("room:")}
+            bench = self._benches[contact.id] = _Bench(contact, legs=known, in_room=in_room)
+            bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
+            self._look_for_lost(bench)
         if bench is not None:
             bench.contact = contact
-        for effect in effects:
-            if isinstance(effect, _WANTED):
-                if bench is None:
-                    known = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media}
-                    bench = self._benches[contact.id] = _Bench(contact, legs=known)
-                    bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
-                bench.work.put_nowait(effect)
+            for each in work:
+                bench.work.put_nowait(each)
+
+    async def calls(self) -> list[tuple[str, str]]:
+        """Engine and call-id of all calls, whoever's."""
+        return await self._engines.calls()
+
+    async def delete_call(self, engine: str, call: str) -> None:
+        """One that is nobody's."""
+        await self._engines.forget(engine, call)
+
+    def is_quiet(self, contact: str) -> bool:
+        """Everything that this contact wanted has been done."""
+        bench = self._benches.get(contact)
+        return bench is None or not (bench.busy or bench.work.qsize())
 
     def abandon(self, contact: Contact) -> None:
         """Delete whatever the contact holds; nobody waits for it."""
@@ -113,26 +180,57 @@ class MediaDesk:
         if bench is not None:
             bench.work.put_nowait(None)
 
+    def drop(self, contact: str) -> None:
+        """Another node's now: nothing more is done for it."""
+        bench = self._benches.pop(contact, None)
+        if bench is not None and bench.task is not None:
+            bench.task.cancel()
+            self._let_go(bench)
+
+    def _let_go(self, bench: _Bench) -> None:
+        """A new mixer hears of these legs from the node that has them now, and not what they heard once."""
+        if bench.typing is not None:
+            bench.typing.cancel()
+        for n in bench.legs:
+            self._mixer.let_go(bench.contact.leg_id(n))
+            self._engines.let_go(bench.contact.leg_id(n))
+
     async def _serve(self, bench: _Bench) -> None:
         structlog.contextvars.bind_contextvars(contact=bench.contact.id)
         while (effect := await bench.work.get()) is not None:
+            await self.passed()
+            bench.busy = True
             try:
                 await self._one(bench, effect)
             except Exception:
                 log.exception("media effect failed", effect=type(effect).__name__)
                 if isinstance(effect, _AWAITED):
                     self._tell(bench, inputs.MediaFailed(effect.leg, "refused"))
-        del self._benches[bench.contact.id]
+            bench.busy = False
+        self._let_go(bench)
+        self._benches.pop(bench.contact.id, None)
 
     def _tell(self, bench: _Bench, given: inputs.Input) -> None:
         self.deliver(bench.contact.id, given)
 
-    async def _one(self, bench: _Bench, effect: do.Effect) -> None:
+    async def _one(self, bench: _Bench, effect: Work) -> None:
         match effect:
-            case do.PrepareIncoming() | do.PrepareOutgoing() | do.TakeAnswer() | do.TakeOffer():
+            case Verify(engine):
+                await self._verify(bench, engine)
+            case Listen(n):
+                await self._listen(bench, n)
+            case do.PrepareIncoming() | do.PrepareOutgoing() | do.TakeAnswer() | do.TakeOffer() | do.Move():
                 await self._negotiate(bench, effect)
-            case do.Connect(a, b):
-                await self._connect(bench, a, b)
+            case do.Connect():
+                await self._connect(bench, effect)
+            case Together(these):
+                await self._to_mixer(bench, these)
+            case do.Tone(n, item):
+                await self._tone_to(bench, n, item)
+            case do.PassKey():
+                await self._pass_key(bench, effect)
+            case do.SendKeys():
+                bench.typing = asyncio.create_task(self._type(bench, effect, bench.typing))
             case do.StartPlay():
                 await self._play(bench, effect)
             case do.Echo(n):
@@ -140,11 +238,13 @@ class MediaDesk:
                 await self._hears_mixer(bench, n, lambda: self._mixer.echo(leg_id))
             case do.DeleteMedia(n):
                 await self._delete(bench, n)
-            case do.StartRecording():
-                await self._record(bench, effect)
+            case do.StartRecording() | do.ContinueRecording() | do.PauseRecording() | do.ResumeRecording():
+                given = await self._recordings.perform(bench.legs[effect.leg], bench.contact.id, effect)
+                if given is not None:
+                    self._tell(bench, given)
 
     async def _negotiate(
-        self, bench: _Bench, effect: do.PrepareIncoming | do.PrepareOutgoing | do.TakeAnswer | do.TakeOffer
+        self, bench: _Bench, effect: do.PrepareIncoming | do.PrepareOutgoing | do.TakeAnswer | do.TakeOffer | do.Move
     ) -> None:
         n = effect.leg
         leg_id = bench.contact.leg_id(n)
@@ -152,19 +252,26 @@ class MediaDesk:
         try:
             match effect:
                 case do.PrepareIncoming(_, sdp):
-                    leg, text = await self._engine.incoming(leg_id, sdp)
+                    leg, text = await self._engines.incoming(leg_id, sdp, strict=_of_trunk(bench.contact, n))
                     given = inputs.MediaReady(n, leg.to_json(), leg.codec, text)
-                case do.PrepareOutgoing():
+                case do.PrepareOutgoing(_, kind):
                     customer = bench.legs.get(1)
                     event_type = customer.event_type if customer else 101
-                    leg, text = await self._engine.outgoing(leg_id, event_type=event_type)
+                    leg, text = await self._engines.outgoing(
+                        leg_id, event_type=event_type, kind=kind, strict=_of_trunk(bench.contact, n)
+                    )
                     given = inputs.MediaReady(n, leg.to_json(), "", text)
                 case do.TakeAnswer(_, sdp):
-                    leg = await self._engine.answered(bench.legs[n], sdp)
+                    leg = await self._engines.answered(bench.legs[n], sdp)
                     given = inputs.MediaReady(n, leg.to_json(), leg.codec)
                 case do.TakeOffer(_, sdp):
-                    leg, text = await self._engine.reoffer(bench.legs[n], sdp)
+                    leg, text = await self._engines.reoffer(bench.legs[n], sdp)
                     given = inputs.MediaReoffered(n, leg.to_json(), text, is_hold(sdp))
+                case do.Move():
+                    await self._leave_mixer(bench, n)
+                    bench.left.add((bench.legs[n].engine, leg_id))
+                    leg, text = await self._engines.move(bench.legs[n])
+                    given = inputs.MediaMoved(n, leg.to_json(), text)
             bench.legs[n] = leg
         except (BadDescription, NoCommonCodec):
             given = inputs.MediaFailed(n, "no_codec")
@@ -176,33 +283,113 @@ class MediaDesk:
             given = inputs.MediaFailed(n, "refused")
         self._tell(bench, given)
 
-    async def _connect(self, bench: _Bench, a: int, b: int) -> None:
-        """The two hear each other; whatever they heard before falls silent first."""
+    async def _connect(self, bench: _Bench, effect: do.Connect) -> None:
+        """The two hear each other. The mixer is left last: nobody hears it any more then (`strict source`), and music
+        goes on until the voice takes its place."""
+        a, b = effect.a, effect.b
 
         async def connect() -> None:
+            bench.legs[a], bench.legs[b] = await self._engines.connect(bench.legs[a], bench.legs[b], apart=effect.apart)
             await self._part(bench, a, b)
-            bench.legs[a], bench.legs[b] = await self._engine.connect(bench.legs[a], bench.legs[b])
 
+        if not all(bench.legs[n].x_port for n in (a, b)):
+            return  # one of them is moving: they are joined when it has
+
+        await self._patiently("bridge", connect)
         for n in (a, b):
             await self._leave_mixer(bench, n)
-        await self._patiently("bridge", connect)
+
+    async def _leave_room(self, bench: _Bench, n: int) -> None:
+        if n in bench.in_room:
+            await self._mixer.room(bench.contact.leg_id(n), None)
+            bench.in_room.discard(n)
+
+    async def _to_mixer(self, bench: _Bench, these: Sequence[AtMixer]) -> None:
+        """Step by step for all of them: what each shall hear is there when he comes, and nobody is left without a voice
+        while others are on their way. Who heard music hears it until he hears them."""
+        there = {n for n, leg in bench.legs.items() if leg.x_port}  # who is moving comes when he has
+        wanted = {one.leg: one for one in these if one.leg in there}
+        legs = await self._each(bench, list(wanted), self._join)
+        legs = await self._each(bench, legs, lambda _, n: self._set(bench, wanted[n]))
+        legs = await self._each(bench, legs, self._turn)
+        talking = [n for n in legs if isinstance(wanted[n], do.Confer)]
+        await self._each(bench, talking, lambda _, n: self._mixer.stop(bench.contact.leg_id(n)))
+        await self._patiently("mixer", lambda: self._part(bench, *legs))
+
+    async def _each(
+        self, bench: _Bench, legs: Sequence[int], step: Callable[[_Bench, int], Awaitable[None]]
+    ) -> list[int]:
+        """For those side by side; with whom it went well."""
+        went = await asyncio.gather(*(self._patiently("mixer", partial(step, bench, n)) for n in legs))
+        return [n for n, well in zip(legs, went, strict=True) if well]
+
+    async def _set(self, bench: _Bench, effect: AtMixer) -> None:
+        """What it hears there; nothing is silence: a gateway that hears no packets for a while hangs up."""
+        n, leg_id = effect.leg, bench.contact.leg_id(effect.leg)
+        match effect:
+            case do.Confer(_, room, talk, hear, whisper):
+                bench.in_room.add(n)
+                ears = [bench.contact.leg_id(one) for one in whisper]
+                await self._mixer.room(leg_id, room, talk=talk, hear=hear, whisper=ears)
+            case do.StartPlay():
+                await self._leave_room(bench, n)
+                await self._mixer.play(leg_id, effect.play, effect.items, effect.repeat, effect.started_at)
+            case do.Park():
+                await self._mixer.stop(leg_id)
+                await self._leave_room(bench, n)
+
+    async def _tone_to(self, bench: _Bench, n: int, item: str) -> None:
+        """One that is being heard goes on: ten who come at once are one tone. Nobody waits for a mixer that is away."""
+        if n in bench.in_room and n in bench.at_mixer:
+            try:
+                await self._mixer.play(bench.contact.leg_id(n), item, [item])
+            except MixerError as error:
+                log.warning("tone not heard", leg=n, error=str(error))
+
+    async def _pass_key(self, bench: _Bench, effect: do.PassKey) -> None:
+        """Events of types that both know pass by themselves, and so do tones."""
+        through_mixer = effect.leg in bench.at_mixer  # which passes voices only
+        passed = effect.method == "rtp" and not bench.legs[effect.to].blocked and not through_mixer
+        if effect.method != "inband" and not passed:
+            await self._press(bench, effect.to, effect.key, effect.duration_ms)
+
+    async def _type(self, bench: _Bench, effect: do.SendKeys, before: asyncio.Task[None] | None) -> None:
+        """Beside all else: thirty keys take five seconds."""
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        for key in effect.digits:
+            if effect.leg not in bench.legs:
+                return
+            await self._press(bench, effect.leg, key, KEY_MS)
+            await asyncio.sleep((KEY_MS + KEY_PAUSE_MS) / 1000)  # rtpengine takes the next while one is being sent
+
+    async def _press(self, bench: _Bench, n: int, key: str, duration_ms: int) -> None:
+        try:
+            bench.legs[n] = await self._engines.press(bench.legs[n], key, duration_ms)
+        except MediaError as error:
+            log.warning("key not passed on", leg=n, error=str(error))
 
     async def _play(self, bench: _Bench, effect: do.StartPlay) -> None:
         leg_id = bench.contact.leg_id(effect.leg)
 
         async def play() -> None:
+            await self._leave_room(bench, effect.leg)
             await self._mixer.play(leg_id, effect.play, effect.items, effect.repeat, effect.started_at)
 
+        if not bench.legs[effect.leg].x_port:
+            return  # it is moving: it hears this when it has
         heard = await self._hears_mixer(bench, effect.leg, play)
-        if not heard and effect.repeat:  # what waits for its end must not wait for ever
+        if not heard:  # what waits for its end must not wait for ever
             self._tell(bench, inputs.Played(effect.leg, effect.play, complete=False))
 
     async def _hears_mixer(self, bench: _Bench, n: int, ask: Callable[[], Awaitable[None]]) -> bool:
-        """The leg is at the mixer and hears what is asked of it; False when that was given up."""
+        """The leg is at the mixer and hears what is asked of it, from its start; False when that was given up."""
 
         async def hear() -> None:
-            await self._at_mixer(bench, n)
+            await self._join(bench, n)
+            await self._turn(bench, n)
             await ask()
+            await self._part(bench, n)
 
         return await self._patiently("play", hear)
 
@@ -210,11 +397,12 @@ class MediaDesk:
         """Done, and done again while rtpengine or the mixer is away; False when that was given up."""
         started = time.monotonic()
         while True:
+            await self.passed()
             try:
                 await act()
                 return True
             except (MixerUnavailable, RtpEngineUnavailable) as error:
-                if time.monotonic() - started > PATIENCE_S:
+                if time.monotonic() - started > PATIENCE_S or isinstance(error, EngineLost):
                     log.error(f"{what} given up", error=str(error))
                     return False
                 await asyncio.sleep(RETRY_S)
@@ -222,27 +410,33 @@ class MediaDesk:
                 log.error(f"{what} refused", error=str(error))
                 return False
 
-    async def _at_mixer(self, bench: _Bench, n: int) -> None:
-        if n in bench.at_mixer:
-            return
-        leg = bench.legs[n]
-        await self._mixer.join(bench.contact.leg_id(n), self._engine.address_of(leg))
-        host, port = self._mixer.rtp
-        await self._part(bench, n)
-        bench.legs[n] = await self._engine.point(leg, At(host, port))
-        bench.at_mixer.add(n)
+    async def _join(self, bench: _Bench, n: int) -> None:
+        """Known to the mixer; it hears nothing of it yet."""
+        if n not in bench.at_mixer:
+            leg = bench.legs[n]
+            await self._mixer.join(bench.contact.leg_id(n), leg.x_address, dtmf=leg.keys)
+
+    async def _turn(self, bench: _Bench, n: int) -> None:
+        """It hears the mixer, and is heard there."""
+        if n not in bench.at_mixer:
+            bench.legs[n] = await self._engines.point(bench.legs[n], At(*self._mixer.rtp))
+            bench.at_mixer.add(n)
 
     async def _part(self, bench: _Bench, *these: int) -> None:
-        """Whoever else was joined with these is parked: his voice would be heard among the others'."""
-        taken = {bench.legs[n].x_port for n in these}
+        """Whoever else was joined with these is parked: nobody hears him any more (`strict source`), and he nobody.
+        Who has hung up is deleted next."""
+        taken = {bench.legs[n].x_address for n in these}
         for n, leg in bench.legs.items():
-            if n not in these and leg.peer_port in taken:
-                bench.legs[n] = await self._engine.point(leg, Park())
+            known = bench.contact.legs.get(n)
+            gone = known is not None and not known.alive
+            if n not in these and not gone and f"{leg.peer_host}:{leg.peer_port}" in taken:
+                bench.legs[n] = await self._engines.point(leg, Park())
 
     async def _leave_mixer(self, bench: _Bench, n: int) -> None:
         if n not in bench.at_mixer:
             return
         bench.at_mixer.discard(n)
+        bench.in_room.discard(n)
         try:
             await self._mixer.leave(bench.contact.leg_id(n))
         except MixerUnavailable as error:  # a mixer that is away plays nothing
@@ -250,33 +444,36 @@ class MediaDesk:
 
     async def _delete(self, bench: _Bench, n: int) -> None:
         await self._leave_mixer(bench, n)
-        bench.legs.pop(n, None)
+        recording = bench.contact.recording
+        leg = bench.legs.pop(n, None) or MediaLeg(bench.contact.leg_id(n), "in")
+        if recording is not None and recording.leg == n:
+            await self._recordings.over(leg, recording.id)
         try:
-            await self._engine.delete(bench.contact.leg_id(n))
+            await self._engines.delete(leg)
         except MediaError as error:
             log.warning("leg not deleted in rtpengine", leg=n, error=str(error))
         self._tell(bench, inputs.MediaDeleted(n))
 
-    async def _record(self, bench: _Bench, effect: do.StartRecording) -> None:
-        leg = bench.legs[effect.leg]
-        try:
-            await asyncio.to_thread(_plan, self._spool, leg, effect.recording, bench.contact.id)
-        except OSError as error:  # it is needed only if rtpengine loses the call
-            log.error("recording goes on without a plan in the spool", error=str(error))
-        try:
-            await self._engine.record(leg, effect.recording, bench.contact.id)
-        except MediaError as error:
-            log.error("recording not started", error=str(error))
-            self._tell(bench, inputs.RecordingStarted(effect.leg, failed=str(error)))
-        else:
-            self._tell(bench, inputs.RecordingStarted(effect.leg))
+    async def watch_spools(self) -> None:
+        """Until cancelled: what is recorded into one that was full gets another file."""
+        await self._recordings.watch()
+
+    def _record_anew(self, spool: Path) -> None:
+        for bench in self._benches.values():
+            recording = bench.contact.recording
+            leg = bench.legs.get(recording.leg) if recording is not None else None
+            if recording is None or leg is None or self._engines.spool(leg) != spool:
+                continue
+            if recording.state == "active":
+                bench.work.put_nowait(do.PauseRecording(recording.leg, recording.id))
+                bench.work.put_nowait(do.ResumeRecording(recording.leg, recording.id))
 
 
-def _plan(spool: Path, leg: MediaLeg, recording: str, contact: str) -> None:
-    """What rtpengine writes into its metadata at the end only: whose recording the packets of this call are."""
-    told = {"recording": recording, "contact": contact, "left": leg.local_port, "right": leg.x_port, "call": leg.id}
-    place = spool / "planned" / f"{recording}.json"
-    place.parent.mkdir(exist_ok=True)
-    part = place.with_suffix(".part")
-    part.write_text(json.dumps(told))
-    part.rename(place)
+def _of_trunk(contact: Contact, n: int) -> bool:
+    if n == 1:
+        return contact.source.startswith("trunk:")
+    return contact.dial is not None and contact.dial.leg == n
+
+
+async def _at_once() -> None:
+    pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lq.contacts import ending, inbound, inputs
+from lq.contacts import ending, inbound, inputs, recording
 from lq.contacts.contact import Menu
 from lq.contacts.turn import NORMAL, Turn
 from lq.ivr import flow as ivr
@@ -13,6 +13,7 @@ from lq.ivr import flow as ivr
 def enter(turn: Turn, flow: str) -> None:
     document = turn.book.flows[flow]
     turn.set(state="ivr")
+    recording.settle(turn)
     turn.segment("ivr")
     turn.emit("contact_ivr_entered", n=turn.n, flow=flow, version=document.version)
     position, action = ivr.enter(document)
@@ -22,9 +23,9 @@ def enter(turn: Turn, flow: str) -> None:
 
 def played(turn: Turn, given: inputs.Played) -> None:
     menu, play = turn.contact.menu, turn.contact.customer.play
-    if menu is None or play is None or given.leg != 1 or play.id != given.play:
+    if menu is None or play is None or given.leg != turn.contact.customer.n or play.id != given.play:
         return
-    turn.set_leg(1, play=None)
+    turn.set_leg(given.leg, play=None)
     if turn.contact.notice_at == play.started_at:
         turn.emit("contact_notice_played", prompt="notice_recorded", complete=given.complete)
     _perform(turn, *ivr.played(turn.book.flows[menu.flow], menu.position))
@@ -32,7 +33,7 @@ def played(turn: Turn, given: inputs.Played) -> None:
 
 def key(turn: Turn, given: inputs.Digit) -> None:
     menu = turn.contact.menu
-    if menu is None or given.leg != 1:
+    if menu is None or given.leg != turn.contact.customer.n:
         return
     turn.emit("contact_keys", n=turn.n, node=menu.position.node, pii_digits=given.key)
     step = ivr.pressed(turn.book.flows[menu.flow], menu.position, given.key)
@@ -66,9 +67,12 @@ def _perform(turn: Turn, position: ivr.Position, action: ivr.Action) -> None:
         case ivr.Say(prompts, notice):
             if notice and "notice_recorded" in prompts:
                 turn.set(notice_at=turn.now)
-            turn.play(1, tuple(turn.prompt(prompt) for prompt in prompts))
+            turn.play(turn.contact.customer.n, tuple(turn.prompt(prompt) for prompt in prompts))
         case ivr.AwaitKey(seconds):
             turn.deadline("key", turn.now + int(seconds * 1000))
+        case ivr.Record(what, reason):
+            recording.in_flow(turn, what, reason)
+            _perform(turn, *ivr.done(turn.book.flows[menu.flow], position))
         case ivr.ToQueue(queue):
             _leave(turn, "queue")
             inbound.go_to(turn, f"queue:{queue}")

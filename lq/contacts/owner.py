@@ -10,47 +10,57 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
 
+from lq import telemetry
 from lq.config.book import Book
 from lq.contacts import advance as rule
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from lq.contacts.agent_desk import AgentDesk
 from lq.contacts.contact import Contact
+from lq.contacts.held import Held
+from lq.contacts.holds import OVER, holds
 from lq.contacts.media_desk import MediaDesk
+from lq.contacts.placing import Refused
+from lq.contacts.results import results, wanted
 from lq.contacts.sip_desk import SipDesk
 from lq.contacts.view import contact_json
 from lq.ledger.events import Event
-from lq.live.errors import Claimed, LiveError, LiveUnavailable, Superseded
+from lq.live import reading
+from lq.live.errors import Claimed, Gone, LiveError, LiveUnavailable, NotServing, Superseded
+from lq.live.memory import Memory
 from lq.live.redis import Live
-from lq.live.values import AgentOp, AgentResult
+from lq.live.spool import Spool
+from lq.live.values import (
+    AgentOp,
+    ChannelHold,
+    ChannelOp,
+    Committed,
+)
+from lq.pulse import Pulse
+from lq.sip.agent import Datagram
 
 log = structlog.get_logger()
 
+HEIRS_KEPT: Final = 10_000  # whom contacts went to, for requests that come while Redis is away
+UNSETTLED: Final = (
+    "arriving",
+    "offering",
+    "placing",
+    "calling",
+    "dialing",
+    "ending",
+    "over",
+)  # not handed over in these states
+COMMIT: Final = telemetry.Recent("commit", "a turn of a contact written into Redis")
 RETRY_S: Final = 1.0  # how soon a commit that found Redis away is tried again
-_WRITTEN: Final = (do.Emit, do.AgentOp, do.Dequeue)
-
-
-@dataclass(slots=True)
-class Held:
-    """A contact in our hands."""
-
-    contact: Contact
-    epoch: int
-    book: Book
-    claim: str
-    inbox: asyncio.Queue[inputs.Input] = field(default_factory=asyncio.Queue)
-    replies: dict[str, str] = field(default_factory=dict)  # command id -> where its answer goes
-    task: asyncio.Task[None] | None = None
-    alarm: asyncio.TimerHandle | None = None
-    events: list[Event] = field(default_factory=list)  # not committed yet: Redis was away
-    agent_ops: list[AgentOp] = field(default_factory=list)
-    dequeue: bool = False
-    written: bool = False  # the first commit is through
+MOST_HELD: Final = 20_000  # with those that are over and wait for Redis to hear of it (R12)
+AT_ONCE: Final = 20  # contacts said again side by side
 
 
 class Owner:
@@ -63,39 +73,122 @@ class Owner:
         live: Live,
         sip: SipDesk,
         media: MediaDesk,
+        pulse: Pulse,
+        memory: Memory,
+        spool: Spool,
         now: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         self.incarnation = incarnation
         self.book = Book()
         self._live, self._sip, self._media, self._now = live, sip, media, now
+        self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
+        self._heirs: OrderedDict[str, str] = OrderedDict()
+        self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
+        self._agents = AgentDesk(live, self.deliver)
         sip.deliver = self.deliver
         media.deliver = self.deliver
+        media.passed = pulse.passed
 
     @property
     def load(self) -> int:
-        return len(self._held)
+        held = len(self._held)
+        return held if held > MOST_HELD else sum(one.contact.state != "over" for one in self._held.values())
 
     def holds(self, contact: str) -> bool:
         return contact in self._held
 
+    def contacts(self) -> list[str]:
+        return list(self._held)
+
+    def held(self, contact: str) -> Contact | None:
+        found = self._held.get(contact)
+        return found.contact if found else None
+
+    def all_held(self) -> dict[str, Contact]:
+        return {id: held.contact for id, held in self._held.items()}
+
+    def dialogs(self, contact: str) -> set[int]:
+        """Its legs that have one."""
+        return self._sip.legs(contact)
+
+    def heir(self, contact: str) -> str:
+        """The node that this contact was handed over to, "" if we know of none."""
+        return self._heirs.get(contact, "")
+
     # -- inputs -----------------------------------------------------------------------------------------------------
     def begin(self, given: inputs.Incoming, claim: str) -> None:
         """A caller's INVITE starts a contact of ours. `claim` is `<call-id>|<from-tag>`."""
-        contact, effects = rule.begin(given, self._now(), self.book)
+        try:
+            contact, effects = rule.begin(given, self._now(), self.book)
+        except Exception:  # or the caller would hear 100 and then nothing for three minutes
+            log.exception("a call could not be begun", contact=given.contact)
+            self._sip.refuse(given.contact, 500)
+            self._sip.forget(given.contact)
+            return
         held = Held(contact, 1, self.book, claim)
         self._held[contact.id] = held
         held.task = asyncio.create_task(self._live_through(held, effects), name=f"contact {contact.id}")
 
-    def adopt(self, contact: str, epoch: int, snapshot: str) -> None:
-        """Another node's contact is ours from now on. One that is unreadable raises ValueError, KeyError, TypeError."""
+    def place(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A call that an agent or a room wants: its contact begins and answers by itself (None), or this answers."""
+        id = message["contact"]
+        if former := self._held.get(id):  # it is asked for once more, for the answer was lost, or its node died
+            if former.contact.command == message["id"]:
+                former.commands[message["id"]] = message
+                return None
+            refused = next((one for one in former.contact.refused if one.id == message["id"]), None)
+            if refused is not None:
+                return {"status": refused.status, "error": {"code": refused.error, "message": refused.message}}
+            return {"status": 201, "contact": contact_json(former.contact.to_json())}
+        begun = rule.place(wanted(message, self.incarnation), self._now(), self.book)
+        if isinstance(begun, Refused):
+            return {"status": begun.status, "error": begun.error}
+        held = self._held[id] = Held(begun[0], 1, self.book, claim="", commands={message["id"]: message})
+        held.task = asyncio.create_task(self._live_through(held, begun[1]), name=f"contact {id}")
+        return None
+
+    def adopt(self, contact: str, epoch: int, snapshot: str) -> asyncio.Event:
+        """Another node's contact is ours from now on; set once it has been written so.
+
+        One that is unreadable raises ValueError, KeyError, TypeError.
+        """
         document = json.loads(snapshot)
         found = Contact.from_json(document)
         held = Held(found, epoch, self.book, claim="", written=True)
+        channels = (reading.document(ChannelHold, one) for one in document.get("channels", ()))
+        held.channels = {channel.leg: channel for channel in channels}
+        if former := self._held.get(contact):  # handed over by a request whose answer was lost, and back again
+            self._drop(former)
+        try:
+            self._sip.adopt(contact, document["dialogs"])
+        except (ValueError, KeyError, TypeError):
+            self._sip.forget(contact)
+            raise
         self._held[contact] = held
-        self._sip.adopt(contact, document["dialogs"])
-        held.inbox.put_nowait(inputs.Adopted())
+        held.inbox.put_nowait(inputs.Adopted(self.incarnation))
         held.task = asyncio.create_task(self._live_through(held, []), name=f"contact {contact}")
+        self.moved(contact)
+        return held.begun
+
+    async def take_over(self, contact: str, epoch: int, snapshot: str) -> asyncio.Event | None:
+        """As `adopt`; one that cannot be read is closed (None): nobody could ever carry it on, its agents are free.
+
+        Raises LiveError.
+        """
+        try:
+            return self.adopt(contact, epoch, snapshot)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("contact cannot be read; it is closed", contact=contact, error=repr(error))
+            await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None)
+            return None
+
+    def hand_over(self, contact: str, to: str, *, at_once: bool = False) -> None:
+        """Let another node have this contact as soon as nothing of it is in the air, or `at_once`."""
+        held = self._held.get(contact)
+        if held is not None:
+            held.heir, held.at_once = to, at_once
+            held.inbox.put_nowait(inputs.Leaving())
 
     def flush(self) -> None:
         self._sip.flush()
@@ -108,14 +201,19 @@ class Owner:
         held.inbox.put_nowait(given)
         return True
 
-    def command(self, message: Mapping[str, Any]) -> bool:
-        """A command from the inbox. False: the contact is not ours. Expired commands are dropped: nobody waits."""
+    def message(self, message: Mapping[str, Any]) -> bool:
+        """One from the inbox about a contact. False: it is not ours. Expired commands are dropped: nobody waits."""
         held = self._held.get(message["contact"])
         if held is None:
             return False
-        if message["expires_at"] > self._now():
-            held.replies[message["id"]] = message["reply_to"]
-            held.inbox.put_nowait(inputs.Command(message["id"], message["verb"], message.get("body") or {}))
+        match message["type"]:
+            case "reserved":
+                held.inbox.put_nowait(inputs.Notice())
+            case "parties":
+                held.inbox.put_nowait(inputs.Parties(message["parties"], message["hosts"]))
+            case "command" if message["expires_at"] > self._now():
+                held.commands[message["id"]] = message
+                held.inbox.put_nowait(inputs.Command(message["id"], message["verb"], message.get("body") or {}))
         return True
 
     async def close(self) -> None:
@@ -126,16 +224,23 @@ class Owner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._agents.close()
 
     # -- the life of one contact --------------------------------------------------------------------------------------
     async def _live_through(self, held: Held, effects: list[do.Effect]) -> None:
         with structlog.contextvars.bound_contextvars(contact=held.contact.id):
             try:
                 await self._turn(held, effects)
-                while held.contact.state != "over" or not self._clean(held):
-                    await self._turn(held, self._advance(held, await self._next(held)))
+                while held.contact.state != "over" or not held.is_clean:
+                    given = await self._next(held)
+                    if not all(isinstance(one, inputs.Leaving) for one in given) or not held.is_clean:
+                        await self._turn(held, self._advance(held, given))
+                    held.begun.set()
+                    if held.heir and await self._handed_over(held):
+                        return
             except Superseded as error:
                 log.info("contact dropped: another node owns it", owner=error.owner, epoch=error.epoch)
+                self._media.drop(held.contact.id)
             except Claimed as error:
                 log.info("invite refused: another contact has it", other=error.contact)
                 self._sip.refuse(held.contact.id, 482)
@@ -143,16 +248,14 @@ class Owner:
                 log.exception("contact failed; it is ended")
                 self._give_up(held)
             finally:
+                held.begun.set()
                 self._forget(held)
-
-    def _clean(self, held: Held) -> bool:
-        return held.written and not held.events and not held.agent_ops and not held.dequeue
 
     async def _next(self, held: Held) -> list[inputs.Input]:
         """Everything that waits; while Redis owes us a commit, at most RETRY_S."""
         given: list[inputs.Input] = []
         try:
-            async with asyncio.timeout(None if self._clean(held) else RETRY_S):
+            async with asyncio.timeout(None if held.is_clean else RETRY_S):
                 given.append(await held.inbox.get())
         except TimeoutError:
             return given
@@ -169,61 +272,177 @@ class Owner:
 
     async def _turn(self, held: Held, effects: list[do.Effect]) -> None:
         datagrams = self._sip.perform(held.contact, effects)
-        self._collect(held, effects)
-        results = await self._commit(held)
+        held.collect(effects)
+        done = await self._commit(held)
+        await self._pulse.passed()  # frozen meanwhile: superseded, this task ends here
+        if done is None:
+            datagrams = self._without_offer(held, effects, datagrams)
         self._sip.send(datagrams)
         self._media.perform(held.contact, effects)
+        self._agents.perform(held.contact.id, effects)
         await self._reply(held, effects)
         self._set_alarm(held)
-        for result in results:
-            if not result.ok and held.contact.offer and held.contact.offer.agent == result.agent:
-                held.inbox.put_nowait(inputs.OfferLost(held.contact.offer.reservation))
 
-    def _collect(self, held: Held, effects: Sequence[do.Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case do.Emit(event):
-                    held.events.append(event)
-                case do.AgentOp(agent, fence, op, outcome, ttl_ms, wrap_up_ms):
-                    held.agent_ops.append(
-                        AgentOp(agent, fence, op, outcome, ttl_ms=ttl_ms or None, wrap_up_ms=wrap_up_ms)
-                    )
-                case do.Dequeue():
-                    held.dequeue = True
+    # -- to another node ----------------------------------------------------------------------------------------------
+    async def _handed_over(self, held: Held) -> bool:
+        """Its dialogs are let go first: what comes in the meantime is a stray, and goes to the new owner."""
+        may_go = held.contact.state != "over" and (self._is_settled(held) or held.at_once)
+        if not may_go or not held.is_clean:
+            return False
+        async with held.one_commit:
+            return await self._hand_over(held)
 
-    async def _commit(self, held: Held) -> list[AgentResult]:
-        over = held.contact.state == "over"
-        document = held.contact.to_json() | {"epoch": held.epoch, "dialogs": self._sip.dialogs(held.contact.id)}
-        events, agent_ops, dequeue = list(held.events), list(held.agent_ops), held.dequeue
+    async def _hand_over(self, held: Held) -> bool:
+        id, heir, held.heir = held.contact.id, held.heir, ""
+        dialogs = self._sip.let_go(id)
         try:
-            results = await self._live.commit(
-                held.contact.id,
-                node=self.incarnation,
-                epoch=held.epoch,
-                snapshot=None if over else json.dumps(document, ensure_ascii=False, separators=(",", ":")),
-                events=events,
-                agents=agent_ops,
-                dequeue=dequeue,
-                claim="" if held.written else held.claim,
-            )
-        except LiveUnavailable as error:
-            # Talking goes on without Redis: the effects are performed, the books are written when it is back.
-            log.warning("commit put off: live state away", error=str(error))
-            return []
-        held.written = True
-        del held.events[: len(events)], held.agent_ops[: len(agent_ops)]
-        held.dequeue = False
-        return results
+            snapshot = held.snapshot(dialogs)
+            await self._live.hand_over(id, node=self.incarnation, epoch=held.epoch, to=heir, snapshot=snapshot)
+        except (Gone, NotServing, LiveUnavailable) as error:
+            log.warning("contact not handed over", heir=heir, error=str(error))
+            self._sip.adopt(id, dialogs)
+            self._sip.flush()
+            self.moved(id)
+            return False
+        log.info("contact handed over", heir=heir)
+        self._media.drop(id)
+        self._heirs[id] = heir
+        if len(self._heirs) > HEIRS_KEPT:
+            self._heirs.popitem(last=False)
+        await self._pass_on(held, heir)
+        return True
+
+    async def _pass_on(self, held: Held, heir: str) -> None:
+        """Commands that are not answered yet go with their contact."""
+        try:
+            for message in held.commands.values():
+                await self._live.send(heir, message)
+        except LiveError as error:  # who asked hears nothing in time, and asks again
+            log.warning("commands not passed on: live state away", heir=heir, error=str(error))
+
+    def _is_settled(self, held: Held) -> bool:
+        contact = held.contact
+        settled = contact.state not in UNSETTLED and held.inbox.empty()
+        settled = settled and all(leg.state in ("answered", "ended") for leg in contact.legs.values())
+        return settled and self._sip.is_quiet(contact.id) and self._media.is_quiet(contact.id)
+
+    async def _commit(self, held: Held, *, again: bool = False) -> Committed | None:
+        """Write what there is, with all that the contact holds if `again`; None: Redis is away, it is put off."""
+        async with held.one_commit:
+            over = held.contact.state == "over"
+            events, agent_ops, channel_ops = list(held.events), list(held.agent_ops), list(held.channel_ops)
+            if held.contact.state in OVER:
+                held.engages.clear()  # nobody is wanted any more; who was engaged unheard is let go with the contact
+            engages, gate_ops = list(held.engages), list(held.gate_ops)
+            dequeue, conference, called, began = held.dequeue, held.conference, held.called, time.monotonic()
+            try:
+                done = await self._live.commit(
+                    held.contact.id,
+                    node=self.incarnation,
+                    epoch=held.epoch,
+                    snapshot=None if over else held.snapshot(self._sip.dialogs(held.contact.id)),
+                    events=events,
+                    agents=agent_ops,
+                    channels=channel_ops,
+                    gate=gate_ops,
+                    conference=conference,
+                    called=called,
+                    dequeue=dequeue,
+                    claim="" if held.written else held.claim,
+                    holds=holds(held.contact, held.book, self._memory, held.channels.values()) if again else None,
+                    engages=engages,
+                )
+            except LiveUnavailable as error:
+                # Talking goes on without Redis: the effects are performed, the books are written when it is back.
+                log.warning("commit put off: live state away", error=str(error))
+                self._spool.put(held.events[held.spooled :])
+                held.spooled = len(held.events)
+                return None
+            COMMIT.observe(time.monotonic() - began)
+            held.written = True
+            del held.events[: len(events)], held.agent_ops[: len(agent_ops)], held.channel_ops[: len(channel_ops)]
+            del held.engages[: len(engages)]
+            del held.gate_ops[: len(gate_ops)]
+            held.dequeue = False
+            held.conference = None if held.conference is conference else held.conference
+            held.called = None if held.called is called else held.called
+            self._committed(held, events, channel_ops, done)
+            self._look_for_lost_offer(held, agent_ops, done)
+            for given in results(done, held.book):
+                held.inbox.put_nowait(given)
+            return done
+
+    def _committed(self, held: Held, events: Sequence[Event], asked: Sequence[ChannelOp], done: Committed) -> None:
+        for event in events:
+            self._memory.see(event)
+        for op, channel in zip(asked, done.channels, strict=False):
+            if channel.number is not None:
+                held.channels[op.leg] = ChannelHold(op.leg, op.trunk, channel.number, op.direction)
+            elif op.op == "release":
+                held.channels.pop(op.leg, None)
+        if held.spooled:
+            held.spooled = 0
+            if not any(one.spooled for one in self._held.values()):
+                self._spool.clear()
+
+    def _look_for_lost_offer(self, held: Held, asked: Sequence[AgentOp], done: Committed) -> None:
+        """By its fence: an operation that is said twice, for its first answer was lost, may be about an older one."""
+        offer = held.contact.offer
+        for op, result in zip(asked, done.agents, strict=False):
+            if not result.ok and offer is not None and (op.agent, op.fence) == (offer.agent, offer.reservation):
+                held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
+
+    def _without_offer(self, held: Held, effects: Sequence[do.Effect], datagrams: Sequence[Datagram]) -> list[Datagram]:
+        """Redis is away and knows nothing of this offer: its phone is not called, for somebody else may call it."""
+        offer = held.contact.offer
+        if offer is None or not any(isinstance(e, do.Invite) and e.leg == offer.leg for e in effects):
+            return list(datagrams)
+        session = self._sip.take_back(held.contact.id, offer.leg)
+        held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
+        return [datagram for datagram in datagrams if datagram.session != session]
+
+    # -- after a freeze, and after a Redis that has forgotten --------------------------------------------------------
+    async def say_again(self) -> None:
+        """Commit every contact with all that it holds. Raises LiveUnavailable if one could not be."""
+        waiting = list(self._held.values())
+        for start in range(0, len(waiting), AT_ONCE):
+            done = await asyncio.gather(*(self._say_again(held) for held in waiting[start : start + AT_ONCE]))
+            if not all(done):
+                raise LiveUnavailable("a contact could not be said again")
+
+    async def _say_again(self, held: Held) -> bool:
+        if self._held.get(held.contact.id) is not held:
+            return True
+        try:
+            done = await self._commit(held, again=True)
+        except (Superseded, Claimed) as error:
+            log.warning("contact dropped: it is not ours", contact=held.contact.id, why=str(error))
+            self._drop(held)
+            return True
+        except (LookupError, TypeError, ValueError):  # or all others would never be said, and a frozen node never thaw
+            log.exception("contact cannot be said again", contact=held.contact.id)
+            return True
+        offer = held.contact.offer
+        if done and offer is not None and any(not r.ok and r.agent == offer.agent for r in done.holds):
+            held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
+        return done is not None
+
+    def _drop(self, held: Held) -> None:
+        """Silently."""
+        self._media.drop(held.contact.id)
+        self._forget(held)
+        if held.task is not None:
+            held.task.cancel()
 
     async def _reply(self, held: Held, effects: Sequence[do.Effect]) -> None:
         for effect in effects:
-            if not isinstance(effect, do.Reply) or effect.command not in held.replies:
+            if not isinstance(effect, do.Reply) or effect.command not in held.commands:
                 continue
             answer: dict[str, Any] = {"status": effect.status, "contact": contact_json(held.contact.to_json())}
             if effect.error:
                 answer["error"] = {"code": effect.error, "message": effect.message}
             try:
-                await self._live.reply(held.replies.pop(effect.command), answer)
+                await self._live.reply(held.commands.pop(effect.command)["reply_to"], answer)
             except LiveError as error:
                 log.warning("command answered to nobody", command=effect.command, error=str(error))
 
@@ -243,8 +462,11 @@ class Owner:
         self._media.abandon(held.contact)
 
     def _forget(self, held: Held) -> None:
-        self._held.pop(held.contact.id, None)
         if held.alarm is not None:
             held.alarm.cancel()
+        if self._held.get(held.contact.id) is not held:
+            return  # let go before; what there is now under its name is another's
+        del self._held[held.contact.id]
         self._sip.forget(held.contact.id)
         self._media.forget(held.contact.id)
+        self.moved(held.contact.id)

@@ -8,25 +8,26 @@ from typing import Final
 from lq.acd import lanes
 from lq.config.documents import Queue
 from lq.contacts import effects as do
-from lq.contacts import ending, inbound, inputs
+from lq.contacts import ending, inbound, inputs, recording
 from lq.contacts.contact import Line
-from lq.contacts.turn import NORMAL, ONE_AGENT, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import LEASE_MARGIN_MS, NORMAL, ONE_AGENT, TEMPORARY_FAILURE, Turn
 from lq.media.prompts import position
 
 ASK_AGAIN_MS: Final = 10_000  # the safety net beside the notice
 RETRY_MS: Final = 1_000  # Redis away
-LEASE_MARGIN_MS: Final = 15_000  # beyond the ring time: a phone that answers 100 only, plus a take-over
 
 
 # -- into the line ------------------------------------------------------------------------------------------------
-def enter_queue(turn: Turn, id: str) -> None:
+def enter_queue(turn: Turn, id: str, since: int = 0) -> None:
+    """`since`: he stands as one who has waited since then; 0: since now."""
     queue = turn.book.queues.get(id)
     if queue is None:
         inbound.announce(turn, (turn.prompt("technical_error"),), f"end:failed:{TEMPORARY_FAILURE}")
         return
+    queue = replace(queue, priority=queue.priority + turn.contact.priority)
     turn.segment("queue", queue=id)
     turn.emit("contact_queued", n=turn.n, queue=id, priority=queue.priority)
-    _wait(turn, Line(id, lanes.lanes_of_contact(queue, turn.now), turn.now), queue)
+    _wait(turn, Line(id, lanes.lanes_of_contact(queue, since or turn.now), turn.now), queue)
 
 
 def enter_agent_line(turn: Turn, agent: str) -> None:
@@ -36,10 +37,11 @@ def enter_agent_line(turn: Turn, agent: str) -> None:
 
 def _wait(turn: Turn, line: Line, queue: Queue) -> None:
     turn.set(state="queueing", line=line, queue=line.queue)
+    recording.settle(turn)
     turn.deadline("max_wait", turn.now + queue.max_wait_s * 1000)
     if queue.position_every_s:
         turn.deadline("position", turn.now + queue.position_every_s * 1000)
-    turn.play(1, (turn.prompt("queue_welcome"),))
+    turn.play(turn.contact.customer.n, (turn.prompt("queue_welcome"),))
     ask(turn)
 
 
@@ -104,14 +106,14 @@ def _say_position(turn: Turn) -> None:
     line = turn.contact.line
     assert line is not None  # the deadline is set only while waiting
     turn.deadline("position", turn.now + turn.queue.position_every_s * 1000)
-    turn.play(1, position(line.position, turn.book.settings.language))
+    turn.play(turn.contact.customer.n, position(line.position, turn.book.settings.language))
 
 
 def music(turn: Turn, given: inputs.Played) -> None:
     """An announcement has ended: music until the next one."""
-    play = turn.contact.customer.play
-    if given.leg == 1 and play is not None and play.id == given.play:
-        turn.play(1, (turn.queue.music,), repeat=0)
+    customer = turn.contact.customer
+    if given.leg == customer.n and customer.play is not None and customer.play.id == given.play:
+        turn.play(customer.n, (turn.queue.music,), repeat=0)
 
 
 def leave(turn: Turn, reason: str, prompt: str) -> None:

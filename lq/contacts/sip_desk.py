@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 import structlog
 
 from lq.acd import lanes
 from lq.contacts import effects as do
-from lq.contacts import inputs
+from lq.contacts import inputs, keys
 from lq.contacts.contact import Contact
+from lq.contacts.tags import contact_of, leg_of, tag_of
 from lq.sip import events as sip
 from lq.sip.agent import Datagram, UserAgent
+from lq.sip.message import REASONS
+from lq.sip.transfer import read_replaces
 
 log = structlog.get_logger()
 
+_UNSAID: Final = {"timeout": 102, "ack_missing": 102}  # Q.850 of an end that nobody gave a reason for: a timer's
+_DIALLED: Final = re.compile(r"(?:sips?:([^@:;?]+)(?:[:;][^@?]*)?@.*|tel:([^;?]+).*)", re.IGNORECASE)
 _CAUSE: Final = re.compile(r"Q\.850\s*;\s*cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 
 
@@ -41,16 +47,44 @@ class SipDesk:
         self._legs: dict[str, tuple[str, int]] = {}  # session -> contact, leg
         self._sessions: dict[str, dict[int, str]] = {}  # contact -> leg -> session
         self._questions: dict[str, tuple[str, int]] = {}  # session -> contact, request
+        self._orphans: set[str] = set()  # sessions that were cancelled and whose leg is another's now
+        self._probes: dict[str, str] = {}  # session -> the request by which we ask whether its dialog lives
+        self._told: dict[str, dict[str, str]] = {}  # session -> request that told its phone something -> whose command
 
     # -- sessions ---------------------------------------------------------------------------------------------------
     def take(self, contact: str, leg: int, session: str) -> None:
         """This session is that leg from now on."""
+        former = self._sessions.setdefault(contact, {}).get(leg)
+        if former is not None:  # it was cancelled, and is called anew
+            self._legs.pop(former, None)
+            self._orphans.add(former)
         self._legs[session] = (contact, leg)
-        self._sessions.setdefault(contact, {})[leg] = session
+        self._sessions[contact][leg] = session
+
+    def where(self, session: str) -> tuple[str, str] | None:
+        """Contact and leg id of a session (`acd`: its question to the ACD); None of one that is nobody's."""
+        if session in self._questions:
+            return self._questions[session][0], "acd"
+        contact, leg = self._legs.get(session, ("", 0))
+        return (contact, f"{contact}.{leg}") if contact else None
+
+    def legs(self, contact: str) -> set[int]:
+        """Those that have a session."""
+        return set(self._sessions.get(contact, ()))
 
     def dialogs(self, contact: str) -> dict[str, Any]:
         """What another node needs of each dialog, by leg."""
         return {str(n): self._agent.export(session) for n, session in self._sessions.get(contact, {}).items()}
+
+    def is_quiet(self, contact: str) -> bool:
+        """No offer, INVITE or 200 of any leg awaits its answer."""
+        return all(self._agent.is_quiet(session) for session in self._sessions.get(contact, {}).values())
+
+    def let_go(self, contact: str) -> dict[str, Any]:
+        """Its dialogs, which are no longer held here."""
+        dialogs = self.dialogs(contact)
+        self.forget(contact)
+        return dialogs
 
     def adopt(self, contact: str, dialogs: Mapping[str, Any]) -> None:
         """The legs of another node's contact, from its `dialogs`."""
@@ -62,6 +96,8 @@ class SipDesk:
         """Silently; a session that has ended by itself is gone already."""
         for session in self._sessions.pop(contact, {}).values():
             self._legs.pop(session, None)
+            self._probes.pop(session, None)
+            self._told.pop(session, None)
             self._agent.forget(session)
         for session in [s for s, (asker, _) in self._questions.items() if asker == contact]:
             del self._questions[session]
@@ -71,6 +107,16 @@ class SipDesk:
         """The dialog is over."""
         contact, leg = self._legs.pop(session, ("", 0))
         self._sessions.get(contact, {}).pop(leg, None)
+        self._probes.pop(session, None)
+        self._told.pop(session, None)
+
+    def take_back(self, contact: str, leg: int) -> str | None:
+        """Forget a leg whose INVITE has not left; the session that it was."""
+        session = self._sessions.get(contact, {}).pop(leg, None)
+        if session is not None:
+            self._legs.pop(session, None)
+            self._agent.forget(session)
+        return session
 
     def refuse(self, contact: str, code: int) -> None:
         """Answer the INVITE that began a contact, outside of any turn."""
@@ -107,6 +153,15 @@ class SipDesk:
             case do.Ask():
                 self._ask(contact, effect, now)
                 return
+            case do.TakeSession(n, caller):
+                if self._agent.holds(caller):
+                    self.take(contact.id, n, caller)
+                else:
+                    self.deliver(contact.id, inputs.Cancelled(n))  # before it was a leg
+                return
+            case do.RefuseSession(caller, code):
+                self._agent.reject(caller, code, now=now)
+                return
         session = self._sessions.get(contact.id, {}).get(getattr(effect, "leg", 0))
         if session is None:
             if isinstance(effect, do.Cancel):  # its INVITE has not been made: nothing to take back
@@ -127,12 +182,33 @@ class SipDesk:
                 self._agent.bye(session, headers=reason(cause), now=now)
             case do.AnswerOffer(_, sdp):
                 self._agent.answer_offer(session, sdp, now=now)
+            case do.Reoffer(n, sdp):
+                if not self._agent.reinvite(session, sdp, now=now):
+                    self.deliver(contact.id, inputs.OfferRefused(n, 0))  # another offer is under way
+            case do.Probe():
+                self._probes[session] = self._agent.request(session, "OPTIONS", now=now)
             case do.RefuseOffer(_, code):
                 self._agent.refuse_offer(session, code, now=now)
+            case do.AnswerPhone(n, command):
+                if request := self._agent.notify(session, "talk", now=now):
+                    self._told.setdefault(session, {})[request] = command
+                else:
+                    self.deliver(contact.id, inputs.PhoneTold(n, command, 0))
+            case do.TellReferrer(_, id, code) if id:
+                self._agent.notify_refer(session, code, REASONS.get(code, ""), id=id, now=now)
 
     def _invite(self, contact: Contact, effect: do.Invite, now: float) -> None:
         local = f"<sip:{effect.caller}@lq.internal>"
-        session = self._agent.invite(effect.uri, local=local, sdp=effect.sdp, headers=dict(effect.headers), now=now)
+        tag = tag_of(contact.id, effect.leg, self._agent.rng.getrandbits(32))
+        session = self._agent.invite(
+            effect.uri or self._agent.contact.strip("<>"),
+            local=local,
+            sdp=effect.sdp,
+            headers=dict(effect.headers),
+            now=now,
+            account=effect.account,
+            tag=tag,
+        )
         self.take(contact.id, effect.leg, session)
 
     def _ask(self, contact: Contact, effect: do.Ask, now: float) -> None:
@@ -156,12 +232,50 @@ class SipDesk:
             return
         contact, leg = self._legs.get(session, ("", 0))
         if not contact:
+            if session in self._orphans:
+                self._last_of_orphan(session, event)
             return
-        given = _input(leg, event)
+        given = self._referred(leg, event) if isinstance(event, sip.Refer) else _input(leg, event)
+        if isinstance(event, sip.RequestDone) and self._probes.get(session) == event.id:
+            del self._probes[session]
+            if event.code in (408, 481):  # the dialog is over (RFC 3261 §12.2.1.2)
+                given = inputs.Ended(leg, "timeout" if event.code == 408 else "gone")
+        elif isinstance(event, sip.RequestDone) and event.id in self._told.get(session, {}):
+            given = inputs.PhoneTold(leg, self._told[session].pop(event.id), event.code)
+        unheard: dict[str, str] = {}  # orders that the phone will say nothing to any more
         if isinstance(event, sip.Rejected | sip.Ended | sip.Cancelled):
+            unheard = self._told.pop(session, {})
             self._drop(session)
         if given is not None and not self.deliver(contact, given):
             log.info("sip event for a contact that is not ours", contact=contact, what=type(event).__name__)
+        for command in unheard.values():
+            self.deliver(contact, inputs.PhoneTold(leg, command, 0))
+
+    def _referred(self, leg: int, event: sip.Refer) -> inputs.Referred | None:
+        """A transfer as the contact understands it; one that means nothing here is refused at once."""
+        to, replaces = dialled(event.target), read_replaces(event.replaces)
+        contact = contact_of(replaces.to_tag) if replaces else ""
+        if to is None:
+            code = 416
+        elif event.replaces and not contact:
+            code = 481 if replaces else 400
+        elif not to:
+            code = 484
+        else:
+            other = leg_of(replaces.to_tag) if replaces else 0
+            return inputs.Referred(leg, to, event.id, contact, other, event.replaces)
+        if event.id:
+            self._agent.notify_refer(event.session, code, REASONS[code], id=event.id, now=self._clock())
+        return None
+
+    def _last_of_orphan(self, session: str, event: sip.Event) -> None:
+        """Its phone may have answered when it was cancelled and its leg was called anew (RFC 3261 §9.1)."""
+        if isinstance(event, sip.Accepted | sip.Rejected | sip.Ended):
+            self._orphans.discard(session)
+        if isinstance(event, sip.Accepted):
+            self._agent.ack(session, now=self._clock())
+            self._agent.bye(session, now=self._clock())
+            self.flush()
 
     def _answered(self, session: str, event: sip.Event) -> None:
         """The ACD's answer is a redirect or a refusal (contracts.md §3)."""
@@ -179,12 +293,27 @@ def acd_answer(request: int, code: int, headers: Mapping[str, Sequence[str]]) ->
             uri, _, rest = first["contact"].partition(">")
             given = dict(part.strip().split("=", 1) for part in rest.split(";") if "=" in part)
             phone = uri.partition("sip:")[2].partition("@")[0]
-            return inputs.Reserved(request, given["agent"], phone, int(given["reservation"]), given.get("lane", ""))
+            fence, lane, media = int(given["reservation"]), given.get("lane", ""), given.get("media", "rtp")
+            return inputs.Reserved(request, given["agent"], phone, fence, lane, media)
         if code == 480:
             return inputs.Waiting(request, int(first["x-lq-position"]), int(first.get("x-lq-signed-in", "1")))
     except (KeyError, ValueError) as error:
         log.error("answer of the ACD cannot be read", code=code, error=repr(error))
     return inputs.AskFailed(request, code)
+
+
+def dialled(uri: str) -> str | None:
+    """The user part of a SIP or tel URI, as a phone would dial it; None for a URI of any other kind."""
+    found = _DIALLED.fullmatch(uri)
+    if found:
+        return unquote(found[1] or found[2]).strip()
+    return "" if uri.partition(":")[0].lower() in ("sip", "sips", "tel") else None
+
+
+def _talks(headers: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the phone takes orders (Allow-Events, RFC 6665 §8.2.2, with BroadSoft's `talk`)."""
+    allowed = ",".join(value for name, values in headers.items() if name.lower() == "allow-events" for value in values)
+    return "talk" in (event.strip().lower() for event in allowed.split(","))
 
 
 def reason(cause: int) -> dict[str, str]:
@@ -194,7 +323,7 @@ def reason(cause: int) -> dict[str, str]:
 def _input(leg: int, event: sip.Event) -> inputs.Input | None:
     match event:
         case sip.Progress():
-            return inputs.Progress(leg, event.code, event.sdp)
+            return inputs.Progress(leg, event.code, event.sdp, _talks(event.headers))
         case sip.Accepted():
             return inputs.Accepted(leg, event.sdp)
         case sip.Rejected():
@@ -202,9 +331,18 @@ def _input(leg: int, event: sip.Event) -> inputs.Input | None:
             return inputs.Rejected(leg, event.code, q850(" ".join(lowered.get("reason", ()))), "x-lq-cause" in lowered)
         case sip.Offer():
             return inputs.Reoffered(leg, event.sdp)
+        case sip.OfferAnswered():
+            return inputs.OfferAnswered(leg, event.sdp)
+        case sip.OfferRefused():
+            return inputs.OfferRefused(leg, event.code)
+        case sip.Confirmed():
+            return inputs.Confirmed(leg, event.sdp, event.owed)
+        case sip.Info():
+            key = keys.of_info(event.content_type, event.body)
+            return inputs.Digit(leg, key[0], "info", key[1]) if key else None
         case sip.Cancelled():
             return inputs.Cancelled(leg, q850(event.reason_header))
         case sip.Ended():
-            return inputs.Ended(leg, event.why, q850(event.reason_header))
+            return inputs.Ended(leg, event.why, q850(event.reason_header) or _UNSAID.get(event.why, 0))
         case _:
             return None

@@ -1,16 +1,12 @@
-"""Two parties talk: bridging, hold from a phone, and either one hanging up."""
+"""People talk: their phones' media, hold from a phone; hold, mute and keys by command."""
 
 from __future__ import annotations
 
+import re
+
+from lq.contacts import conferring, conversation, ending, inputs, leaving, replacing, transfer
 from lq.contacts import effects as do
-from lq.contacts import ending, inputs
-from lq.contacts.contact import Leg
 from lq.contacts.turn import NO_COMMON_CODEC, Turn
-
-
-def other(turn: Turn, n: int) -> Leg | None:
-    """Whom leg n talks with."""
-    return next((leg for leg in turn.contact.legs.values() if leg.n != n and leg.state == "answered"), None)
 
 
 def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
@@ -19,15 +15,25 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     if not leg.alive:
         ending.late_media(turn, given)
         return
-    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="")
-    turn.emit("leg_answered", leg=turn.contact.leg_id(leg.n), codec=given.codec)
-    turn.connect(1, leg.n)
+    if leg.instead_of and leg.state == "arriving":
+        replacing.media_ready(turn, given)
+        return
+    # of early media too: it may speak another codec now, and is joined once more
+    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="", peer="")
+    turn.leg_answered(leg.n)
+    conversation.changed(turn, leg.n)
 
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
-    """A change that failed leaves the call as it is; a phone that answered with media that we cannot join ends it."""
-    if turn.leg(given.leg).codec:
-        turn.do(do.RefuseOffer(given.leg, 488))
+    """A change that failed leaves the call as it is. A phone that answered with media that we cannot join is let go;
+    with it the contact ends, if there were only these two."""
+    leg = turn.leg(given.leg)
+    if leg.codec:
+        refuse_offer(turn, leg.n, 488)
+    elif leg.instead_of and leg.state == "arriving":
+        replacing.media_failed(turn, leg)
+    elif leg.state == "answered" and (leg.place != "talk" or len(conversation.others(turn.contact, leg.n)) > 1):
+        leaving.shown_out(turn, leg)
     else:
         ending.finish(turn, "failed", "system", NO_COMMON_CODEC)
 
@@ -37,25 +43,40 @@ def offered(turn: Turn, given: inputs.Reoffered) -> None:
     if not given.sdp:
         turn.do(do.AnswerOffer(given.leg, ""))
     elif turn.leg(given.leg).media is None:
-        turn.do(do.RefuseOffer(given.leg, 491))
+        refuse_offer(turn, given.leg, 491)
     else:
         turn.do(do.TakeOffer(given.leg, given.sdp))
 
 
+def refuse_offer(turn: Turn, n: int, sip: int) -> None:
+    turn.do(do.RefuseOffer(n, sip))
+    turn.emit("leg_reoffered", leg=turn.contact.leg_id(n), accepted=False, sip=sip)
+
+
 def reoffered(turn: Turn, given: inputs.MediaReoffered) -> None:
     turn.do(do.AnswerOffer(given.leg, given.sdp))
-    leg, peer = turn.leg(given.leg), other(turn, given.leg)
-    turn.set_leg(leg.n, media=given.media, held=given.held)
-    if turn.contact.state != "talking" or peer is None or given.held == leg.held:
-        return
-    if given.held:
-        turn.segment("hold", "hold", queue=turn.contact.queue, agent=turn.contact.agent)
-        turn.emit("contact_held", n=turn.n, by=leg.party)
-        turn.play(peer.n, (turn.queue.music,), repeat=0)
-    elif not peer.held:
-        turn.segment("talk", "resumed", queue=turn.contact.queue, agent=turn.contact.agent)
-        turn.emit("contact_resumed", n=turn.n, by=leg.party)
-        turn.connect(leg.n, peer.n)
+    turn.emit("leg_reoffered", leg=turn.contact.leg_id(given.leg), accepted=True, held=given.held)
+    was = turn.leg(given.leg).held
+    turn.set_leg(given.leg, media=given.media, held=given.held, keys_by="")
+    if turn.contact.state == "talking" and given.held != was:
+        conversation.changed(turn, given.leg)
+    elif turn.contact.state == "conference":
+        conferring.arrange(turn)
+
+
+def confirmed(turn: Turn, given: inputs.Confirmed) -> None:
+    """The ACK answers an offer of ours: a caller who had made none (RFC 3725), or a phone that asked what we offer."""
+    known = bool(turn.leg(given.leg).codec)
+    if given.owed and given.sdp:
+        turn.do(do.TakeOffer(given.leg, given.sdp) if known else do.TakeAnswer(given.leg, given.sdp))
+    elif given.owed and not known:
+        ending.finish(turn, "failed", "system", NO_COMMON_CODEC)  # a later one that is missing changes nothing
+
+
+def said_anew(turn: Turn, given: inputs.OfferAnswered) -> None:
+    """Asked whether it is still there (RFC 4028), the phone answered something new: it has moved."""
+    if given.sdp and turn.leg(given.leg).codec:
+        turn.do(do.TakeOffer(given.leg, given.sdp))
 
 
 def refused(turn: Turn, given: inputs.Reoffered) -> None:
@@ -63,5 +84,63 @@ def refused(turn: Turn, given: inputs.Reoffered) -> None:
     turn.do(do.RefuseOffer(given.leg, 481))
 
 
-def too_late(turn: Turn, given: inputs.MediaReoffered) -> None:
+def too_late(turn: Turn, given: inputs.MediaReoffered | inputs.Confirmed | inputs.OfferAnswered) -> None:
     """The media is on its way out."""
+
+
+# -- by command --------------------------------------------------------------------------------------------------------
+def hold(turn: Turn, given: inputs.Command) -> None:
+    """The other one hears music; of more than two, this agent leaves them to themselves for a while."""
+    leg = transfer.own_leg(turn, str(given.body.get("agent", "")))
+    if leg is None or leg.place != "talk":
+        transfer.answer(turn, given, transfer.NOT_IN_IT)
+        return
+    talking = conversation.others(turn.contact, leg.n)
+    if len(talking) == 1:
+        conversation.place(turn, talking[0].n, "waits")
+    elif talking:
+        conversation.place(turn, leg.n, "")
+    conversation.changed(turn, leg.n)
+    transfer.answer(turn, given, None)
+
+
+def resume(turn: Turn, given: inputs.Command) -> None:
+    leg = transfer.own_leg(turn, str(given.body.get("agent", "")))
+    if leg is None or leg.place not in ("talk", ""):
+        transfer.answer(turn, given, transfer.NOT_IN_IT)
+    else:
+        transfer.back(turn, leg.n)
+        transfer.answer(turn, given, None)
+
+
+def mute(turn: Turn, given: inputs.Command) -> None:
+    _mute(turn, given, True)
+
+
+def unmute(turn: Turn, given: inputs.Command) -> None:
+    _mute(turn, given, False)
+
+
+def _mute(turn: Turn, given: inputs.Command, muted: bool) -> None:
+    leg = transfer.own_leg(turn, str(given.body.get("agent", "")))
+    if leg is None:
+        transfer.answer(turn, given, transfer.NOT_IN_IT)
+        return
+    if leg.muted != muted:
+        turn.set_leg(leg.n, muted=muted)
+        turn.emit("leg_muted", leg=turn.contact.leg_id(leg.n), muted=muted)
+        conversation.changed(turn, leg.n)
+    transfer.answer(turn, given, None)
+
+
+def send_dtmf(turn: Turn, given: inputs.Command) -> None:
+    """The others' phones hear these keys."""
+    leg, digits = transfer.own_leg(turn, str(given.body.get("agent", ""))), str(given.body.get("digits", "")).upper()
+    if leg is None:
+        transfer.answer(turn, given, transfer.NOT_IN_IT)
+    elif not re.fullmatch(r"[0-9*#A-D]{1,64}", digits, re.ASCII):
+        transfer.answer(turn, given, (422, "digits", "1 to 64 of 0-9 * # A-D"))
+    else:
+        for other in conversation.others(turn.contact, leg.n):
+            turn.do(do.SendKeys(other.n, digits))
+        transfer.answer(turn, given, None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lq.config.book import Book
 from lq.config.documents import Queue
 from lq.contacts import effects as do
-from lq.contacts.contact import Contact, Leg, Offer, Play, Segment, with_leg
+from lq.contacts.contact import Call, Contact, Leg, Play, Refused, Segment, with_leg
 from lq.ledger.events import RECORDING_SEQ, Event
 from lq.media import prompts
 
@@ -27,6 +27,13 @@ SIP_OF_CAUSE: Final[Mapping[int, int]] = {
     UNALLOCATED: 404, NORMAL: 480, BUSY: 486, NO_ANSWER: 480, REJECTED: 403, NO_CIRCUIT: 503,
     TEMPORARY_FAILURE: 500, NO_COMMON_CODEC: 488,
 }  # fmt: skip
+# Of what has ended a snapshot holds the last only, for it is written at every step; the ledger holds all of it.
+LEGS_KEPT: Final = 3
+SEGMENTS_KEPT: Final = 12
+COMMANDS_KEPT: Final = 32  # ids of those carried out, which a repeat finds
+REFUSALS_KEPT: Final = 8  # … and of those that were not, with their answers
+REPEATED: Final = ("ring", "talk", "hold")  # kinds of segments that come again and again
+LEASE_MARGIN_MS: Final = 15_000  # beyond the ring time: a phone that answers 100 only, plus a take-over
 ONE_AGENT: Final = Queue(id="", name="", wrap_up_s=10, max_wait_s=60, position_every_s=0)  # who waits for one agent
 
 
@@ -45,10 +52,12 @@ class Turn:
         self.contact = with_leg(self.contact, n, **changes)
 
     def add_leg(self, leg: Leg) -> None:
-        self.set(legs={**self.contact.legs, leg.n: leg})
+        over = [n for n, one in self.contact.legs.items() if n != 1 and one.state == "ended" and one.media is None]
+        kept = {n: one for n, one in self.contact.legs.items() if n not in over[:-LEGS_KEPT]}
+        self.set(legs={**kept, leg.n: leg})
         self.emit(
             "leg_started",
-            leg=self.contact.leg_id(leg.n), party=leg.party, address=leg.address, direction=leg.direction,
+            leg=self.contact.leg_id(leg.n), party=leg.party, address=leg.address or leg.agent, direction=leg.direction,
         )  # fmt: skip
 
     def leg(self, n: int) -> Leg:
@@ -73,6 +82,19 @@ class Turn:
         self.set(seq=seq)
         self.do(do.Emit(Event(type, self.now, self.contact.id, seq, data)))
 
+    def begun(self, status: int, error: str = "", message: str = "") -> None:
+        """Whoever had this contact begun by a command hears how that went, once."""
+        if self.contact.command:
+            self.do(do.Reply(self.contact.command, status, error, message))
+            self.remember_answer(self.contact.command)
+            self.set(command="")
+
+    def leg_answered(self, n: int) -> None:
+        """Its media stands: what it speaks, and through which rtpengine (none told: the only one)."""
+        leg = self.leg(n)
+        engine = (leg.media or {}).get("engine")
+        self.emit("leg_answered", leg=self.contact.leg_id(n), codec=leg.codec, **({"engine": engine} if engine else {}))
+
     def play(self, n: int, items: tuple[str, ...], repeat: int = 1) -> None:
         """The leg hears this from now on, instead of whatever it heard."""
         number = self.contact.plays + 1
@@ -84,7 +106,11 @@ class Turn:
     def connect(self, a: int, b: int) -> None:
         self.set_leg(a, play=None, peer=f"leg:{b}")
         self.set_leg(b, play=None, peer=f"leg:{a}")
-        self.do(do.Connect(a, b))
+        self.join(a, b)
+
+    def join(self, a: int, b: int) -> None:
+        """Where agents give orders by keys, keys are held back until it is clear what they mean."""
+        self.do(do.Connect(a, b, apart=bool(self.book.settings.recording_keys)))
 
     # -- segments (R3) ----------------------------------------------------------------------------------------------
     def segment(self, kind: str, reason_of_last: str = "", *, queue: str = "", agent: str = "") -> int:
@@ -94,8 +120,12 @@ class Turn:
 
     def inner_segment(self, kind: str, *, queue: str = "", agent: str = "") -> int:
         """A segment within the one that goes on: phones ring while the caller keeps his place in the queue."""
-        n = len(self.contact.segments) + 1
-        self.set(segments=(*self.contact.segments, Segment(n, kind, self.now, queue, agent)))
+        known = self.contact.segments
+        n = known[-1].n + 1 if known else 1
+        over = [one.n for one in known if one.ended_at and one.kind in REPEATED]
+        forgotten = over[: max(0, len(known) + 1 - SEGMENTS_KEPT)]
+        kept = (one for one in known if one.n not in forgotten)
+        self.set(segments=(*kept, Segment(n, kind, self.now, queue, agent)))
         return n
 
     def end_segments(self, reason: str = "", kind: str = "") -> None:
@@ -106,20 +136,53 @@ class Turn:
         )
         self.set(segments=tuple(ended))
 
+    # -- commands ---------------------------------------------------------------------------------------------------
+    def answered_before(self, command: str) -> bool:
+        """A repeat hears what was answered the first time; False: it is none."""
+        refused = next((one for one in self.contact.refused if one.id == command), None)
+        if refused is not None:
+            self.do(do.Reply(command, refused.status, refused.error, refused.message))
+        elif command in self.contact.done:
+            self.do(do.Reply(command, 200))
+        else:
+            return False
+        return True
+
+    def remember_answer(self, command: str) -> None:
+        """What this turn has answered."""
+        said = next((one for one in self.effects if isinstance(one, do.Reply) and one.command == command), None)
+        if said is not None and said.error:
+            refused = Refused(command, said.status, said.error, said.message)
+            self.set(refused=(*self.contact.refused, refused)[-REFUSALS_KEPT:])
+        else:
+            self.set(done=(*self.contact.done, command)[-COMMANDS_KEPT:])
+
     @property
     def n(self) -> int:
         """Number of the innermost segment that goes on, else of the last (0: none)."""
         going_on = (segment.n for segment in reversed(self.contact.segments) if not segment.ended_at)
-        return next(going_on, len(self.contact.segments))
+        return next(going_on, self.contact.segments[-1].n if self.contact.segments else 0)
 
     # -- the agent whom we hold -----------------------------------------------------------------------------------
-    def agent_op(self, op: str, offer: Offer, outcome: str = "", **extra: int) -> None:
-        self.do(do.AgentOp(offer.agent, offer.reservation, op, outcome, **extra))
+    def agent_op(self, op: str, agent: str, fence: int, outcome: str = "", **extra: int) -> None:
+        self.do(do.AgentOp(agent, fence, op, outcome, **extra))
 
     @property
     def queue(self) -> Queue:
         """The rules of the line that the contact stands or stood in."""
         return self.book.queues.get(self.contact.queue, ONE_AGENT)
+
+    def tell_referrer(self, call: Call, code: int) -> None:
+        """Whoever asked for this call by REFER hears how it goes."""
+        by = self.contact.legs.get(call.by)
+        if call.refer and by is not None and by.alive:
+            self.do(do.TellReferrer(call.by, call.refer, code))
+
+    def queue_of(self, agent: str) -> Queue:
+        """By whose rules he tidies up: of the queue that the contact stood in, else of his first."""
+        known = self.book.agents.get(agent)
+        ids = (self.contact.queue, *(known.queues if known else ()))
+        return next((self.book.queues[id] for id in ids if id in self.book.queues), ONE_AGENT)
 
     def prompt(self, name: str) -> str:
         return prompts.prompt(name, self.book.settings.language)

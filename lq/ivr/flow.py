@@ -9,6 +9,7 @@ Node kinds, each an object in `Flow.nodes`:
     {"kind": "play",   "prompt": "goodbye", "next": "bye"}              keys interrupt it and are kept for the next menu
     {"kind": "menu",   "prompt": "menu_main", "keys": {"1": "sales"}, "timeout_s": 5, "tries": 3,
                        "wrong_key": "wrong_key", "no_key": "no_key", "otherwise": "bye"}
+    {"kind": "record", "action": "stop", "reason": "customer_refused", "next": "menu"}     start | stop | pause | resume
     {"kind": "queue",  "queue": "sales"}    {"kind": "agent", "agent": "1001"}    {"kind": "hang_up"}
 
 A prompt (`prompt`, `wrong_key`, `no_key`) is the name of an item, or `say:<text>`, which the worker renders.
@@ -33,10 +34,13 @@ NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[s
         frozenset({"timeout_s", "tries", "wrong_key", "no_key"}),
         frozenset({"otherwise"}),
     ),
+    "record": (frozenset({"action", "next"}), frozenset({"reason"}), frozenset({"next"})),
     "queue": (frozenset({"queue"}), frozenset(), frozenset()),
     "agent": (frozenset({"agent"}), frozenset(), frozenset()),
     "hang_up": (frozenset(), frozenset(), frozenset()),
 }
+RECORD_ACTIONS: Final = ("start", "stop", "pause", "resume")
+RECORD_REASON: Final = re.compile(r"[a-z][a-z_]{0,39}|")  # it stands in events and logs: never a text of people
 PROMPTS: Final = ("prompt", "wrong_key", "no_key")
 PROMPT_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 LONGEST_TEXT: Final = 500  # characters: some two minutes
@@ -67,6 +71,14 @@ class AwaitKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Order this of the recording, then go on by `done`."""
+
+    action: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToQueue:
     queue: str
 
@@ -81,7 +93,7 @@ class HangUp:
     reason: str  # end | wrong_key | no_key
 
 
-Action = Say | AwaitKey | ToQueue | ToAgent | HangUp
+Action = Say | AwaitKey | Record | ToQueue | ToAgent | HangUp
 Step = tuple[Position, Action]
 
 
@@ -111,6 +123,8 @@ def _node_faults(flow: Flow, node: Mapping[str, Any]) -> list[str]:
     found = [f"{key!r} is missing" for key in sorted(required - given)]
     found += [f"{key!r} is not known here" for key in sorted(given - required - optional)]
     found += [f"{key!r} {fault}" for key in PROMPTS if key in node for fault in _prompt_faults(node[key])]
+    if kind == "record":
+        found += _record_faults(node)
     targets = [node[key] for key in sorted(arrows & given)]
     if kind == "menu" and isinstance(node.get("keys"), Mapping):
         found += [f"{key!r} is no key of a telephone" for key in node["keys"] if key not in KEYS or len(key) != 1]
@@ -130,6 +144,14 @@ def _prompt_faults(prompt: Any) -> list[str]:
     if len(text) > LONGEST_TEXT:
         return [f"is too long to be said: {len(text)} characters, at most {LONGEST_TEXT}"]
     return []
+
+
+def _record_faults(node: Mapping[str, Any]) -> list[str]:
+    action, reason = node.get("action"), node.get("reason", "")
+    found = [] if action in RECORD_ACTIONS else [f"'action' is one of {', '.join(RECORD_ACTIONS)}"]
+    if not isinstance(reason, str) or not RECORD_REASON.fullmatch(reason):
+        found.append("'reason' is a word of a-z and _, at most 40 characters")
+    return found
 
 
 def texts(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -158,7 +180,7 @@ def _circles(flow: Flow) -> list[str]:
     found = []
     for name in flow.nodes:
         seen, at = set[str](), name
-        while flow.nodes[at]["kind"] in ("notice", "play") and at not in seen:
+        while flow.nodes[at]["kind"] in ("notice", "play", "record") and at not in seen:
             seen.add(at)
             at = flow.nodes[at]["next"]
         if at in seen and at == name:
@@ -186,6 +208,8 @@ def _arrive(flow: Flow, position: Position) -> Step:
                 return _key(flow, replace(position, typed=rest), key)
             case "menu":
                 return position, Say(_menu_prompts(node, position))
+            case "record":
+                return position, Record(node["action"], node.get("reason", ""))
             case "queue":
                 return position, ToQueue(node["queue"])
             case "agent":
@@ -207,6 +231,11 @@ def played(flow: Flow, position: Position) -> Step:
     if node["kind"] in ("notice", "play"):
         return _arrive(flow, Position(node["next"], typed=position.typed))
     return replace(position, waiting=True), AwaitKey(float(node.get("timeout_s", 5)))
+
+
+def done(flow: Flow, position: Position) -> Step:
+    """What the node wanted done without a wait has been ordered."""
+    return _arrive(flow, replace(position, node=flow.nodes[position.node]["next"]))
 
 
 def pressed(flow: Flow, position: Position, key: str) -> Step | None:

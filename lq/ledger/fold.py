@@ -21,8 +21,18 @@ STATE_OF: Final[Mapping[str, str]] = {
     "ring": "ringing",
     "talk": "talking",
     "hold": "held",
+    "consult": "consulting",
+    "conference": "conferencing",
     "echo": "echo",
 }
+# An event -> the stretch of a conversation that begins with it; each ends the one before.
+STRETCHES: Final[Mapping[str, str]] = {
+    "contact_resumed": "talk",
+    "contact_held": "hold",
+    "contact_consulting": "consult",
+    "contact_conferring": "conference",
+}
+CONVERSATION: Final = ("talk", "hold", "consult", "conference")
 
 
 # -- a contact ---------------------------------------------------------------------------------------------------------
@@ -39,8 +49,8 @@ class _Life:
     def open(self, event: Event, kind: str) -> None:
         n, data = int(event.data["n"]), event.data
         queue, agent = data.get("queue") or None, data.get("agent") or None
-        if kind == "hold" or event.type == "contact_resumed":  # the same talk goes on
-            queue, agent = self.view.queue, self.view.agent
+        if event.type in STRETCHES:  # the same conversation goes on
+            queue, agent = self.view.queue, agent or self.view.agent
         self.segments[n, kind] = Segment(n, kind, event.at, queue, agent)
 
     def close(self, kind: str, at: int, reason: str | None, agent: str | None = None) -> None:
@@ -48,6 +58,14 @@ class _Life:
         for key, segment in self.segments.items():
             if segment.kind == kind and segment.ended_at is None and agent in (None, segment.agent):
                 self.segments[key] = replace(segment, ended_at=max(at, segment.started_at), reason=reason)
+
+    def end_conversation(self, at: int, reason: str) -> None:
+        for kind in CONVERSATION:
+            self.close(kind, at, reason)
+
+    @property
+    def converses(self) -> bool:
+        return any(one.kind in CONVERSATION and one.ended_at is None for one in self.segments.values())
 
 
 def contact(events: Iterable[Event], wrap_ups: Sequence[AgentInterval] = ()) -> Contact | None:
@@ -91,6 +109,7 @@ def _started(event: Event) -> Contact:
         started_at=event.at,
         trunk=data.get("trunk") or None,
         phone=data.get("phone") or None,
+        purpose=data.get("purpose") or None,
     )
 
 
@@ -98,33 +117,50 @@ def _apply(life: _Life, event: Event) -> None:
     data, at = event.data, event.at
     match event.type:
         case "contact_ivr_entered":
+            life.end_conversation(at, "transferred")
             life.open(event, "ivr")
         case "contact_ivr_left":
             life.close("ivr", at, data["reason"])
         case "contact_notice_played":
             life.view = replace(life.view, notice_played_at=at if data["complete"] else life.view.notice_played_at)
         case "contact_queued":
+            life.end_conversation(at, "queue")
             life.open(event, "queue")
             queued_at = life.view.queued_at if life.view.queued_at is not None else at
             life.view = replace(life.view, queue=data["queue"], queued_at=queued_at)
         case "contact_dequeued":
             life.close("queue", at, data["reason"])
         case "contact_offered":
+            life.end_conversation(at, "transferred")
             life.open(event, "ring")
         case "contact_offer_ended":
             life.close("ring", at, data["outcome"], data["agent"])
+        case "contact_called" if data["verb"] == "invite":
+            life.open(event, "ring")
+        case "contact_dialed" if not life.converses:  # else somebody is called into it
+            if (data["n"], "ring") not in life.segments:  # the next trunk is the same ringing
+                life.open(event, "ring")
+            if life.view.direction == "out":  # one that came in and is sent out again came by its own
+                life.view = replace(life.view, trunk=data["trunk"])
         case "contact_answered":
             _answered(life, event)
-        case "contact_held":
-            life.close("talk", at, "hold")
-            life.open(event, "hold")
-        case "contact_resumed":
-            life.close("hold", at, "resumed")
-            life.open(event, "talk")
-        case "contact_transferred":
-            life.close("talk", at, "transferred")
+        case type if kind := STRETCHES.get(type):
+            life.end_conversation(at, "resumed" if kind == "talk" else kind)
+            life.open(event, kind)
+        case "contact_transferred" if data["to"].startswith(("queue:", "ivr:", "conference:")):
+            life.end_conversation(at, "transferred")  # to somebody else it goes on until he answers, or does not
         case "contact_echo":
+            life.end_conversation(at, "transferred")
             life.open(event, "echo")
+        case "contact_conference_reached":
+            life.end_conversation(at, "transferred")
+            life.open(event, "ivr")
+        case "contact_conference_joined":
+            life.close("ivr", at, "conference")
+            life.close("ring", at, "answered")  # whom the room has called
+            life.open(event, "conference")
+            answered_at = life.view.answered_at if life.view.answered_at is not None else at
+            life.view = replace(life.view, answered_at=answered_at)
         case "contact_ended":
             life.view = replace(
                 life.view,
@@ -146,18 +182,17 @@ def _answered(life: _Life, event: Event) -> None:
     """An agent talks with the customer: the wait and the ringing are over, whatever is still to be written of them."""
     life.close("queue", event.at, "answered")
     life.close("ring", event.at, "answered")
-    for kind in ("talk", "hold"):
-        life.close(kind, event.at, "transferred")
+    life.end_conversation(event.at, "transferred")
     life.open(event, "talk")
     answered_at = life.view.answered_at if life.view.answered_at is not None else event.at
-    life.view = replace(life.view, agent=event.data["agent"] or None, answered_at=answered_at)
+    life.view = replace(life.view, agent=event.data["agent"] or life.view.agent, answered_at=answered_at)
 
 
 def _close_all(life: _Life, at: int) -> None:
     by = life.view.ended_by
     life.close("queue", at, "abandoned" if by == "caller" else "failed")
     life.close("ring", at, "caller_gone" if by == "caller" else "failed")
-    for kind in ("ivr", "talk", "hold", "echo"):
+    for kind in ("ivr", *CONVERSATION, "echo"):
         life.close(kind, at, "hang_up")
     for name, leg in life.legs.items():
         life.legs[name] = replace(leg, state="ended")
@@ -182,8 +217,9 @@ def cdr(view: Contact) -> Cdr | None:
     """The call detail record of a contact; None while it goes on.
 
     wait_s: from the first queue to the first answer, or to the end if nobody answered; 0 if it never queued.
-    ring_s: all offers to agents, answered or not. talk_s: connected with an agent, without hold. hold_s: on hold.
-    wrap_up_s: agents tidying up. Handling time = talk_s + hold_s + wrap_up_s.
+    ring_s: all offers to agents, answered or not. talk_s: the customer talks with somebody, be it a conference.
+    hold_s: he hears music, on hold or while an agent consults. wrap_up_s: agents tidying up, all of them.
+    Handling time = talk_s + hold_s + wrap_up_s. agent: who had the customer last.
     """
     if view.ended_at is None or view.result is None:
         return None
@@ -206,14 +242,15 @@ def cdr(view: Contact) -> Cdr | None:
         ended_at=view.ended_at,
         wait_s=_wait_s(view, view.ended_at),
         ring_s=_total_s(_of_kind(view, "ring")),
-        talk_s=_total_s(_of_kind(view, "talk")),
-        hold_s=_total_s(_of_kind(view, "hold")),
+        talk_s=_total_s(_of_kind(view, "talk", "conference")),
+        hold_s=_total_s(_of_kind(view, "hold", "consult")),
         wrap_up_s=_total_s(_of_kind(view, "wrap_up")),
         result=view.result,
         ended_by=view.ended_by or "system",
         cause=view.cause or 0,
         sip=view.sip,
         recording_id=kept[0].id if kept else None,
+        purpose=view.purpose,
     )
 
 
@@ -224,8 +261,8 @@ def _wait_s(view: Contact, ended_at: int) -> float:
     return seconds(view.queued_at, min(answers, default=ended_at))
 
 
-def _of_kind(view: Contact, kind: str) -> list[Segment]:
-    return [segment for segment in view.segments if segment.kind == kind]
+def _of_kind(view: Contact, *kinds: str) -> list[Segment]:
+    return [segment for segment in view.segments if segment.kind in kinds]
 
 
 def _total_s(segments: Iterable[Segment]) -> float:
@@ -239,11 +276,26 @@ def recordings(events: Iterable[Event]) -> tuple[Recording, ...]:
     """The recordings that the events tell of, by id. The state is the last one reached; a failure is only the last
     word while nothing was stored."""
     found: dict[str, Recording] = {}
-    for event in sorted(events, key=lambda event: event.seq):
+    ordered = sorted(events, key=lambda event: event.seq)
+    for event in ordered:
         if event.type.startswith("recording_"):
             known = found.get(event.subject, Recording(event.subject, event.data["contact"]))
             found[event.subject] = _recorded(known, event)
+    for name, reason in _stops(ordered).items():
+        if name in found and found[name].state != "failed":
+            found[name] = replace(found[name], reason=reason)
     return tuple(found[name] for name in sorted(found))
+
+
+def _stops(ordered: Iterable[Event]) -> dict[str, str | None]:
+    """Recordings that were stopped once, and why; None: they went on, or nobody has said it."""
+    found: dict[str, str | None] = {}
+    for event in ordered:
+        if event.type == "contact_recording_stopped" and "recording" in event.data:
+            found[event.data["recording"]] = event.data.get("reason")
+        elif event.type == "contact_recording_started":
+            found[event.data["recording"]] = None
+    return found
 
 
 def _recorded(known: Recording, event: Event) -> Recording:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import asyncpg
 import structlog
@@ -23,22 +25,22 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from lq import process
+from lq import process, telemetry
 from lq.ledger.append import append
 from lq.ledger.events import Event
 from lq.ledger.projection import project
+from lq.ledger.spill import Entry, Spill
+from lq.ledger.stream import BATCH, BEGIN, BLOCK_MS, KEEP_MS, id_pair, is_filling, look, next_entries, trim
 from lq.ledger.sweep import unfinished
-from lq.live import keys
 
 log = structlog.get_logger()
+SET_ASIDE: Final = telemetry.counter("events_set_aside", "events that could not be read, folded or stored")
+_ASIDE: Final[deque[float]] = deque(maxlen=1000)  # when, monotonic
+SPILLED: Final = telemetry.counter("events_spilled", "events that went to the disk, for PostgreSQL was away")
 
-BATCH: Final = 500
-BLOCK_MS: Final = 1000
-KEEP_MS: Final = 600_000  # of the stream, for replays to clients of the api
 TRIM_EVERY_S: Final = 10.0
 SWEEP_EVERY_S: Final = 60.0
 BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-MEMORY_ALARM: Final = 0.5  # of Redis's maxmemory
 NAME: Final = "journal"
 
 # PostgreSQL cannot serve now, through no fault of the event: wait, and try the same again.
@@ -58,8 +60,6 @@ AWAY: Final = (
 )
 # The event itself cannot be read, folded or stored.
 POISON: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, asyncpg.PostgresError)
-
-Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
 class Overtaken(Exception):
@@ -94,6 +94,11 @@ def _plausible(event: Event) -> Event:
     return event
 
 
+def _displaced(event: Event) -> Rejected:
+    """R5 was broken by its writer: nobody knows which of the two is right, so neither is lost."""
+    return Rejected(event.id, f"another event is {event.subject} {event.seq} already", event.fields())
+
+
 def _legible(fields: Mapping[bytes, bytes]) -> dict[str, str]:
     """Any bytes as text that jsonb takes (it knows no NUL)."""
     pairs = ((_text(name), _text(value)) for name, value in fields.items())
@@ -115,14 +120,14 @@ class Store:
 
     async def checkpoint(self) -> str:
         await self._connection.execute(
-            "insert into journal_checkpoint (name, stream_id) values ($1, '0-0') on conflict do nothing", NAME
+            "insert into journal_checkpoint (name, stream_id) values ($1, $2) on conflict do nothing", NAME, BEGIN
         )
         return str(await self._connection.fetchval("select stream_id from journal_checkpoint where name = $1", NAME))
 
     async def rewind(self) -> str:
         """Begins the stream again, for what is known already will be recognised; returns the checkpoint."""
-        await self._connection.execute("update journal_checkpoint set stream_id = '0-0' where name = $1", NAME)
-        return "0-0"
+        await self._connection.execute("update journal_checkpoint set stream_id = $2 where name = $1", NAME, BEGIN)
+        return BEGIN
 
     async def apply(self, before: str, entries: Sequence[Entry]) -> str:
         """Stores entries that follow `before`; returns the new checkpoint. Raises Overtaken."""
@@ -133,10 +138,9 @@ class Store:
         except POISON as error:
             if len(entries) == 1:
                 return await self._reject(before, entries[0], error)
-            log.warning("a batch cannot be stored whole, its events are stored one by one", error=repr(error))
-        for entry in entries:
-            before = await self.apply(before, [entry])
-        return before
+            log.warning("a batch cannot be stored whole, it is halved", entries=len(entries), error=repr(error))
+        half = len(entries) // 2
+        return await self.apply(await self.apply(before, entries[:half]), entries[half:])
 
     async def unfinished_recordings(self) -> list[Event]:
         return await unfinished(self._connection, time.time_ns() // 1_000_000)
@@ -147,7 +151,7 @@ class Store:
         async with self._connection.transaction():
             await self._move(before, after)
             if events:
-                await project(self._connection, events)
+                rejected += [_displaced(event) for event in await project(self._connection, events)]
             for one in rejected:
                 await self._note(one)
         return after
@@ -171,7 +175,9 @@ class Store:
             raise Overtaken
 
     async def _note(self, rejected: Rejected) -> None:
-        log.error("an event was rejected", entry=rejected.id, reason=rejected.reason)
+        SET_ASIDE.inc()
+        _ASIDE.append(time.monotonic())
+        log.error("an event was set aside", entry=rejected.id, reason=rejected.reason, alarm=True)
         await self._connection.execute(
             "insert into event_rejected (stream_id, reason, entry) values ($1, $2, $3) on conflict do nothing",
             rejected.id,
@@ -190,37 +196,8 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         connection.terminate()
 
 
-# -- Redis -------------------------------------------------------------------------------------------------------------
-
-
-async def next_entries(redis: Redis, after: str) -> list[Entry]:
-    """The next entries of the stream, at most BATCH; none if a second passes without one."""
-    answer: Any = await redis.xread({keys.EVENTS: after}, count=BATCH, block=BLOCK_MS)
-    return [(id, fields) for _, page in answer or () for id, fields in page]
-
-
-def id_pair(id: str) -> tuple[int, int]:
-    ms, _, n = id.partition("-")
-    return int(ms), int(n or 0)
-
-
-async def is_behind(redis: Redis, checkpoint: str) -> bool:
-    """Whether the stream ends before the checkpoint: it is another stream, begun anew by a clock that stood earlier."""
-    if not await redis.xlen(keys.EVENTS):
-        return False
-    info: Mapping[str, Any] = await redis.xinfo_stream(keys.EVENTS)
-    last = info["last-generated-id"]
-    return id_pair(last.decode() if isinstance(last, bytes) else last) < id_pair(checkpoint)
-
-
-async def trim(redis: Redis, checkpoint: str, keep_ms: int = KEEP_MS) -> None:
-    """Drops what lies behind the checkpoint and is older than `keep_ms`; warns before Redis is full."""
-    oldest = min(id_pair(checkpoint)[0], time.time_ns() // 1_000_000 - keep_ms)
-    await redis.xtrim(keys.EVENTS, minid=f"{max(0, oldest)}-0", approximate=True)
-    memory: Mapping[str, Any] = await redis.info("memory")
-    limit = int(memory.get("maxmemory", 0))
-    if limit and memory["used_memory"] > limit * MEMORY_ALARM:
-        log.warning("Redis has used half of its memory", used=memory["used_memory"], limit=limit)
+def set_aside_last_hour() -> int:
+    return sum(at > time.monotonic() - 3600 for at in _ASIDE.copy())
 
 
 # -- the loop ----------------------------------------------------------------------------------------------------------
@@ -230,7 +207,13 @@ class Journal:
     """Carries the stream over until cancelled; survives the absence of either side."""
 
     def __init__(
-        self, redis_url: str, dsn: str, *, keep_ms: int = KEEP_MS, sweep_every_s: float = SWEEP_EVERY_S
+        self,
+        redis_url: str,
+        dsn: str,
+        spill: Spill,
+        *,
+        keep_ms: int = KEEP_MS,
+        sweep_every_s: float = SWEEP_EVERY_S,
     ) -> None:
         # A socket that is silent for longer than a blocking read takes belongs to a Redis that hangs.
         self._redis = Redis.from_url(
@@ -240,12 +223,18 @@ class Journal:
             socket_connect_timeout=2,
             retry=Retry(NoBackoff(), 0),
         )
-        self._dsn = dsn
+        self._dsn, self._spill = dsn, spill
+        self._spilled: str | None = None  # up to here; None: nothing since PostgreSQL was there
+        self._checkpoint = BEGIN  # the last that we know of
         self._keep_ms = keep_ms
         self._sweep_every_s = sweep_every_s
         self._trimmed_at = 0.0
         self._swept_at = time.monotonic()  # not at once: others may be catching up as well
         self._failures = 0
+        self._unwritten = 0  # ms of the epoch: the oldest event that is read and not written
+        telemetry.gauge("journal_lag_seconds", "age of the oldest event not yet in PostgreSQL").set_function(self._lag)
+        telemetry.gauge("events_spilled_bytes", "of events on the disk").set_function(spill.size)
+        telemetry.gauge("events_set_aside_last_hour", "events set aside").set_function(set_aside_last_hour)
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -259,32 +248,74 @@ class Journal:
                 except (*AWAY, asyncpg.InterfaceError, RedisError) as error:
                     if self._failures == 0:
                         log.warning("the journal waits for Redis or PostgreSQL", error=repr(error))
+                    if not isinstance(error, RedisError):
+                        await self._relieve()
                 await asyncio.sleep(BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)])
                 self._failures += 1
         finally:
             await self._redis.aclose()
 
+    def _lag(self) -> float:
+        return time.time() - self._unwritten / 1000 if self._unwritten else 0.0
+
     async def _carry(self, store: Store) -> None:
-        checkpoint = await store.checkpoint()
-        if await is_behind(self._redis, checkpoint):
-            log.error("the event stream ends before the checkpoint: it is read from its beginning", at=checkpoint)
-            checkpoint = await store.rewind()
+        checkpoint = self._checkpoint = await self._unspill(store, await store.checkpoint())
         self.ready.set()
         while True:
-            entries = await next_entries(self._redis, checkpoint)
-            if entries:
-                checkpoint = await store.apply(checkpoint, entries)
+            seen = await look(self._redis, checkpoint)
+            if not seen.same:
+                log.warning("the checkpoint is not in the event stream: it is read from its beginning", at=checkpoint)
+                checkpoint = await store.rewind()
+                continue
+            if seen.entries:
+                self._unwritten = id_pair(seen.entries[0][0].decode())[0]
+                checkpoint = self._checkpoint = await store.apply(checkpoint, seen.entries)
+                self._unwritten = 0
+            else:
+                await next_entries(self._redis, checkpoint)  # returns when there is something to look at
             if self._failures:
                 log.info("the journal goes on", checkpoint=checkpoint)
                 self._failures = 0
             if time.monotonic() >= self._trimmed_at + TRIM_EVERY_S:
                 await trim(self._redis, checkpoint, self._keep_ms)
+                await is_filling(self._redis)
                 self._trimmed_at = time.monotonic()
             if (
-                not entries and time.monotonic() >= self._swept_at + self._sweep_every_s
+                not seen.entries and time.monotonic() >= self._swept_at + self._sweep_every_s
             ):  # not while we are behind ourselves
                 await self._sweep(store)
                 self._swept_at = time.monotonic()
+
+    async def _relieve(self) -> None:
+        """With PostgreSQL away: before events fill Redis they go to the disk."""
+        try:
+            if await is_filling(self._redis):
+                await self._spill_all()
+        except RedisError as error:
+            log.warning("Redis is away too", error=repr(error))
+        except OSError as error:
+            log.error("events cannot be spilled to the disk", error=str(error), alarm=True)
+
+    async def _spill_all(self) -> None:
+        after, count = self._spilled or self._checkpoint, 0
+        while (seen := await look(self._redis, after)).entries or not seen.same:
+            if not seen.same:
+                after = BEGIN
+                continue
+            await asyncio.to_thread(self._spill.write, seen.entries)
+            SPILLED.inc(len(seen.entries))
+            after, count = seen.entries[-1][0].decode(), count + len(seen.entries)
+        self._spilled = after
+        await trim(self._redis, after, self._keep_ms)
+        log.warning("events were spilled to the disk", count=count)
+
+    async def _unspill(self, store: Store, checkpoint: str) -> str:
+        """What stands on the disk is older than what the stream holds. A death on the way repeats it, harmlessly."""
+        for batch in self._spill.batches(BATCH):
+            checkpoint = await store.apply(checkpoint, batch)
+        await asyncio.to_thread(self._spill.clear)
+        self._spilled = None
+        return checkpoint
 
     async def _sweep(self, store: Store) -> None:
         failed = await store.unfinished_recordings()
@@ -296,7 +327,9 @@ class Journal:
 async def main() -> None:
     process.log_to_stderr(NAME)
     asked_to_leave = process.end_signal()
-    journal = Journal(process.variable("LCALL_REDIS_URL"), process.variable("LCALL_POSTGRES_DSN"))
+    spill = Spill(Path(process.variable("LCALL_HOME")) / "journal")
+    journal = Journal(process.variable("LCALL_REDIS_URL"), process.variable("LCALL_POSTGRES_DSN"), spill)
+    telemetry.serve()
     running = asyncio.create_task(journal.run())
     ready = asyncio.create_task(_say_when_ready(journal))
     leaving = asyncio.create_task(asked_to_leave.wait())

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from lq.ledger import fold
+from lq.ledger import fold, intervals
 from lq.ledger.events import Event
+from lq.ledger.shown import rfc3339
 from lq.ledger.views import AgentInterval, Cdr, Contact, Recording, Segment
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,6 +25,13 @@ insert into event (subject, seq, type, v, at, contact, data, stream_ms, stream_n
 select * from unnest($1::text[], $2::bigint[], $3::text[], $4::smallint[], $5::timestamptz[], $6::text[],
                      $7::jsonb[], $8::bigint[], $9::bigint[])
 on conflict (subject, seq) do nothing"""
+
+# Which of these are not what stands there. A recorder that is started again may tell the same state of a recording with
+# another time or reason; anybody else repeats an event as it was.
+DISPLACED: Final = """
+select given.n from unnest($1::text[], $2::bigint[], $3::text[], $4::jsonb[]) with ordinality
+    as given (subject, seq, type, data, n) join event on event.subject = given.subject and event.seq = given.seq
+where event.type <> given.type or event.type not like 'recording%' and event.data <> given.data order by given.n"""
 
 # All that is known of these contacts: their own events and those that name them.
 EVENTS_OF_CONTACTS: Final = """
@@ -74,18 +82,22 @@ def ms(at: datetime) -> int:
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
-def rfc3339(at: int) -> str:
-    """A ledger time as JSON shows it: UTC, RFC 3339 with milliseconds."""
-    return moment(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def stored_event(row: asyncpg.Record) -> Event:
+    """A row of `event` with its place in the stream."""
+    return Event(
+        **{"type": row["type"], "at": ms(row["at"]), "subject": row["subject"], "seq": row["seq"]},
+        **{"data": json.loads(row["data"]), "id": f"{row['stream_ms']}-{row['stream_n']}", "v": row["v"]},
+    )
 
 
-async def project(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
-    """Stores the events that are new and folds anew whatever they touch."""
-    await _insert(connection, events)
+async def project(connection: asyncpg.Connection, events: Sequence[Event]) -> list[Event]:
+    """Stores the events that are new and folds anew whatever they touch; returns those whose place another one has."""
+    displaced = await _insert(connection, events)
     touched = {name for event in events if (name := _contact_of(event)) is not None}
     touched |= await _agents(connection, events)
     if touched:
         await _contacts(connection, sorted(touched))
+    return displaced
 
 
 def _contact_of(event: Event) -> str | None:
@@ -96,15 +108,29 @@ def _contact_of(event: Event) -> str | None:
     return None
 
 
-async def _insert(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
-    rows = []
-    for event in events:
-        stream_ms, stream_n = (int(part) for part in event.id.split("-"))
-        about = event.data.get("contact") if ":" in event.subject or event.type.startswith("recording_") else None
-        data = json.dumps(event.data, ensure_ascii=False)
-        row = (event.subject, event.seq, event.type, event.v, moment(event.at), about or None, data)
-        rows.append((*row, stream_ms, stream_n))
-    await connection.execute(INSERT_EVENTS, *(list(column) for column in zip(*rows, strict=True)))
+async def _insert(connection: asyncpg.Connection, events: Sequence[Event]) -> list[Event]:
+    rows = [_event_row(event) for event in events]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    inserted = await connection.execute(INSERT_EVENTS, *columns)
+    if inserted == f"INSERT 0 {len(events)}":
+        return []
+    subjects, seqs, types, data = columns[0], columns[1], columns[2], columns[6]
+    return [events[row["n"] - 1] for row in await connection.fetch(DISPLACED, subjects, seqs, types, data)]
+
+
+def _event_row(event: Event) -> tuple[Any, ...]:
+    stream_ms, stream_n = (int(part) for part in event.id.split("-"))
+    about = event.data.get("contact") if ":" in event.subject or event.type.startswith("recording_") else None
+    data = json.dumps(event.data, ensure_ascii=False)
+    return (
+        *(event.subject, event.seq, event.type, event.v, moment(event.at), about or None, data),
+        *(stream_ms, stream_n),
+    )
+
+
+async def refold(connection: asyncpg.Connection, contacts: Sequence[str]) -> None:
+    """Writes the folds of these contacts anew from their events, which are the truth (after a change of a fold)."""
+    await _contacts(connection, contacts)
 
 
 # -- agents ------------------------------------------------------------------------------------------------------------
@@ -154,9 +180,13 @@ async def _contacts(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
 
 async def _write(connection: asyncpg.Connection, views: Sequence[Contact], recorded: Sequence[Recording]) -> None:
     await connection.executemany(UPSERT_CONTACT, [_contact_row(view) for view in views])
-    await connection.execute("delete from segment where contact_id = any($1)", [view.id for view in views])
+    ids = [view.id for view in views]
+    quarters = await intervals.of_contacts(connection, ids)
+    await connection.execute("delete from segment where contact_id = any($1)", ids)
     segments = [_segment_row(view.id, segment) for view in views for segment in view.segments]
     await connection.executemany(INSERT_SEGMENT, segments)
+    quarters |= {intervals.quarter(s) for view in views for s in view.segments if s.kind == "queue"}
+    await intervals.count(connection, quarters)
     records = [record for view in views if (record := fold.cdr(view)) is not None]
     await connection.executemany(UPSERT_CDR, [_cdr_row(record) for record in records])
     await connection.executemany(UPSERT_RECORDING, [_recording_row(recording) for recording in recorded])
@@ -198,6 +228,7 @@ def contact_json(view: Contact) -> dict[str, Any]:
         "called": view.called_published or view.called,
         "queue": view.queue,
         "agent": view.agent,
+        "purpose": view.purpose,
         "started_at": rfc3339(view.started_at),
         "answered_at": _rfc3339(view.answered_at),
         "segments": [
@@ -216,7 +247,9 @@ def contact_json(view: Contact) -> dict[str, Any]:
             {"id": leg.id, "party": leg.party, "address": leg.address, "state": leg.state, "codec": leg.codec}
             for leg in view.legs
         ],
-        "recordings": [{"id": one.id, "kind": one.kind, "state": one.state} for one in view.recordings],
+        "recordings": [
+            {"id": one.id, "kind": one.kind, "state": one.state, "reason": one.reason} for one in view.recordings
+        ],
         "notice_played_at": _rfc3339(view.notice_played_at),
         "data": {"ended_at": _rfc3339(view.ended_at), "result": view.result, "ended_by": view.ended_by},
     }

@@ -17,7 +17,7 @@ class Segment:
     """One stretch of a contact's life. They follow each other; only ring lies inside queue."""
 
     n: int
-    kind: str  # ivr | queue | ring | talk | hold | echo | wrap_up
+    kind: str  # ivr | queue | ring | talk | hold | consult | conference | echo | wrap_up
     started_at: int
     queue: str | None = None
     agent: str | None = None
@@ -67,7 +67,7 @@ class Recording:
     bytes: int | None = None
     sha256: str | None = None
     gaps: tuple[Mapping[str, Any], ...] = ()
-    reason: str | None = None
+    reason: str | None = None  # why it was stopped (the last word of it), or failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Contact:
     started_at: int
     trunk: str | None = None
     phone: str | None = None
+    purpose: str | None = None  # what somebody outside was called for
     state: str = "started"
     queue: str | None = None  # the last one
     agent: str | None = None  # who talked with the customer last
@@ -130,6 +131,7 @@ class Cdr:
     cause: int
     sip: int | None
     recording_id: str | None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ LiveError
 ├── Conflict          the agent's present state does not allow it (409)
 ├── Gone              no such contact, agent or owner (404)
 ├── Alive             the lease of the node to adopt has not lapsed
+├── NotServing        the node that shall take a contact is dead or drains
 ├── Stale             a newer configuration is published already
 ├── BadRequest        the caller's mistake (a programming error)
 └── LiveUnavailable   Redis does not answer, or not as it should (503)
@@ -50,9 +51,13 @@ class Alive(LiveError):
     pass
 
 
+class NotServing(LiveError):
+    pass
+
+
 class Stale(LiveError):
     def __init__(self, version: int) -> None:
-        super().__init__(f"configuration version {version} is published already")
+        super().__init__(f"version {version} is known already")
         self.version = version
 
 
@@ -77,6 +82,8 @@ def from_answer(answer: Mapping[str, Any]) -> LiveError:
             return Gone("no such contact")
         case "alive":
             return Alive("its lease has not lapsed")
+        case "not_serving":
+            return NotServing("the node is dead or drains")
         case "stale":
             return Stale(int(answer["version"]))
         case _:

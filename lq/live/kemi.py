@@ -1,4 +1,5 @@
-"""The live state for Kamailio's workers: synchronous, one connection a worker, bounded, never tried twice.
+"""The live state for Kamailio's workers: synchronous, one connection a worker, bounded; tried twice only when the
+server has closed the connection (it was restarted), which costs no time.
 
 A worker serves no other call while it waits here, so a Redis that hangs may cost it 150 ms once; then the circuit stays
 open for half a second and every request is refused at once (measured: docs/contracts.md §3).
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
 from lq.live import keys, library, reading
@@ -35,7 +36,7 @@ class Caller:
             decode_responses=True,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
+            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
             health_check_interval=0,
             max_connections=1,
         )
@@ -46,8 +47,9 @@ class Caller:
         answer = self._call("ask", contact=contact, request=request, lanes=dict(lanes), lease_ms=lease_ms)
         return reading.decision(answer)
 
-    def phone(self, ext: str, registered: bool, expires_ms: int) -> None:
-        self._call("phone", phone=ext, registered=registered, expires_ms=expires_ms)
+    def phone(self, ext: str, registered: bool, expires_ms: int, media: str = "") -> None:
+        """`media`: what it speaks; "": as before."""
+        self._call("phone", phone=ext, registered=registered, expires_ms=expires_ms, media=media)
 
     def trunk(self, trunk: str, up: bool, reason: str) -> None:
         self._call("trunk", trunk=trunk, up=up, reason=reason)
@@ -82,6 +84,10 @@ class Caller:
     def adopted(self) -> dict[str, str]:
         """Dead incarnation -> who took its contacts over."""
         return dict(self._guard(lambda: self._redis.hgetall(keys.ADOPTED)))
+
+    def era(self) -> int:
+        """Rises when Redis may have forgotten something (docs/contracts.md §2); 0: nobody has asked it anything yet."""
+        return int(self._guard(lambda: self._redis.hget(keys.COUNTERS, "era")) or 0)
 
     def config_version(self) -> int:
         return int(self._guard(lambda: self._redis.get(keys.CONFIG_VERSION)) or 0)

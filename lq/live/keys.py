@@ -9,6 +9,8 @@ TAG: Final = "{lcall}"
 EVENTS: Final = f"{TAG}:events"  # stream: the ledger
 LEASES: Final = f"{TAG}:leases"  # zset lease id -> expiry, ms
 CONTACTS: Final = f"{TAG}:contacts"  # set: contacts alive
+SEQ: Final = f"{TAG}:seq"  # hash subject -> last seq, of what the library itself writes
+COUNTERS: Final = f"{TAG}:counters"  # hash: now, era, fence …
 AGENTS: Final = f"{TAG}:agents"  # set: agents signed in
 DEADLINES: Final = f"{TAG}:deadlines"  # zset what -> ms
 CONFIG_VERSION: Final = f"{TAG}:config:version"
@@ -67,6 +69,21 @@ def phone(ext: str) -> str:
 
 def trunk(id: str) -> str:
     return f"{TAG}:trunk:{id}"
+
+
+def channels(trunk: str) -> str:
+    """zset of the legs that hold a channel of this trunk (`<contact>.<n>`) -> its number."""
+    return f"{TAG}:channels:{trunk}"
+
+
+def conference(id: str) -> str:
+    """hash: contacts that are in it -> host | guest."""
+    return f"{TAG}:conference:{id}"
+
+
+def called(conference: str) -> str:
+    """hash, an hour: contacts that the conference has called -> to, at, outcome (JSON); the last 200."""
+    return f"{TAG}:called:{conference}"
 
 
 def config(kind: str) -> str:

@@ -1,36 +1,41 @@
 """The live state for asyncio programs: every function of the library, and what may be read without it.
 
-Redis that is away or slow raises LiveUnavailable within `timeout_s`; nothing is tried twice, for the caller knows best
-what a repeat means (every request may be repeated).
+Redis that is away or slow raises LiveUnavailable within `timeout_s`. Every request may be repeated; one that met a
+connection of before, which the server has closed (it was restarted), is repeated at once by a new one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
-
+from lq.acd.agent import TALKING
 from lq.acd.lanes import lanes_of_agent
 from lq.config.documents import Agent, Queue
 from lq.ledger.events import Event
-from lq.live import keys, library, reading
-from lq.live.errors import Gone, LiveUnavailable, from_answer
+from lq.live import keys, reading
+from lq.live.errors import Gone, LiveUnavailable
+from lq.live.streams import Streams
 from lq.live.values import (
     Adopted,
     AgentOp,
-    AgentResult,
     AgentState,
+    Called,
+    ChannelOp,
+    Committed,
     ContactState,
+    EngageOp,
+    GateOp,
+    Holds,
     Lease,
+    ListEntry,
+    Membership,
     PhoneState,
     QueueState,
+    Recalled,
     Renewal,
     Reserved,
     TrunkState,
@@ -39,34 +44,12 @@ from lq.live.values import (
 
 __all__ = ["Live"]
 
-_BLOCK_SLACK_S: Final = 2.0  # what a blocking read may take longer than it asked for
-_INBOX_LENGTH: Final = 10_000
+_AGENTS_AT_ONCE: Final = 500
+_FIRST_IN_LINE: Final = 10
 
 
-class Live:
-    """The live state of one center. `clock` (ms) stands in for Redis TIME, for tests.
-
-    Await `start()` before use and `close()` after.
-    """
-
-    def __init__(self, url: str, *, timeout_s: float = 1.0, clock: Callable[[], int] | None = None) -> None:
-        once: dict[str, Any] = {"decode_responses": True, "retry": Retry(NoBackoff(), 0), "health_check_interval": 0}
-        self._redis: Redis = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **once)
-        # A reader that blocks holds a connection of its own out of this pool. Without socket_timeout=None redis-py
-        # ends a blocking read after its own default (5 s).
-        self._readers: Redis = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=timeout_s, **once)
-        self._clock = clock
-
-    async def start(self) -> None:
-        """Load the function library, if Redis does not hold the same or a newer one."""
-        listing = await self._guard(self._redis.function_list(library.NAME, withcode=True))
-        code = library.to_load(library.loaded_code(listing))
-        if code is not None:
-            await self._guard(self._redis.function_load(code, replace=True))
-
-    async def close(self) -> None:
-        await self._redis.aclose()
-        await self._readers.aclose()
+class Live(Streams):
+    """The live state of one center."""
 
     # -- the functions
 
@@ -79,14 +62,25 @@ class Live:
         snapshot: str | None,
         events: Sequence[Event] = (),
         agents: Sequence[AgentOp] = (),
+        channels: Sequence[ChannelOp] = (),
+        gate: Sequence[GateOp] = (),
+        conference: Membership | None = None,
+        called: Called | None = None,
         dequeue: bool = False,
         claim: str = "",
-    ) -> list[AgentResult]:
-        """Write one step of a contact: snapshot (None: it is over), events, and what happens to its agents.
+        holds: Holds | None = None,
+        engages: Sequence[EngageOp] = (),
+    ) -> Committed:
+        """Write one step of a contact: snapshot (None: it is over), events, what happens to its agents and channels,
+        the conference that it is in from now on, and what a conference is to know of whom it has called with it.
+
+        With `holds`, in a new era: then all that it holds is made so, whatever Redis remembers.
 
         Raises Superseded, Claimed.
         """
-        answer = await self._call(
+        if time.monotonic() < self._silent_until:
+            raise LiveUnavailable("Redis did not answer a moment ago")
+        answer = await self._heard(
             "commit",
             contact=contact,
             node=node,
@@ -94,10 +88,16 @@ class Live:
             snapshot=snapshot,
             events=[event.fields() for event in events],
             agents=[op.as_json() for op in agents],
+            channels=[asdict(op) for op in channels],
+            gate=[asdict(op) for op in gate],
+            conference=asdict(conference) if conference else None,
+            called=asdict(called) if called else None,
             dequeue=dequeue,
             claim=claim,
+            holds=asdict(holds) if holds else None,
+            engages=[asdict(op) for op in engages],
         )
-        return [AgentResult(**result) for result in answer["agents"] or ()]
+        return reading.committed(answer)
 
     async def ask(
         self, contact: str, request: str, lanes: Mapping[str, int], lease_ms: int = 20_000
@@ -115,12 +115,13 @@ class Live:
         reason: str = "",
         code: str = "",
         done: bool = False,
+        move: bool = False,
         lanes: Mapping[str, int] | None = None,
     ) -> AgentState:
         """What an agent asks for himself: sign_in, ready, pause, wrap_up, sign_out.
 
-        His lanes come from the published configuration unless given. Raises Conflict; Gone when the configuration does
-        not know him.
+        With `move` signing in takes him from another phone, unless he is with a contact. His lanes come from the
+        published configuration unless given. Raises Conflict; Gone when the configuration does not know him.
         """
         document = await self._agent_document(agent) if lanes is None else None
         if document is not None and op in ("sign_in", "ready"):
@@ -133,6 +134,7 @@ class Live:
             reason=reason,
             code=code,
             done=done,
+            move=move,
             name=document.name if document else "",
             lanes=dict(lanes) if lanes is not None else None,
         )
@@ -157,7 +159,7 @@ class Live:
         lease_ms: int = 2_000,
     ) -> Renewal:
         """Say that this process lives. The id of an lq's lease is its incarnation."""
-        answer = await self._call(
+        answer = await self._heard(
             "node",
             op="renew",
             role=role,
@@ -167,8 +169,30 @@ class Live:
             load=load,
             draining=draining,
             lease_ms=lease_ms,
+            seen=self._seen,  # what one Redis told us is not undone by the clock of its successor
         )
-        return Renewal(int(answer["now"]), int(answer["config_version"]), bool(answer["lapsed"]))
+        self._seen = max(self._seen, int(answer["now"]))
+        self._silent_until = 0.0
+        return Renewal(
+            int(answer["now"]),
+            int(answer["config_version"]),
+            bool(answer["lapsed"]),
+            int(answer["era"]),
+            answer["adopted_by"],
+        )
+
+    async def remembered(self, id: str, era: int, agents: Sequence[Recalled]) -> None:
+        """The last that the ledger said of agents, for when the era opens: said before `asserted`."""
+        for start in range(0, len(agents), _AGENTS_AT_ONCE):
+            part = [asdict(agent) for agent in agents[start : start + _AGENTS_AT_ONCE]]
+            await self._call("node", op="remembered", id=id, era=era, agents=part, seen=self._seen)
+
+    async def asserted(self, id: str, era: int, *, took: Collection[str] = ()) -> None:
+        """This node has committed every contact of its own with `holds` in this era: others of its name are over.
+
+        `took`: whose contacts it has adopted.
+        """
+        await self._call("node", op="asserted", id=id, era=era, took=list(took), seen=self._seen)
 
     async def leave(self, role: str, id: str) -> None:
         """End a lease at once; what the process still owns may be adopted."""
@@ -184,6 +208,14 @@ class Live:
             more = bool(answer["more"])
         return adopted
 
+    async def hand_over(self, contact: str, *, node: str, epoch: int, to: str, snapshot: str) -> int:
+        """Give a contact to another node that lives, which finds a message about it in its inbox; the new epoch.
+
+        Raises NotServing, Superseded, Gone.
+        """
+        answer = await self._call("hand_over", contact=contact, node=node, epoch=epoch, to=to, snapshot=snapshot)
+        return int(answer["epoch"])
+
     async def tick(self) -> int:
         """Run deadlines that are due, at most 32; how many there were."""
         return int((await self._call("tick"))["due"])
@@ -196,7 +228,21 @@ class Live:
         }
         await self._call("publish", version=version, kinds=texts)
 
+    async def list_entries(self, first: int, last: int, entries: Sequence[ListEntry]) -> None:
+        """Make the entries so, and know the lists at change `last`. Raises Stale if they do not stand at `first`."""
+        rows = [[one.list, one.number, one.expires, one.gone] for one in entries]
+        await self._call("list", first=first, last=last, entries=rows)
+
+    async def clear_lists(self) -> None:
+        """Forget all entries; they stand at change 0."""
+        while (await self._call("list", first=0, last=0, clear=True))["more"]:
+            pass
+
     # -- configuration
+
+    async def lists_version(self) -> int:
+        """The change at which the entries of lists stand."""
+        return int(await self._guard(self._redis.hget(keys.COUNTERS, "lists")) or 0)
 
     async def config(self, kind: str) -> dict[str, dict[str, Any]]:
         """The published documents of a kind, by id."""
@@ -255,6 +301,22 @@ class Live:
         found = await self._guard(self._redis.hgetall(keys.contact(id)))
         return reading.contact_hash(id, found) if found else None
 
+    async def to_pick_up(self, agents: Sequence[str], queues: Sequence[str]) -> list[tuple[str, str]]:
+        """Contacts that may ring at one of these agents, with him, then who waits in one of these queues, with "".
+
+        Each the oldest first.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        for agent in agents:
+            pipe.hmget(keys.agent(agent), "state", "contact")
+        for queue in queues:
+            pipe.zrange(keys.lane_since(queue), 0, _FIRST_IN_LINE - 1)
+        found = await self._guard(pipe.execute())
+        his = zip(agents, found, strict=False)
+        ringing = [(contact, agent) for agent, (state, contact) in his if contact and state != TALKING]
+        waiting = {contact for queue in found[len(agents) :] for contact in queue}
+        return [*sorted(ringing), *((contact, "") for contact in sorted(waiting))]
+
     async def owned(self, incarnation: str) -> list[str]:
         """Ids of the contacts that this node owns."""
         return sorted(await self._guard(self._redis.smembers(keys.owned(incarnation))))
@@ -268,6 +330,21 @@ class Live:
         h = await self._guard(self._redis.hgetall(keys.trunk(trunk)))
         return TrunkState(trunk, h["up"] == "1", int(h["since"]), h["reason"]) if h else None
 
+    async def channels(self, trunk: str) -> dict[int, str]:
+        """Which leg holds which channel of a trunk, by number."""
+        held = await self._guard(self._redis.zrange(keys.channels(trunk), 0, -1, withscores=True))
+        return {int(number): leg for leg, number in held}
+
+    async def conference(self, id: str) -> dict[str, bool]:
+        """Contacts that are in the conference -> whether as a host."""
+        found = await self._guard(self._redis.hgetall(keys.conference(id)))
+        return {contact: role == "host" for contact, role in sorted(found.items())}
+
+    async def called(self, conference: str) -> dict[str, Called]:
+        """Contacts with which the conference has called somebody within the hour, in order of their beginning."""
+        found = await self._guard(self._redis.hgetall(keys.called(conference)))
+        return {contact: reading.document(Called, json.loads(text)) for contact, text in sorted(found.items())}
+
     async def leases(self, role: str, *, lapsed: bool = False) -> list[Lease]:
         """Who of a role lives (or, with `lapsed`, whose lease ran out and who may be adopted), by Redis TIME."""
         now = await self._now()
@@ -278,118 +355,3 @@ class Live:
         texts = await self._guard(self._redis.mget([keys.lease(id) for id in expiries]))
         leases = [reading.lease(text, expires) for text, expires in zip(texts, expiries.values(), strict=True) if text]
         return [lease for lease in leases if lease.role == role]
-
-    async def _now(self) -> int:
-        if self._clock:
-            return self._clock()
-        seconds, microseconds = await self._guard(self._redis.time())
-        return int(seconds) * 1000 + int(microseconds) // 1000
-
-    # -- messages between nodes, and the ledger
-
-    async def send(self, incarnation: str, message: Mapping[str, Any]) -> None:
-        """Put a message into a node's inbox."""
-        text = json.dumps(message, ensure_ascii=False)
-        await self._guard(self._redis.xadd(keys.inbox(incarnation), {"m": text}, maxlen=_INBOX_LENGTH))
-
-    async def inbox(
-        self, incarnation: str, after: str = "0", block_ms: int = 1_000, count: int = 100
-    ) -> list[tuple[str, dict[str, Any]]]:
-        """The next messages after stream id `after`, waiting for the first up to `block_ms` (0: not at all)."""
-        entries = await self._read(keys.inbox(incarnation), after, count, block_ms)
-        return [(id, json.loads(fields["m"])) for id, fields in entries]
-
-    async def taken(self, incarnation: str, through: str) -> None:
-        """Remove messages up to and with `through` from an inbox: they are dealt with."""
-        milliseconds, _, number = through.partition("-")
-        after = f"{milliseconds}-{int(number or 0) + 1}"
-        await self._guard(self._redis.xtrim(keys.inbox(incarnation), minid=after, approximate=False))
-
-    async def command(
-        self, contact: str, verb: str, body: Mapping[str, Any] | None = None, timeout: float = 2.0
-    ) -> dict[str, Any]:
-        """Have the contact's owner do something; his reply {"status", "contact" | "error"}.
-
-        Raises Gone for an unknown contact, LiveUnavailable when the owner does not reply within `timeout` seconds (the
-        command has expired by then and is not executed later).
-        """
-        owner = await self._guard(self._redis.hget(keys.contact(contact), "owner"))
-        if owner is None:
-            raise Gone(f"no contact {contact}")
-        id = uuid.uuid4().hex
-        message = {
-            "type": "command",
-            "id": id,
-            "contact": contact,
-            "verb": verb,
-            "body": dict(body or {}),
-            "expires_at": await self._now() + int(timeout * 1000),
-            "reply_to": keys.reply(id),
-        }
-        await self.send(owner, message)
-        reply = await self._blocking(self._readers.blpop([keys.reply(id)], timeout=timeout), timeout)
-        if reply is None:
-            raise LiveUnavailable(f"the owner of contact {contact} did not reply within {timeout} s")
-        return dict(json.loads(reply[1]))
-
-    async def reply(self, reply_to: str, reply: Mapping[str, Any]) -> None:
-        """The owner's side of a command."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.lpush(reply_to, json.dumps(reply, ensure_ascii=False))
-        pipe.expire(reply_to, 10)
-        await self._guard(pipe.execute())
-
-    async def events(self, after: str = "0", count: int = 500, block_ms: int = 0) -> list[Event]:
-        """The ledger's next events after stream id `after`, waiting for the first up to `block_ms`."""
-        entries = await self._read(keys.EVENTS, after, count, block_ms)
-        return [Event.from_fields(id, fields) for id, fields in entries]
-
-    async def last_event(self) -> str:
-        """The stream id of the newest event: what comes after it is new."""
-        newest = await self._guard(self._redis.xrevrange(keys.EVENTS, count=1))
-        return str(newest[0][0]) if newest else "0"
-
-    # -- the wire
-
-    async def _read(self, stream: str, after: str, count: int, block_ms: int) -> list[tuple[str, dict[str, str]]]:
-        if block_ms <= 0:
-            answer = await self._guard(self._redis.xread({stream: after}, count=count))
-        else:
-            read = self._readers.xread({stream: after}, count=count, block=block_ms)
-            answer = await self._blocking(read, block_ms / 1000)
-        return reading.stream_entries(answer)
-
-    async def _call(self, function: str, **request: Any) -> dict[str, Any]:
-        if self._clock:
-            request["now"] = self._clock()
-        body = json.dumps(request, ensure_ascii=False)
-        try:
-            text = await self._redis.fcall(function, 1, keys.TAG, body)
-        except ResponseError as error:
-            if library.MISSING not in str(error):
-                raise LiveUnavailable(str(error)) from error
-            await self.start()  # a Redis that came back empty
-            text = await self._guard(self._redis.fcall(function, 1, keys.TAG, body))
-        except (RedisError, OSError) as error:
-            raise _away(error) from error
-        answer: dict[str, Any] = json.loads(text)
-        if not answer["ok"]:
-            raise from_answer(answer)
-        return answer
-
-    async def _blocking(self, read: Any, seconds: float) -> Any:
-        try:
-            async with asyncio.timeout(seconds + _BLOCK_SLACK_S):
-                return await read
-        except (RedisError, OSError) as error:  # OSError: TimeoutError is one
-            raise _away(error) from error
-
-    async def _guard(self, answer: Any) -> Any:
-        try:
-            return await answer
-        except (RedisError, OSError) as error:
-            raise _away(error) from error
-
-
-def _away(error: Exception) -> LiveUnavailable:
-    return LiveUnavailable(f"{type(error).__name__}: {error}")

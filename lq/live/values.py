@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lq.acd.agent import SIGNED_OUT
 
@@ -39,6 +39,200 @@ class AgentResult:
     agent: str
     ok: bool
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOp:
+    """What a commit does to the trunk channel of one leg of its contact. A leg holds one channel at most."""
+
+    trunk: str
+    op: Literal["seize", "release"]
+    leg: int  # its number within the contact
+    direction: Literal["in", "out"] = "out"  # in: never refused, for the call is there already
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelResult:
+    """Of an operation on a channel, in the order of the request; ok False with error "full": take the next route."""
+
+    trunk: str
+    leg: int
+    ok: bool
+    number: int | None = None  # the channel that the leg holds now
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngageOp:
+    """Take an agent without the ACD, for a leg of the contact; named by himself or by the phone he is signed in at."""
+
+    leg: int
+    agent: str = ""
+    phone: str = ""
+    own: bool = False  # he himself calls: in any state in which he belongs to no contact; else only if he is ready
+    lease_ms: int = 0  # 0: until he is released
+
+
+@dataclass(frozen=True, slots=True)
+class EngageResult:
+    """In the order of the request; ok False: he is in `state` (settling: it is being found out who is where)."""
+
+    leg: int
+    ok: bool
+    agent: str  # "": nobody is signed in at that phone
+    state: str
+    phone: str = ""
+    reservation: int = 0  # the fence
+    media: str = ""  # what that phone speaks, if the edge has said so
+
+
+@dataclass(frozen=True, slots=True)
+class GateOp:
+    """What the gate to the outside asks of the live state for one leg of its contact.
+
+    look: which of `lists` have the number, and who is signed in at `phone`. count: one more call to it on `day` for
+    `purpose`, unless there are `limit`; once for the contact, however often it is said.
+    """
+
+    op: Literal["look", "count"]
+    leg: int
+    number: str
+    lists: Sequence[str] = ()
+    phone: str = ""
+    purpose: str = ""
+    day: str = ""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Of a GateOp, in the order of the request; `ok`: it was counted."""
+
+    op: Literal["look", "count"]
+    leg: int
+    listed: tuple[str, ...] = ()
+    agent: str = ""
+    ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """One number of a list, or a prefix, which ends in *; `expires` ms, 0: never."""
+
+    list: str
+    number: str
+    expires: int = 0
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A contact's place in a conference, until it is over. most: how many may be in it (0: whoever is, stays)."""
+
+    conference: str
+    host: bool
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Somebody whom a conference has called, and what became of it; outcome "": he is being called."""
+
+    conference: str
+    to: str  # agent:1002 | phone:8002 | a number
+    at: int  # ms
+    outcome: str = ""  # answered | busy | no_answer | refused | unreachable | a rule of the gate
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Who is in a conference, as its newest party is told; ok False: it is full, and he is not in it."""
+
+    ok: bool
+    parties: int
+    hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHold:
+    """An agent whom a contact holds, as its owner remembers it, for a Redis that may have forgotten."""
+
+    agent: str
+    phone: str
+    fence: int
+    state: Literal["reserved", "ringing", "dialing", "talking"]
+    lane: str
+    ttl_ms: int = 0  # of the reservation, unless he talks; 0: it has no end
+    name: str = ""
+    lanes: Mapping[str, int] = field(default_factory=dict)
+    since: int | None = None
+    seq: int | None = None  # of the event that said this state; None: the ledger has not heard of it
+    next: str | None = None  # as in AgentState
+    engaged: bool = False  # taken without the ACD: no answer to the contact's question
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHold:
+    leg: int
+    trunk: str
+    number: int
+    direction: Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """In line: the same place, for its score says it."""
+
+    lanes: Mapping[str, int]
+    since: int
+    lease_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """All that a contact holds of the live state. What it does not name is let go."""
+
+    agents: Sequence[AgentHold] = ()
+    channels: Sequence[ChannelHold] = ()
+    legs: Sequence[int] = ()  # alive; channels of others are free
+    waiting: Place | None = None
+    conference: Membership | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldResult:
+    """ok False: somebody else has the agent, under a newer fence."""
+
+    agent: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The last that the ledger said of an agent, for a Redis that may have lost it."""
+
+    agent: str
+    name: str
+    state: str
+    since: int
+    seq: int
+    phone: str
+    lanes: Mapping[str, int]
+    reason: str | None = None
+    next: str | None = None
+    contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did, entry by entry of what it asked for; empty for the repeat of a contact's last commit."""
+
+    agents: tuple[AgentResult, ...] = ()
+    channels: tuple[ChannelResult, ...] = ()
+    holds: tuple[HoldResult, ...] = ()
+    engaged: tuple[EngageResult, ...] = ()
+    gate: tuple[GateResult, ...] = ()
+    conference: Gathering | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +318,17 @@ class Lease:
 class Renewal:
     now: int  # ms, Redis TIME
     config_version: int
-    lapsed: bool  # the lease had run out before: read what you own again before sending anything
+    lapsed: bool  # the lease had run out before
+    era: int  # rises when Redis may have forgotten something: say again what you hold, then `asserted`
+    adopted_by: str | None = None  # another node has taken what we own: we are dead, and leave without a word
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """`snapshot` only of a contact that is ours now."""
+
+    epoch: int = 0
+    snapshot: str = ""
 
 
 @dataclass(frozen=True, slots=True)

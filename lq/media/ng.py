@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -114,6 +114,10 @@ def _value(data: bytes, at: int, depth: int = 0) -> tuple[Any, int]:
     return data[end + 1 : stop], stop
 
 
+async def at_once() -> None:
+    pass
+
+
 class Ng(asyncio.DatagramProtocol):
     """Commands to one rtpengine."""
 
@@ -124,6 +128,7 @@ class Ng(asyncio.DatagramProtocol):
         self._waiting: dict[bytes, asyncio.Future[dict[str, Any]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._closed = asyncio.Event()
+        self.passed: Callable[[], Awaitable[None]] = at_once  # returns when this node may act (lq/pulse.py)
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -152,6 +157,13 @@ class Ng(asyncio.DatagramProtocol):
 
     async def __call__(self, command: str, **fields: Any) -> dict[str, Any]:
         """One command; its keys are given as rtpengine spells them. Raises MediaRefused, MediaUnavailable."""
+        return await self._ask(command, fields, TRIES, TIMEOUT_S)
+
+    async def ping(self, within_s: float) -> None:
+        """Asked once. Raises MediaUnavailable."""
+        await self._ask("ping", {}, 1, within_s)
+
+    async def _ask(self, command: str, fields: Mapping[str, Any], tries: int, timeout_s: float) -> dict[str, Any]:
         if self._transport is None:
             raise MediaUnavailable("not started")
         self._count += 1
@@ -160,9 +172,10 @@ class Ng(asyncio.DatagramProtocol):
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[cookie] = future
         try:
-            for _ in range(TRIES):
+            for _ in range(tries):
+                await self.passed()
                 self._transport.sendto(data)
-                done, _ = await asyncio.wait((future,), timeout=TIMEOUT_S)
+                done, _ = await asyncio.wait((future,), timeout=timeout_s)
                 if done:
                     break
             else:
@@ -183,9 +196,13 @@ class Keys:
 
     NAMES: Final = "0123456789*#ABCD"
 
-    def __init__(self, address: Address, on_key: Callable[[str, str, int], None]) -> None:
-        self._address, self._on_key = address, on_key
+    def __init__(
+        self, address: Address, on_key: Callable[[str, str, int], None], on_again: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_again()`: the connection stands again after it was lost: rtpengine may have been restarted."""
+        self._address, self._on_key, self._on_again = address, on_key, on_again
         self._task: asyncio.Task[None] | None = None
+        self._lost = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep_up(), name="rtpengine keys")
@@ -198,18 +215,31 @@ class Keys:
     async def _keep_up(self) -> None:
         while True:
             try:
-                reader, writer = await asyncio.open_connection(*self._address)
-                try:
-                    _keep_alive(writer.get_extra_info("socket"))
-                    # rtpengine tells those who have said something
-                    writer.write(f"{secrets.token_hex(6)} ".encode() + encode({"command": "ping"}))
-                    await self._read(reader)
-                    log.warning("rtpengine has closed the connection of its notifications")
-                finally:
-                    writer.close()
+                await self._listen()
+                self._is_lost("closed by rtpengine")
             except (OSError, ValueError) as error:
-                log.warning("rtpengine notifications broken off", error=str(error))
+                self._is_lost(str(error))
             await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        reader, writer = await asyncio.open_connection(*self._address)
+        try:
+            _keep_alive(writer.get_extra_info("socket"))
+            # rtpengine tells those who have said something
+            writer.write(f"{secrets.token_hex(6)} ".encode() + encode({"command": "ping"}))
+            if self._lost:
+                self._lost = False
+                log.info("notifications of rtpengine come again", address=self._address)
+                self._on_again()
+            await self._read(reader)
+        finally:
+            writer.close()
+
+    def _is_lost(self, error: str) -> None:
+        """Said once, not ten times a second."""
+        if not self._lost:
+            self._lost = True
+            log.warning("notifications of rtpengine broken off", address=self._address, error=error)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         """`<cookie> <dictionary>` after another, without any length: each is read as far as its own end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 # RFC 3551 static payload types that phones may leave without rtpmap
@@ -16,7 +16,13 @@ STATIC: Final = {0: "PCMU/8000", 3: "GSM/8000", 4: "G723/8000", 8: "PCMA/8000", 
 # What we can carry, in the order that we prefer it: G.711 A-law needs no transcoding inside.
 CODECS: Final = ("PCMA", "PCMU", "G722", "G729", "opus")
 EVENT: Final = "telephone-event"
-PLAIN: Final = "RTP/AVP"
+KINDS: Final = {"RTP/AVP": "rtp", "RTP/SAVP": "srtp", "UDP/TLS/RTP/SAVPF": "webrtc", "UDP/TLS/RTP/SAVP": "webrtc"}
+# Of a phone's description, what rtpengine needs besides: keys (RFC 4568), or ICE and DTLS (RFC 8839, 8842).
+_CRYPTO: Final = re.compile(
+    r"a=crypto:\d{1,9} (?:AES_CM_128|AES_192_CM|AES_256_CM|AEAD_AES_\d{3}_GCM)\w* inline:\S{20,200}.*", re.ASCII
+)
+_ICE: Final = ("a=ice-", "a=fingerprint:", "a=setup:", "a=candidate:", "a=rtcp-mux", "a=mid:")
+_MOST_LINES: Final = 40  # of those: a browser on many networks has some twenty
 _RATES: Final = {"opus": 48_000}  # in an rtpmap; all others say 8000 (G722 too, RFC 3551 §4.5.2)
 _MEDIA: Final = re.compile(r"m=(\w+) (\d{1,5})(?:/\d+)? (\S+) ?(.*)", re.ASCII)
 _DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -49,15 +55,24 @@ class Audio:
     direction: str
     index: int  # its place among the m= lines
     streams: int  # how many m= lines there are
+    kind: str = "rtp"  # as in KINDS
+    secure: tuple[str, ...] = ()  # its lines of keys, ICE and DTLS
 
     @property
     def event(self) -> Codec | None:
-        return next((codec for codec in self.codecs if codec.name.lower() == EVENT and codec.rate == 8000), None)
+        """The telephone-event of G.711 and its like."""
+        return self.event_at(8000)
+
+    def event_at(self, rate: int) -> Codec | None:
+        """The telephone-event of a codec with this clock (RFC 4733 §2.1); many phones offer that of 8 kHz with opus."""
+        events = [codec for codec in self.codecs if codec.name.lower() == EVENT and codec.rate in (rate, 8000)]
+        return max(events, key=lambda codec: codec.rate == rate, default=None)
 
     @property
     def held(self) -> bool:
-        """The party does not want to hear us (RFC 3264 §8.4; c=0.0.0.0 is the way of RFC 2543)."""
-        return self.direction in ("sendonly", "inactive") or self.address == "0.0.0.0"
+        """The party does not want to hear us (RFC 3264 §8.4; RFC 2543 said c=0.0.0.0, which is nothing with ICE)."""
+        nowhere = self.address == "0.0.0.0" and self.kind != "webrtc"
+        return self.direction in ("sendonly", "inactive") or nowhere
 
 
 def audio(text: str) -> Audio:
@@ -73,16 +88,29 @@ def audio(text: str) -> Audio:
             continue
         if int(media[2]) == 0:
             why = "audio is refused: port 0"
-        elif media[3].upper() != PLAIN:
-            why = f"audio over {media[3]} only"
+        elif (kind := KINDS.get(media[3].upper())) and (kind == "rtp" or _secure(kind, session, section)):
+            return _audio(media, kind, session, section, index, len(streams))
         else:
-            return _audio(media, session, section, index, len(streams))
+            why = f"audio over {media[3]} only"
     raise BadSdp(why)
 
 
+def _secure(kind: str, session: list[str], section: list[str]) -> tuple[str, ...]:
+    """Its lines of keys, ICE and DTLS; none: it cannot be had."""
+    if kind == "srtp":
+        return tuple(line for line in section if _CRYPTO.fullmatch(line))[:_MOST_LINES]
+    found = [line for line in section if line.startswith(_ICE)]
+    for name in ("a=fingerprint:", "a=setup:", "a=ice-ufrag:", "a=ice-pwd:"):
+        if not any(line.startswith(name) for line in found):
+            found += [line for line in session if line.startswith(name)]
+    complete = all(any(line.startswith(name) for line in found) for name in ("a=fingerprint:", "a=ice-ufrag:"))
+    return tuple(found[:_MOST_LINES]) if kind == "webrtc" and complete else ()
+
+
 def _lines(text: str) -> list[str]:
-    """What is not ASCII can only be a name or a note: nothing that we read, and nothing that we pass on."""
-    return [line.strip() for line in text.splitlines() if line.isascii()]
+    """What is not plain ASCII can only be a name or a note: nothing that we read, and nothing that we pass on."""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line.isascii() and line.isprintable()]
 
 
 def _sections(lines: list[str]) -> list[list[str]]:
@@ -95,8 +123,10 @@ def _sections(lines: list[str]) -> list[list[str]]:
     return sections
 
 
-def _audio(media: re.Match[str], session: list[str], section: list[str], index: int, streams: int) -> Audio:
+def _audio(media: re.Match[str], kind: str, session: list[str], section: list[str], index: int, streams: int) -> Audio:
     address = next((line for line in (*section, *session) if line.startswith("c=")), "")
+    if kind == "webrtc" and address.startswith("c=IN IP6 "):
+        address = "c=IN IP4 0.0.0.0"  # its candidates tell
     try:
         host = str(ipaddress.IPv4Address(address.removeprefix("c=IN IP4 ")))
     except ValueError as error:  # a name, IPv6, multicast: rtpengine's interfaces are IPv4
@@ -105,7 +135,8 @@ def _audio(media: re.Match[str], session: list[str], section: list[str], index: 
     if port > 65535:
         raise BadSdp(f"port {port}")
     direction = next((line[2:] for line in (*section, *session) if line[2:] in _DIRECTIONS), "sendrecv")
-    return Audio(host, port, _codecs(media[4], section), direction, index, streams)
+    secure = _secure(kind, session, section) if kind != "rtp" else ()
+    return Audio(host, port, _codecs(media[4], section), direction, index, streams, kind, secure)
 
 
 def _codecs(payloads: str, section: list[str]) -> tuple[Codec, ...]:
@@ -141,20 +172,59 @@ def inner(host: str, port: int, event: int = 101, direction: str = "sendrecv") -
 
 def normalised(offered: Audio, codec: Codec) -> str:
     """The phone's description with nothing but this codec, its telephone-event, address and direction."""
-    return _text(
-        offered.address, offered.port, (codec, *((offered.event,) if offered.event else ())), offered.direction
-    )
+    event = offered.event_at(codec.rate)
+    # rtpengine knows no event whose clock is not the codec's; in the stream they have one clock whatever was said.
+    events = () if event is None else (replace(event, rate=codec.rate),)
+    protocol = next(name for name, kind in KINDS.items() if kind == offered.kind)
+    return _text(offered.address, offered.port, (codec, *events), offered.direction, protocol, offered.secure)
 
 
-def _text(host: str, port: int, codecs: tuple[Codec, ...], direction: str) -> str:
+def _text(
+    host: str,
+    port: int,
+    codecs: tuple[Codec, ...],
+    direction: str,
+    protocol: str = "RTP/AVP",
+    more: tuple[str, ...] = (),
+) -> str:
     lines = ["v=0", f"o=- 7 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
-    lines.append(f"m=audio {port} RTP/AVP " + " ".join(str(codec.payload) for codec in codecs))
+    lines.append(f"m=audio {port} {protocol} " + " ".join(str(codec.payload) for codec in codecs))
     for codec in codecs:
         lines.append(f"a=rtpmap:{codec.payload} {codec.map}")
         if codec.parameters:
             lines.append(f"a=fmtp:{codec.payload} {codec.parameters}")
-    lines += [f"a={direction}", "a=ptime:20"]
+    lines += [f"a={direction}", "a=ptime:20", *more]
     return "\r\n".join(lines) + "\r\n"
+
+
+def place(text: str) -> tuple[str, int]:
+    """Address and port that a normalised description names."""
+    named = audio(text)
+    return named.address, named.port
+
+
+def placed(text: str, where: str) -> str:
+    """A normalised description that names host:port instead."""
+    host, _, port = where.rpartition(":")
+    text = re.sub(r"^(o=.*|c=)IN IP4 .*\r$", rf"\g<1>IN IP4 {host}\r", text, flags=re.MULTILINE)
+    return re.sub(r"^m=audio \d+", f"m=audio {port}", text, flags=re.MULTILINE)
+
+
+def event_as_offered(answer: str, offered: Audio) -> str:
+    """An answer whose telephone-event has the clock that the offer gave it, whatever the codec's is."""
+    named = {codec.payload: codec.map for codec in offered.codecs if codec.name.lower() == EVENT}
+    return re.sub(
+        rf"^a=rtpmap:(\d+) {EVENT}/\d+",
+        lambda found: f"a=rtpmap:{found[1]} {named.get(int(found[1]), f'{EVENT}/8000')}",
+        answer,
+        flags=re.MULTILINE,
+    )
+
+
+def with_mid_of(text: str, known: str) -> str:
+    """A new offer whose stream has the name that the phone knows it by (RFC 8843 §7.2): a browser insists."""
+    mid = re.search(r"^a=mid:\S+", known, re.MULTILINE)
+    return re.sub(r"^a=mid:\S+", mid[0], text, flags=re.MULTILINE) if mid else text
 
 
 def answering(text: str, direction: str, version: int) -> str:

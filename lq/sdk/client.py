@@ -18,8 +18,25 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from lq.ledger.events import Event
+from lq.sdk.commands import Commands
 from lq.sdk.errors import ApiError, ApiUnavailable
-from lq.sdk.values import Agent, Cdr, Contact, Document, Health, Page, Queue, Recording, decode
+from lq.sdk.values import (
+    Agent,
+    Alarm,
+    Cdr,
+    Conference,
+    Contact,
+    Delivery,
+    Document,
+    Health,
+    Invitation,
+    ListEntry,
+    Page,
+    Queue,
+    Recording,
+    Token,
+    decode,
+)
 
 T = TypeVar("T")
 
@@ -36,7 +53,7 @@ class Audio:
     chunks: AsyncIterator[bytes]
 
 
-class Client:
+class Client(Commands):
     """`async with Client("http://127.0.0.1:8100", token) as lq:`; raises ApiError, ApiUnavailable."""
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> None:
@@ -68,6 +85,10 @@ class Client:
         answer = await self._send("GET", "/v1/health")
         return decode(Health, answer.json())
 
+    async def alarms(self) -> tuple[Alarm, ...]:
+        """What is wrong now, worst first."""
+        return await self._all(Alarm, "/v1/alarms")
+
     async def agents(self) -> tuple[Agent, ...]:
         return await self._all(Agent, "/v1/agents")
 
@@ -89,6 +110,17 @@ class Client:
 
     async def contact(self, contact: str) -> Contact:
         return decode(Contact, await self._get(f"/v1/contacts/{quote(contact, safe='')}"))
+
+    async def contact_events(self, contact: str, *, after: str | None = None) -> tuple[Event, ...]:
+        """All that happened to a contact, in the order of the ledger; with `after`, what came after that event."""
+        items: list[Event] = []
+        path = f"/v1/contacts/{quote(contact, safe='')}/events"
+        while True:
+            page = await self._get(path, {"limit": 500, "cursor": after})
+            items += map(event_from_json, page["items"])
+            after = page["next"]
+            if after is None:
+                return tuple(items)
 
     async def cdrs(self, **filters: str | int | datetime | None) -> Page[Cdr]:
         """Call detail records, latest first; filters as in `GET /v1/cdrs` (`from_` for from), `limit` and `cursor`."""
@@ -132,10 +164,39 @@ class Client:
     async def _agent(self, agent: str, verb: str, body: Mapping[str, Any]) -> Agent:
         return decode(Agent, await self._post(f"/v1/agents/{quote(agent, safe='')}/{verb}", body))
 
-    # -- contacts
+    # -- conferences
 
-    async def hang_up(self, contact: str, agent: str | None = None) -> Contact:
-        return decode(Contact, await self._post(f"/v1/contacts/{quote(contact, safe='')}/hang-up", {"agent": agent}))
+    async def conferences(self) -> tuple[Conference, ...]:
+        return await self._all(Conference, "/v1/conferences")
+
+    async def room(self, conference: str) -> Conference:
+        return decode(Conference, await self._get(f"/v1/conferences/{quote(conference, safe='')}"))
+
+    async def kick(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "kick", {"contact": contact})
+
+    async def mute_party(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "mute", {"contact": contact})
+
+    async def unmute_party(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "unmute", {"contact": contact})
+
+    async def make_host(self, conference: str, contact: str, host: bool = True) -> Conference:
+        return await self._conference(conference, "host", {"contact": contact, "host": host})
+
+    async def call_in(
+        self, conference: str, to: Sequence[str], *, host: bool = False, greet: bool = True, purpose: str | None = None
+    ) -> tuple[Invitation, ...]:
+        """Up to 50 agents, phones and numbers are called; who answers is in it. What becomes of each shows `room`."""
+        body = {"to": list(to), "host": host, "greet": greet, "purpose": purpose}
+        answer = await self._post(f"/v1/conferences/{quote(conference, safe='')}/call", body)
+        return tuple(decode(Invitation, one) for one in answer["calls"])
+
+    async def end_conference(self, conference: str) -> Conference:
+        return await self._conference(conference, "end", {})
+
+    async def _conference(self, conference: str, verb: str, body: Mapping[str, Any]) -> Conference:
+        return decode(Conference, await self._post(f"/v1/conferences/{quote(conference, safe='')}/{verb}", body))
 
     # -- configuration
 
@@ -157,6 +218,69 @@ class Client:
         answer = await self._send("DELETE", _document_path(kind, id))
         if answer.is_error:
             raise _error(answer)
+
+    # -- tokens of programs, and what webhooks have delivered
+
+    async def tokens(self) -> tuple[Token, ...]:
+        return await self._all(Token, "/v1/tokens")
+
+    async def add_token(
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        agents: Sequence[str] = (),
+        queues: Sequence[str] = (),
+        per_second: int | None = None,
+        expires_at: datetime | None = None,
+    ) -> Token:
+        """The token with its secret, which is told this once."""
+        body = {
+            **{"name": name, "scopes": list(scopes), "agents": list(agents), "queues": list(queues)},
+            **{"per_second": per_second, "expires_at": expires_at.isoformat() if expires_at else None},
+        }
+        return decode(Token, await self._post("/v1/tokens", body))
+
+    async def revoke_token(self, token: str) -> None:
+        """Its event streams end too."""
+        answer = await self._send("DELETE", f"/v1/tokens/{quote(token, safe='')}")
+        if answer.is_error:
+            raise _error(answer)
+
+    async def deliveries(self, webhook: str, *, limit: int = 100, cursor: str | None = None) -> Page[Delivery]:
+        """What was sent or is to be sent to a webhook, latest first."""
+        path = f"/v1/webhooks/{quote(webhook, safe='')}/deliveries"
+        return _page(Delivery, await self._get(path, {"limit": limit, "cursor": cursor}))
+
+    # -- lists of numbers
+
+    async def list_entries(
+        self, list: str, *, number: str | None = None, limit: int = 100, cursor: str | None = None
+    ) -> Page[ListEntry]:
+        """Entries of a list, by number; with `number` only that one."""
+        query = {"number": number, "limit": limit, "cursor": cursor}
+        return _page(ListEntry, await self._get(_entries_path(list), query))
+
+    async def put_list_entries(self, list: str, entries: Sequence[ListEntry]) -> int:
+        """Writes at most 1,000 entries; how many. 422 and the field if one is wrong: nothing is written."""
+        given = [
+            {
+                "number": one.number,
+                "note": one.note,
+                "expires_at": one.expires_at.isoformat() if one.expires_at else None,
+            }
+            for one in entries
+        ]
+        return int((await self._post(_entries_path(list), {"entries": given}))["written"])
+
+    async def delete_list_entry(self, list: str, number: str) -> None:
+        answer = await self._send("DELETE", f"{_entries_path(list)}/{quote(number, safe='')}")
+        if answer.is_error:
+            raise _error(answer)
+
+    async def clear_list(self, list: str) -> int:
+        """Takes some thousands of numbers off it; how many: at 0 it is empty."""
+        return int(_checked(await self._send("DELETE", _entries_path(list)))["written"])
 
     # -- events
 
@@ -239,6 +363,9 @@ class Client:
             answer = await self._send("POST", path, json=sent, headers=headers)
         return _checked(answer)
 
+    async def _delete(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        return _checked(await self._send("DELETE", path, params=query))
+
     async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             return await self._http.request(method, path, **arguments)
@@ -261,6 +388,10 @@ def event_from_json(document: Mapping[str, Any]) -> Event:
 
 def _document_path(kind: str, id: str) -> str:
     return f"/v1/config/{quote(kind, safe='')}/{quote(id, safe='')}"
+
+
+def _entries_path(list: str) -> str:
+    return f"/v1/lists/{quote(list, safe='')}/entries"
 
 
 def _query(value: Any) -> str:

@@ -22,6 +22,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """What is wrong now, in both languages, and what helps."""
+
+    id: str  # <rule>:<about>
+    severity: str  # critical | major | minor
+    about: str
+    value: float
+    zh: str
+    en: str
+    do_zh: str
+    do_en: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     id: str
     name: str
@@ -68,13 +83,16 @@ class Leg:
     address: str
     state: str
     codec: str | None = None
+    agent: str | None = None  # of a contact alive: whose phone it is
+    mode: str | None = None  # of a leader's: listen | whisper | barge; shown to who may supervise
 
 
 @dataclass(frozen=True, slots=True)
 class ContactRecording:
     id: str
     kind: str
-    state: str
+    state: str  # planned | active | paused | stopped | closing | …
+    reason: str | None = None  # why it is stopped: customer_refused, pci …
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +106,63 @@ class Contact:
     queue: str | None = None
     agent: str | None = None
     number_published: str = ""
+    purpose: str | None = None
     started_at: datetime | None = None
     answered_at: datetime | None = None
     notice_played_at: datetime | None = None
     segments: tuple[Segment, ...] = ()
     legs: tuple[Leg, ...] = ()
     recordings: tuple[ContactRecording, ...] = ()
+    recording_policy: str = ""  # while it goes on: none | on_demand | talk | whole
+    notice_policy: str = ""  # required | by_agent (he says it) | none
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    contact: str
+    number: str
+    number_published: str
+    host: bool
+    muted: bool
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyCall:
+    """Somebody whom a conference has called within the hour."""
+
+    contact: str
+    to: str
+    outcome: (
+        str  # calling | ringing | answered | busy | no_answer | refused | unreachable | taken_back | the gate's rule
+    )
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """A conference room, who is in it, and whom it has called."""
+
+    id: str
+    name: str
+    parties: tuple[Party, ...] = ()
+    calls: tuple[PartyCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    code: str  # a rule of the gate (dnc, hours, permission …), busy, unreachable, full, invalid …
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One of those whom a conference was asked to call: his contact has begun, unless there is an error."""
+
+    to: str
+    contact: str | None = None
+    error: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +187,7 @@ class Cdr:
     recording_id: str | None = None
     survey: str | None = None
     started_at: datetime | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +202,7 @@ class Recording:
     format: str | None = None
     sha256: str | None = None
     gaps: tuple[Mapping[str, Any], ...] = ()
+    reason: str | None = None  # why it was stopped, or failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +213,55 @@ class Document:
     id: str
     version: int
     body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A program's right to use LQ-SDK. `agents`, `queues`: what it is restricted to; neither: nothing."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    agents: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    per_second: int = 50
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    secret: str | None = field(default=None, repr=False)  # told once, to who adds it
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    at: datetime
+    took_ms: int
+    status: int | None = None  # of HTTP; None: no answer came
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one webhook."""
+
+    id: int
+    event: str  # its id in the stream
+    type: str
+    state: str  # queued | running | done | failed
+    created_at: datetime
+    contact: str | None = None
+    done_at: datetime | None = None
+    next_at: datetime | None = None  # when it is tried again
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """One number of a list, or all that begin so (`+8610*`)."""
+
+    number: str
+    note: str = ""
+    expires_at: datetime | None = None
+    changed_at: datetime | None = None
+    changed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,22 @@ Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Replaces:
+    """Which dialog the new call takes the place of (RFC 3891), as its own user agent names it."""
+
+    call_id: str
+    to_tag: str
+    from_tag: str
+    early_only: bool
+    session: str = ""  # ours, "" if we do not hold it: perhaps another node does
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
-    """An initial INVITE; 100 has been queued."""
+    """An initial INVITE; 100 has been queued. sdp "": our 200 has to make the offer.
+
+    With `replaces` the owner puts the call in that session's place and ends it, or refuses (481: no such dialog).
+    """
 
     session: str
     uri: str
@@ -23,6 +37,8 @@ class Incoming:
     headers: Headers
     sdp: str
     source: Address
+    local_tag: str = ""  # ours of the dialog that it begins
+    replaces: Replaces | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +72,19 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Our 2xx was ACKed; sdp if the ACK carried one (answer to our offer)."""
+    """Our 2xx was ACKed; sdp if the ACK carried one: the answer that is `owed` when our 2xx had made the offer."""
 
     session: str
     sdp: str
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """re-INVITE or UPDATE with SDP; sdp "" asks for an offer of ours."""
+    """re-INVITE or UPDATE with SDP; sdp "" asks for an offer of ours. answer_offer() or refuse_offer() follows.
+
+    method "200": what the peer offers in his answer to our reinvite("").
+    """
 
     session: str
     method: str
@@ -73,6 +93,8 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class OfferAnswered:
+    """The peer's answer to our re-INVITE; or what he now says, when it changed in his answer to a session refresh."""
+
     session: str
     sdp: str
 
@@ -93,7 +115,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A confirmed dialog is over. why: bye | ack_missing | timeout | 481."""
+    """A confirmed dialog is over. why: bye | ack_missing | timeout (no answer, or no session refresh) | 481."""
 
     session: str
     reason_header: str
@@ -108,13 +130,27 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A MESSAGE inside the dialog; 200 has been queued."""
+
+    session: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Refer:
-    """202 has been queued. `replaces` is the Replaces header of the Refer-To URI, unescaped."""
+    """202 and the first NOTIFY have been queued; notify_refer() tells how it goes on.
+
+    `target` and `replaces` (the Replaces header of the Refer-To URI, unescaped) are what the peer wrote: data, to be
+    judged like a dialled number. `id` "": he wants to hear nothing of it (RFC 4488).
+    """
 
     session: str
     target: str
     replaces: str
     referred_by: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +158,7 @@ class Notify:
     session: str
     event: str
     body: bytes
+    state: str = ""  # Subscription-State
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +172,21 @@ class RequestDone:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A request inside a dialog that we do not hold: redeliver() it once adopted, or refuse() it."""
+    """A request inside a dialog that we do not hold: redeliver() it once adopted, or refuse() it.
+
+    An ACK, or a response to an INVITE (method ""; `to_tag` is ours, its From tag), has no transaction and no answer:
+    it is redelivered or passed on as it came.
+    """
 
     method: str
     call_id: str
     to_tag: str
     uri: str
     transaction: Any = field(compare=False)
+    data: bytes = b""  # of an ACK, with one hop less to go, or a response
 
 
 Event = (
     Incoming | Progress | Accepted | Rejected | Confirmed | Offer | OfferAnswered | OfferRefused | Cancelled | Ended
-    | Info | Refer | Notify | RequestDone | Stray
+    | Info | Text | Refer | Notify | RequestDone | Stray
 )  # fmt: skip

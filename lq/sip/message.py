@@ -24,10 +24,13 @@ COMPACT: Final[Mapping[str, str]] = {
 }  # fmt: skip
 REASONS: Final[Mapping[int, str]] = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK", 202: "Accepted",
-    302: "Moved Temporarily", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-    408: "Request Timeout", 415: "Unsupported Media Type", 420: "Bad Extension", 480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
+    302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 407: "Proxy Authentication Required", 408: "Request Timeout",
+    415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required",
+    422: "Session Interval Too Small", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending",
+    500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 504: "Server Time-out",
     503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
 }  # fmt: skip
 _LISTS: Final = frozenset({"via", "route", "record-route", "contact", "supported", "require", "allow", "unsupported"})
@@ -35,7 +38,9 @@ _SPELLED: Final = {
     "call-id": "Call-ID", "cseq": "CSeq", "mime-version": "MIME-Version", "rseq": "RSeq", "rack": "RAck",
     "min-se": "Min-SE", "www-authenticate": "WWW-Authenticate",
 }  # fmt: skip
-_FOLD: Final = re.compile(r"\r?\n[ \t]+")
+_FOLD: Final = re.compile(r"\r\n[ \t]+")
+_SENDABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"\x00-\x1f\x7f]+")
+_BOUNDARY: Final = re.compile(r';\s*boundary\s*=\s*"?([^";]+)"?', re.IGNORECASE)
 _COMMA: Final = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)(?![^<]*>)')
 _REQUEST_LINE: Final = re.compile(r"([^\s]+) (.+?) +SIP/(\d+\.\d+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 +(\d{3})(?: +(.*))?", re.IGNORECASE)
@@ -61,7 +66,7 @@ class Message:
 
     def put(self, name: str, value: str) -> None:
         """Set a header. A value with a line break would be another header: ValueError."""
-        if any(c in value for c in "\r\n\0"):
+        if "\r" in value or "\n" in value or "\0" in value:
             raise ValueError(f"line break in the value of {name}")
         self.headers[name.lower()] = [value]
 
@@ -91,9 +96,12 @@ class Message:
 
     @property
     def sdp(self) -> str:
-        """The body if it is a session description, else ""."""
-        kind = self.get("content-type").partition(";")[0].strip().lower()
-        return self.body.decode("utf-8", "replace") if kind == "application/sdp" else ""
+        """The session description: the body, or the part of a multipart body that is one; "" if there is none."""
+        value = self.get("content-type")
+        kind = value.partition(";")[0].strip().lower()
+        if kind == "application/sdp":
+            return self.body.decode("utf-8", "replace")
+        return _sdp_part(value, self.body) if kind.startswith("multipart/") else ""
 
     def start_line(self) -> str:
         raise NotImplementedError
@@ -102,7 +110,7 @@ class Message:
         out = [self.start_line()]
         for name, values in self.headers.items():
             if name != "content-length":
-                spelled = spell(name)
+                spelled = _SPELLED.get(name) or spell(name)
                 out += [f"{spelled}: {value}" for value in values]
         out.append(f"Content-Length: {len(self.body)}\r\n\r\n")
         return "\r\n".join(out).encode("utf-8", "surrogateescape") + self.body
@@ -146,6 +154,9 @@ def parse(data: bytes) -> Request | Response:
     if not end:
         raise ParseError("no end of headers")
     text = head.decode("utf-8", "surrogateescape")
+    if not text.count("\n") == text.count("\r\n") == text.count("\r") or "\0" in text:
+        # echoed to a less strict reader it would be another line
+        raise ParseError("a line break that ends no line, or a null")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
     start, *lines = text.split("\r\n")
@@ -158,7 +169,7 @@ def parse(data: bytes) -> Request | Response:
         raise ParseError(f"bad CSeq {message.get('cseq')!r}")
     if isinstance(message, Request) and message.cseq[1] != message.method:
         raise ParseError("CSeq names another method")
-    message.body = _body(body, message.get("content-length"))
+    message.body = _body(body, set(message.all("content-length")))
     return message
 
 
@@ -173,8 +184,11 @@ def _headers(lines: list[str]) -> dict[str, list[str]]:
             raise ParseError("a header line without a name")
         name = COMPACT.get(name, name)
         value = value.strip()
-        values = [part.strip() for part in _COMMA.split(value)] if name in _LISTS and "," in value else [value]
-        headers.setdefault(name, []).extend(values)
+        values = [part.strip() for part in _COMMA.split(value)] if "," in value and name in _LISTS else [value]
+        if name in headers:
+            headers[name] += values
+        else:
+            headers[name] = values
     return headers
 
 
@@ -188,12 +202,27 @@ def _start(line: str, headers: dict[str, list[str]]) -> Request | Response:
     raise ParseError("neither a request nor a status line")
 
 
-def _body(body: bytes, length: str) -> bytes:
-    if not length:
+def _body(body: bytes, lengths: set[str]) -> bytes:
+    if not lengths:
         return body
+    if len(lengths) > 1:
+        raise ParseError(f"{len(lengths)} values of Content-Length")
+    (length,) = lengths
     if not length.isascii() or not length.isdigit() or int(length) > len(body):
         raise ParseError(f"Content-Length {length!r} with {len(body)} bytes")
     return body[: int(length)]
+
+
+def _sdp_part(content_type: str, body: bytes) -> str:
+    """Carriers put the description beside an ISUP message or a location (RFC 5621 §3.1)."""
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        return ""
+    for part in body.split(b"--" + boundary[1].strip().encode("utf-8", "surrogateescape"))[1:20]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        if re.search(rb"^content-type\s*:\s*application/sdp\b", head, re.IGNORECASE | re.MULTILINE):
+            return content.removesuffix(b"\r\n").decode("utf-8", "replace")
+    return ""
 
 
 def spell(name: str) -> str:
@@ -223,6 +252,17 @@ def param(value: str, name: str) -> str:
         if key.strip().lower() == name:
             return given.strip()
     return ""
+
+
+def sendable_uri(uri: str) -> bool:
+    """Whether a URI of the peer's can stand in a request line of ours."""
+    return _SENDABLE.fullmatch(uri) is not None
+
+
+def seconds(value: str) -> int | None:
+    """A number of seconds before any parameters: Session-Expires, Min-SE, Retry-After; None if it is none."""
+    digits = re.split(r"[;( ]", value.strip(), maxsplit=1)[0]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
 
 
 def without_tag(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from lq.sip.message import Message, Request, Response
 
@@ -17,6 +17,8 @@ T2: Final = 4.0
 T4: Final = 5.0
 LIFETIME: Final = 64 * T1
 
+Transport = Literal["udp", "tcp"]
+Key = tuple[str, str, str]  # branch, sent-by, method
 State = Literal["calling", "trying", "proceeding", "accepted", "completed", "confirmed", "terminated"]
 
 # kind -> state -> class of response (1, 2, 3: 3xx and more) -> next state. A missing entry: the response is not for us.
@@ -60,8 +62,11 @@ class Transaction:
     destination: tuple[str, int]
     state: State = "trying"
     timers: dict[str, float] = field(default_factory=dict)
+    armed: dict[str, list[Any]] = field(default_factory=dict)
     interval: float = T1
     wire: bytes = b""  # what is retransmitted
+    key: Key = ("", "", "")
+    transport: Transport = "udp"  # over TCP nothing is repeated, and nobody lingers for repetitions
 
     @property
     def kind(self) -> str:
@@ -78,18 +83,19 @@ class Transaction:
 
 @dataclass(slots=True, eq=False)
 class ClientTransaction(Transaction):
-    purpose: str = ""  # initial | reinvite | cancel | bye | request | update
+    purpose: str = ""  # initial | reinvite | refresh | update | cancel | bye | prack | notify | control | request
     request_id: str = ""
+    tried: tuple[int, ...] = ()  # 401, 407: the challenges that led to this request
     cancel_wanted: str | None = None  # reason header of a CANCEL that waits for the first 1xx (RFC 3261 §9.1)
     cancelled: bool = False
-    ack: bytes = b""
+    strangers: dict[str, bytes] = field(default_factory=dict)  # to-tag of a fork that nobody wants -> its ACK
 
-    def start(self, now: float) -> bytes:
+    def start(self, wire: bytes, now: float) -> bytes:
         """What to send; A or E repeat it, B or F end it (§17.1)."""
         self.state = "calling" if self.kind == "INVITE" else "trying"
-        self.wire = self.request.encode()
-        self.timers = {"repeat": now + T1, "give_up": now + LIFETIME}
-        return self.wire
+        self.wire, self.interval = wire, T1
+        self.timers = {"give_up": now + LIFETIME} | ({"repeat": now + T1} if self.transport == "udp" else {})
+        return wire
 
     def take(self, response: Response, now: float) -> bool:
         """Whether the response is news for the user."""
@@ -103,11 +109,17 @@ class ClientTransaction(Transaction):
             self.timers.pop("repeat", None)
             if self.kind == "INVITE":
                 self.timers.pop("give_up", None)  # B runs in calling only
-            else:
+            elif self.transport == "udp":
                 self.timers["repeat"] = now + T2
         elif first_final:
-            self.timers = {"linger": now + (LIFETIME if self.kind == "INVITE" else T4)}  # D and M; K
+            self.timers = {"linger": now + self._linger()}
         return news
+
+    def _linger(self) -> float:
+        """M of RFC 6026; D and K, for which TCP has no need."""
+        if self.state == "accepted":
+            return LIFETIME
+        return 0.0 if self.transport == "tcp" else LIFETIME if self.kind == "INVITE" else T4
 
     def due(self, timer: str, now: float) -> bytes | None:
         """Bytes to repeat; None when the transaction ended by this timer."""
@@ -124,6 +136,7 @@ class ClientTransaction(Transaction):
 @dataclass(slots=True, eq=False)
 class ServerTransaction(Transaction):
     to_tag: str = ""
+    sent_by: tuple[str, int] | None = None  # where to connect when the connection of a TCP request is gone (§18.2.2)
 
     def send(self, response: Response, now: float) -> bytes | None:
         """What to send, None if this response has no place any more (a final one went before)."""
@@ -132,11 +145,12 @@ class ServerTransaction(Transaction):
             return None
         self.state = after
         self.wire = response.encode()
+        udp = self.transport == "udp"
         if after == "completed" and self.kind == "INVITE":
-            self.timers = {"repeat": now + T1, "give_up": now + LIFETIME}  # G, H
+            self.timers = {"give_up": now + LIFETIME} | ({"repeat": now + T1} if udp else {})  # H, G
             self.interval = T1
         elif after == "completed":
-            self.timers = {"linger": now + LIFETIME}  # J
+            self.timers = {"linger": now + (LIFETIME if udp else 0.0)}  # J
         elif after == "accepted":
             self.timers = {"linger": now + LIFETIME}  # L
         return self.wire
@@ -149,7 +163,7 @@ class ServerTransaction(Transaction):
         """ACK to our 3xx-6xx (§17.2.1): silence for I, then over."""
         if self.state == "completed":
             self.state = "confirmed"
-            self.timers = {"linger": now + T4}
+            self.timers = {"linger": now + (T4 if self.transport == "udp" else 0.0)}
 
     def due(self, timer: str, now: float) -> bytes | None:
         if timer != "repeat":
@@ -160,7 +174,7 @@ class ServerTransaction(Transaction):
         return self.wire
 
 
-def key_of(message: Message, method: str = "") -> tuple[str, str, str]:
+def key_of(message: Message, method: str = "") -> Key:
     """What makes a transaction one: branch, sent-by and method; an ACK belongs to its INVITE (§17.1.3, §17.2.3)."""
     via = message.get("via")
     sent_by = via.partition(";")[0].rpartition(" ")[2].lower()

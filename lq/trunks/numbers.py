@@ -70,12 +70,29 @@ def called(raw: str, rule: NumberRule) -> Number:
     return whole
 
 
-def dialled(raw: str, rule: NumberRule) -> Number:
-    """A number that a phone or a user dials: extension digits stay what they are, everything else is read as usual."""
+def dialled(raw: str, rule: NumberRule, prefix: str = "") -> Number:
+    """A number that a phone or a user dials: extension digits stay what they are, everything else is read as usual.
+
+    `prefix` may stand before it to get outside. A number that can be read whole is read whole: 95588 is a bank.
+    """
     digits = _digits(raw) or ""
     if re.fullmatch(r"[2-8]\d{3}", digits):
         return Number(raw, digits, digits, "extension")
-    return _read(raw, digits, rule)
+    whole = _read(raw, digits, rule)
+    if whole.kind == "unknown" and prefix and digits.startswith(prefix):
+        rest = _read(raw, digits.removeprefix(prefix), rule)
+        return whole if rest.kind == "unknown" else rest
+    return whole
+
+
+def outward(number: Number, rule: NumberRule) -> str:
+    """The digits that a trunk of this home area wants for a call to this number."""
+    home = f"+{rule.country_code}{rule.area_code}"
+    if number.kind == "fixed" and rule.area_code and number.e164.startswith(home):
+        return number.e164.removeprefix(home)
+    if number.kind == "international":
+        return "00" + number.e164.removeprefix("+")
+    return number.published
 
 
 def _published(raw: str, target: str, rule: NumberRule) -> Number:

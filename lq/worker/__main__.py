@@ -1,4 +1,4 @@
-"""`python -m lq.worker`: does the work of the outbox, and throws away what is past its time."""
+"""`python -m lq.worker`: does the work of the outbox, tells webhooks, and throws away what is past its time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from lq import process
+from lq import process, telemetry
 from lq.media.prompts import spoken
 from lq.media.tts.cache import SpokenTexts
 from lq.media.tts.engine import Espeak
 from lq.worker import outbox, retention
+from lq.worker.patience import again_and_again
+from lq.worker.webhooks import Webhooks
 
 log = structlog.get_logger()
 
 NAME: Final = "worker"
 LOOK_EVERY_S: Final = 1.0
 RETENTION_EVERY_S: Final = 3600.0
-BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+OUTBOX_AGE: Final = telemetry.gauge("outbox_age_seconds", "how long the oldest work that is due has waited")
 
 
 async def ping(body: Mapping[str, Any]) -> None:
@@ -45,50 +47,38 @@ class Worker:
     def __init__(self, dsn: str, handlers: Mapping[str, outbox.Handler]) -> None:
         self._dsn, self._handlers = dsn, handlers
         self._cleaned_at = -RETENTION_EVERY_S
-        self._failures = 0
 
     async def run(self) -> None:
         """Until cancelled; a PostgreSQL that is away is waited for."""
-        while True:
-            try:
-                connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=60)
-                try:
-                    await self._work(connection)
-                finally:
-                    connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if self._failures == 0:
-                    log.warning("the worker waits for PostgreSQL", error=repr(error))
-            await asyncio.sleep(BACK_OFF_S[min(self._failures, len(BACK_OFF_S) - 1)])
-            self._failures += 1
+        await again_and_again(self._dsn, "outbox", self._work)
 
     async def _work(self, connection: asyncpg.Connection) -> None:
-        while True:
-            found = await outbox.claim(connection)
-            self._failures = 0
-            for work in found:
-                await outbox.do(connection, work, self._handlers)
-            if time.monotonic() >= self._cleaned_at + RETENTION_EVERY_S:
-                deleted = await retention.apply(connection)
-                self._cleaned_at = time.monotonic()
-                log.info("what was past its time is deleted", rows=deleted)
-            if not found:
-                await asyncio.sleep(LOOK_EVERY_S)
+        OUTBOX_AGE.set(await outbox.age(connection))
+        found = await outbox.claim(connection)
+        for work in found:
+            await outbox.do(connection, work, self._handlers)
+        if time.monotonic() >= self._cleaned_at + RETENTION_EVERY_S:
+            deleted = await retention.apply(connection)
+            self._cleaned_at = time.monotonic()
+            log.info("what was past its time is deleted", rows=deleted)
+        if not found:
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def main() -> None:
     process.log_to_stderr(NAME)
     asked_to_leave = process.end_signal()
-    worker = Worker(process.variable("LCALL_POSTGRES_DSN"), handlers(Path(process.variable("LCALL_HOME"))))
-    running = asyncio.create_task(worker.run())
+    dsn = process.variable("LCALL_POSTGRES_DSN")
+    worker = Worker(dsn, handlers(Path(process.variable("LCALL_HOME"))))
+    telemetry.serve()
+    tasks = [asyncio.create_task(work) for work in (worker.run(), Webhooks(dsn).run(), asked_to_leave.wait())]
     process.say_ready(NAME)
-    leaving = asyncio.create_task(asked_to_leave.wait())
-    await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (running, leaving):
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
         task.cancel()
-    results = await asyncio.gather(running, leaving, return_exceptions=True)
-    if isinstance(results[0], Exception):
-        raise results[0]
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 if __name__ == "__main__":

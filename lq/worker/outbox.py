@@ -31,6 +31,9 @@ where id in (
     order by run_at limit $2 for update skip locked)
 returning id, kind, body, attempts"""
 
+AGE: Final = """
+select coalesce(extract(epoch from now() - min(run_at)), 0)::float8 from outbox
+where state = 'queued' and run_at <= now()"""
 DONE: Final = "update outbox set state = 'done', done_at = now(), locked_until = null, last_error = null where id = $1"
 LATER: Final = """
 update outbox set state = 'queued', locked_until = null, last_error = $2, run_at = now() + $3 where id = $1"""
@@ -48,6 +51,11 @@ class Work:
     kind: str
     body: Mapping[str, Any]
     attempts: int  # this one included
+
+
+async def age(connection: asyncpg.Connection) -> float:
+    """How long the oldest work that is due has waited, in seconds; 0: none is due."""
+    return float(await connection.fetchval(AGE))
 
 
 async def put(connection: asyncpg.Connection, kind: str, body: Mapping[str, Any], after_s: float = 0) -> int:

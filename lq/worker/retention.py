@@ -16,6 +16,10 @@ RULES: Final[Mapping[str, str]] = {
         delete from outbox where id in (
             select id from outbox
             where state in ('done', 'failed') and done_at < now() - interval '7 days' limit $1)""",
+    "what webhooks were told, a week after": """
+        delete from webhook_delivery where id in (
+            select id from webhook_delivery
+            where state in ('done', 'failed') and done_at < now() - interval '7 days' limit $1)""",
     "web sessions that ran out": """
         delete from web_session where token_sha256 in (
             select token_sha256 from web_session where expires_at < now() limit $1)""",

@@ -21,7 +21,10 @@ BINARY: Final = (".al", ".wav", ".png", ".jpg", ".webp", ".ico", ".woff2", ".pca
 
 # Rooms of rules, see "Rules are pure" in pyproject.toml: there the imports, here what needs no import.
 RULES: Final = ("lq/acd", "lq/ivr", "lq/trunks", "lq/contacts", "lq/sip", "lq/ledger/fold.py", "lq/ledger/events.py")
-SHELLS: Final = ("lq/contacts/owner.py", "lq/contacts/media_desk.py", "lq/contacts/sip_desk.py", "lq/sip/shell.py")
+SHELLS: Final = (
+    "lq/contacts/owner.py", "lq/contacts/held.py", "lq/contacts/media_desk.py", "lq/contacts/sip_desk.py",
+    "lq/sip/shell.py", "lq/sip/tcp.py",
+)  # fmt: skip
 CLOCKS: Final = {"now", "today", "utcnow"}
 
 # Each with what is meant by it; written so that this file does not hold them itself.

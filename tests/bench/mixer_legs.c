@@ -1,7 +1,8 @@
 /* Both ends of the bench of the mixer, in as little as it takes.
  *
- *   peer  <legs> <port> <mixer port> <seconds>   what rtpengine is to the mixer: sends 20 ms of RTP for each leg from
- *                                                127.1.a.b:port, and reads what comes back; prints how many came
+ *   peer  <legs> <port> <mixer port> <seconds> [ports]   what rtpengine is to the mixer: sends 20 ms of RTP for each leg from
+ *                                                127.1.a.b:port, and reads what comes back; prints how many came.
+ *                                                ports: a file with a port of the mixer's for each leg, one a line
  *   floor <legs> <port> <mixer port> <seconds>   what no mixer can do without: reads all that comes, and sends a packet
  *                                                to each leg each 20 ms, in four phases, the same bytes every time;
  *                                                prints the microseconds of processor time that it took
@@ -45,7 +46,7 @@ static long drained(int fd) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) return 2;
+  if (argc != 6 && argc != 7) return 2;
   int peer = !strcmp(argv[1], "peer"), legs = atoi(argv[2]), port = atoi(argv[3]), mixer = atoi(argv[4]);
   double seconds = atof(argv[5]);
   int fd = peer ? bound(INADDR_ANY, port) : bound(htonl(INADDR_LOOPBACK), mixer);
@@ -53,11 +54,16 @@ int main(int argc, char **argv) {
     in_part[i] = (struct iovec){heard[i], sizeof heard[i]};
     in[i].msg_hdr = (struct msghdr){.msg_iov = &in_part[i], .msg_iovlen = 1};
   }
+  FILE *ports = argc == 7 ? fopen(argv[6], "r") : NULL;
   for (int i = 0; i < legs; i++) {
+    int place = mixer;
+    if (ports && fscanf(ports, "%d", &place) != 1) return 2;
+    for (int n = 12; n < PACKET; n++) packet[i][n] = 0x55 ^ (0x40 | (rand() & 0x8f));   /* a loud noise */
+    memcpy(packet[i] + 8, &i, sizeof i);
     in_addr_t own = htonl(0x7F010000u + 1 + i);
     packet[i][0] = 0x80; packet[i][1] = 8;
     out_part[i] = (struct iovec){packet[i], PACKET};
-    to[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(peer ? mixer : port),
+    to[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(peer ? place : port),
                                  .sin_addr.s_addr = peer ? htonl(INADDR_LOOPBACK) : own};
     out[i].msg_hdr = (struct msghdr){.msg_name = &to[i], .msg_namelen = sizeof to[i], .msg_iov = &out_part[i], .msg_iovlen = 1};
     if (peer) {
@@ -78,6 +84,11 @@ int main(int argc, char **argv) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
     received += drained(fd);
     int first = legs * (tick % PHASES) / PHASES, last = legs * (tick % PHASES + 1) / PHASES;
+    for (int i = first; i < last; i++) {
+      uint16_t number = htons((uint16_t)(tick / PHASES));
+      uint32_t stamp = htonl((uint32_t)(tick / PHASES * 160));
+      memcpy(packet[i] + 2, &number, 2); memcpy(packet[i] + 4, &stamp, 4);
+    }
     for (int at = first; at < last;) {
       int sent = sendmmsg(fd, out + at, last - at, MSG_DONTWAIT);
       at += sent > 0 ? sent : 1;

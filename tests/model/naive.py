@@ -28,6 +28,9 @@ class Agent:
     fence: int = 0  # 0: none
     lane: str = ""
     no_answer: int = 0
+    leg: int = 0  # of the contact, for which he was taken without being asked for; 0: none
+    left: int = 0  # of a wrap-up in which he dialled
+    wrapped: str = ""  # whose that was
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Contact:
     offered: str = ""  # agent of the live reservation
     bound: set[str] = field(default_factory=set)
     lease_ms: int = 0
+    channels: dict[int, tuple[str, int]] = field(default_factory=dict)  # leg -> trunk, number
 
 
 class Refused(Exception):
@@ -55,6 +59,9 @@ class Center:
         self.phones: dict[str, int] = {}  # registered until
         self.deadlines: dict[tuple[str, ...], int] = {}
         self.line = self.fence = 0
+        self.sizes: dict[str, int] = {}  # of trunks, in channels
+        self.closed_until = 0  # 0: open. While closed nobody is paired
+        self.phones_said: set[str] = set()
 
     # -- scan and sort
 
@@ -68,6 +75,8 @@ class Center:
         return agent.lanes[lane] * KEY_STEP + agent.line - IDLE_EPOCH
 
     def best_contact(self, agent: Agent) -> tuple[Contact, str] | None:
+        if self.closed_until:
+            return None
         fits = [(c.waiting[lane], c.id, lane) for c in self.waiting() for lane in c.waiting if lane in agent.lanes]
         if not fits:
             return None
@@ -75,6 +84,8 @@ class Center:
         return self.contacts[id], lane
 
     def best_agent(self, lanes: dict[str, int]) -> tuple[Agent, str] | None:
+        if self.closed_until:
+            return None
         fits = [(self.score(a, lane), a.id, lane) for a in self.ready() for lane in lanes if lane in a.lanes]
         if not fits:
             return None
@@ -95,7 +106,7 @@ class Center:
         contact.offered = agent.id
         contact.bound.add(agent.id)
         self.enter(agent, "reserved")
-        agent.contact, agent.fence, agent.lane = contact.id, self.fence, lane
+        agent.contact, agent.fence, agent.lane, agent.leg = contact.id, self.fence, lane, 0
         self.deadlines["reservation", agent.id] = self.now + contact.lease_ms
 
     def enter(self, agent: Agent, state: str, reason: str = "") -> None:
@@ -135,14 +146,16 @@ class Center:
         self.deadlines.pop(("reservation", agent.id), None)
         agent.fence = 0
         rule = OUTCOMES[outcome]
-        if outcome == "answered":
-            agent.no_answer = 0
-            if wrap_up_ms:
-                self.enter(agent, "wrap_up")
-                self.deadlines["wrap_up", agent.id] = self.now + wrap_up_ms
-                return
-        agent.contact = ""
-        agent.no_answer += rule.counts_no_answer
+        tidies = outcome == "answered" and wrap_up_ms > 0
+        if not tidies:
+            agent.contact = agent.wrapped
+        wrap_up_ms = max(wrap_up_ms if tidies else 0, agent.left)
+        agent.left, agent.wrapped = 0, ""
+        agent.no_answer = 0 if outcome == "answered" else agent.no_answer + rule.counts_no_answer
+        if wrap_up_ms:
+            self.enter(agent, "wrap_up")
+            self.deadlines["wrap_up", agent.id] = self.now + wrap_up_ms
+            return
         if rule.state in ("busy_other", "phone_offline") and not agent.next:
             agent.line = 0
             self.enter(agent, rule.state)
@@ -159,6 +172,8 @@ class Center:
     def at(self, now: int) -> None:
         """Time passes; what is due happens, in order."""
         self.now = now
+        if self.closed_until:
+            return  # whoever should have renewed or ended something could not
         while due := sorted((at, ":".join(name), name) for name, at in self.deadlines.items() if at <= now):
             _, _, (kind, id) = due[0]
             del self.deadlines[kind, id]
@@ -176,6 +191,9 @@ class Center:
 
     def phone_gone(self, ext: str) -> None:
         self.phones[ext] = 0
+        if self.closed_until:
+            self.phones_said.add(ext)
+            return
         for agent in self.agents.values():
             if agent.phone == ext and agent.state == "ready":
                 agent.line = 0
@@ -188,6 +206,12 @@ class Center:
             return
         self.phones[ext] = self.now + expires_ms
         self.deadlines["phone", ext] = self.now + expires_ms
+        if self.closed_until:
+            self.phones_said.add(ext)
+        else:
+            self.phone_back(ext)
+
+    def phone_back(self, ext: str) -> None:
         for agent in list(self.agents.values()):
             if agent.phone == ext and agent.state == "phone_offline":
                 self.door(agent)
@@ -247,13 +271,39 @@ class Center:
         contact.waiting = dict(lanes)
         return min(self.line_of_contacts(lane).index(id) + 1 for lane in lanes)
 
+    def engage(self, contact: Contact, leg: int, id: str, phone: str, own: bool, lease_ms: int) -> tuple[str, int]:
+        """The state that he is in now, and his fence; 0: he is not to be had."""
+        id = id or next((a.id for a in self.agents.values() if a.phone == phone), "")  # "": nobody, signed out
+        agent = self.agents.get(id, Agent(id))
+        if agent.fence and (agent.contact, agent.leg) == (contact.id, leg):
+            return agent.state, agent.fence
+        if self.closed_until:
+            return "settling", 0
+        free = ("ready", "paused", "wrap_up", "busy_other", "phone_offline") if own else ("ready",)
+        if agent.state not in free:
+            return agent.state, 0
+        if agent.state == "paused":
+            agent.next, agent.next_reason = "paused", agent.reason
+        if agent.state == "wrap_up":
+            agent.left = max(1, self.deadlines["wrap_up", id] - self.now)
+            agent.wrapped = agent.contact
+        self.fence = max(self.fence + 1, self.now)
+        contact.bound.add(id)
+        self.enter(agent, "dialing" if own else "reserved")
+        agent.contact, agent.fence, agent.lane, agent.leg = contact.id, self.fence, f"agent:{id}", leg
+        if lease_ms:
+            self.deadlines["reservation", id] = self.now + lease_ms
+        return agent.state, agent.fence
+
     def commit(self, id: str, owner: str, epoch: int, over: bool, dequeue: bool) -> Contact:
         """Check the writer, and let the caller do the rest before `settle`."""
         held = self.contacts.get(id)
         if held is None and id in self.over:
             raise Refused
         if held and (held.owner, held.epoch) != (owner, epoch):
-            raise Refused
+            if epoch <= held.epoch:
+                raise Refused
+            held.owner, held.epoch = owner, epoch  # an adoption that was forgotten since
         return self.contacts.setdefault(id, Contact(id, owner, epoch))
 
     def step(self, contact: Contact, id: str, fence: int, op: str, outcome: str, ttl_ms: int | None) -> bool:
@@ -275,10 +325,54 @@ class Center:
             contact.offered = ""
         return True
 
+    def seize(self, contact: Contact, leg: int, trunk: str, direction: str) -> int | None:
+        """The number; None: full."""
+        held = contact.channels.get(leg)
+        if held and held[0] == trunk:
+            return held[1]
+        contact.channels.pop(leg, None)
+        taken = {n for c in self.contacts.values() for t, n in c.channels.values() if t == trunk}
+        number = min(set(range(1, len(taken) + 2)) - taken)
+        if number > self.sizes[trunk] and direction == "out":
+            return None
+        contact.channels[leg] = trunk, number
+        return number
+
+    def open_again(self) -> None:
+        """Whoever is first in any line gets his best agent, until nobody fits."""
+        self.closed_until = 0
+        self.hear_of_phones()
+        self.match_again()
+        self.at(self.now)
+
+    def hear_of_phones(self) -> None:
+        for ext in sorted(self.phones_said):
+            if self.phones.get(ext, 0) <= self.now:
+                self.phone_gone(ext)
+            else:
+                self.phone_back(ext)
+        self.phones_said = set()
+
+    def match_again(self) -> None:
+        while True:
+            fits = [
+                (c.waiting[lane], c.id)
+                for c in self.waiting()
+                for lane in c.waiting
+                if any(lane in a.lanes for a in self.ready())
+            ]
+            if not fits:
+                return
+            contact = self.contacts[sorted(fits)[0][1]]
+            found = self.best_agent(contact.waiting)
+            assert found
+            self.pair(found[0], contact, found[1])
+
     def settle(self, contact: Contact, over: bool, dequeue: bool) -> None:
         if dequeue or over:
             contact.waiting = {}
         if over:
+            contact.channels = {}
             for id in sorted(contact.bound):
                 self.release(self.agents[id], "caller_gone")
             self.over[contact.id] = (contact.owner, contact.epoch)

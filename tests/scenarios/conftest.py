@@ -11,9 +11,10 @@ import fcntl
 import json
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import pytest
 
 from lq.config.documents import AccessNumber, Agent, Flow, Queue, RecordingPolicy
 from lq.config.validation import to_json
-from lq.ledger.events import Event
+from lq.ledger.events import TYPES, Event, wrong_keys
 from lq.sdk import Cdr, Client
 from lq.sdk.values import Recording
 from tests.center import Center
@@ -34,8 +35,8 @@ from tests.simulator.place import Place
 from tests.simulator.rtp import Media
 from tests.simulator.softphone import Softphone
 
-LINES: Final = range(1, 21)
-RECORDED: Final = (1, 2, 20)  # the others answer without the five seconds of notice
+LINES: Final = (*range(1, 24), *range(31, 34))
+RECORDED: Final = (1, 2, 5, 20)  # the others answer without the five seconds of notice
 NODES: Final = ("lq1", "lq2")
 
 
@@ -104,10 +105,14 @@ async def _configure(place: Place, center: Center) -> None:
             await _put(lq, "numbers", each.number, AccessNumber(each.number, target, recording=recording))
             for agent in each.agents:
                 await _put(lq, "agents", agent, Agent(agent, f"坐席{agent}", (each.queue,)))
-        version = (await lq.health()).config_version
+        await is_read(center, (await lq.health()).config_version)
+
+
+async def is_read(center: Center, version: int) -> None:
+    """Waits until every node works with this version of the configuration, or a later one."""
     async with asyncio.timeout(10):
         for node in NODES:
-            while _read_version(center, node) != version:  # noqa: ASYNC110 - it is another process
+            while _read_version(center, node) < version:  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.05)
 
 
@@ -142,10 +147,10 @@ class Scene:
         await self.events.first("phone_changed", subject=f"phone:{ext}", registered=True)
         return new
 
-    async def softphone(self, agent: str, rule: Answer | Ring | None = None) -> Softphone:
+    async def softphone(self, agent: str, rule: Answer | Ring | None = None, **more: bool) -> Softphone:
         """The agent's phone as one of our own; without a rule it rings until it is told to answer."""
         ext = phone_of(agent)
-        new = await self.stack.enter_async_context(self.place.softphone(ext, self.media, rule))
+        new = await self.stack.enter_async_context(self.place.softphone(ext, self.media, rule, **more))
         await self.events.first("phone_changed", subject=f"phone:{ext}", registered=True)
         return new
 
@@ -213,6 +218,22 @@ def new_number() -> str:
 
 
 @pytest.fixture
+def one_by_one() -> Iterator[None]:
+    """For files whose tests share lines and phones: one at a time, whichever worker has it."""
+    with (Path(os.environ[DIRECTORY]) / "lines.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def exchange() -> Iterator[None]:
+    """The center calls its gateways at one port each: one test at a time is the telephone network."""
+    with (Path(os.environ[DIRECTORY]) / "exchange.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
 async def scene(place: Place, tmp_path: Path) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as stack:
         lq = await stack.enter_async_context(place.client())
@@ -221,5 +242,37 @@ async def scene(place: Place, tmp_path: Path) -> AsyncIterator[Scene]:
         stack.push_async_callback(asyncio.to_thread, media.close)
         gateway = await stack.enter_async_context(place.gateway(media=media))
         yield Scene(place, lq, events, gateway, media, tmp_path, stack)
+        _judge(events.seen)
         assert gateway.wire.faults == []  # everything that the center sent was SIP that another parser reads
         assert gateway.spans.seized == gateway.spans.released + gateway.spans.busy
+
+
+SendOn = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def sends_on(scene: Scene, center: Center) -> AsyncIterator[SendOn]:
+    """`await sends_on("8081", busy="8085")`, until the test is over."""
+    before = {}
+
+    async def set_(ext: str, **forward: str | int) -> None:
+        body = dict((await scene.lq.document("phones", ext)).body)
+        before.setdefault(ext, body)
+        await scene.lq.put_document("phones", ext, body | {"forward": forward})
+        await is_read(center, (await scene.lq.health()).config_version)
+
+    yield set_
+    for ext, body in before.items():
+        await scene.lq.put_document("phones", ext, body)
+
+
+def _judge(events: list[Event]) -> None:
+    """Whatever happened to whomever meanwhile: the ledger knows such events, and no agent was in two states or none."""
+    assert [event for event in events if event.type not in TYPES or wrong_keys(event)] == []
+    days: dict[str, list[Event]] = {}
+    for event in events:
+        if event.type == "agent_state_changed":
+            days.setdefault(event.subject, []).append(event)
+    for day in days.values():
+        for one, following in pairwise(sorted(day, key=lambda event: event.seq)):
+            assert following.data["previous"] == one.data["state"], (one, following)

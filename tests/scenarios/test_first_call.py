@@ -109,6 +109,7 @@ async def test_the_agent_hangs_up_first(scene: Scene) -> None:
     await scene.state(agent, "wrap_up", "ready")
 
 
+@pytest.mark.slow
 async def test_the_demonstration_call(center: Center) -> None:
     """The program that `make run` and `lcall call` start."""
     program = await create_subprocess_exec(

@@ -145,6 +145,7 @@ async def test_an_anonymous_caller(scene: Scene) -> None:
     assert (cdr.number, cdr.result) == ("", "answered")
 
 
+@pytest.mark.usefixtures("exchange")
 async def test_the_forms_in_which_the_second_gateway_delivers_numbers(scene: Scene) -> None:
     """Callers of the home area with eight digits, the last four of the landing number: read as what they mean."""
     gateway = await scene.second_gateway()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.scenarios.conftest import Scene, line, phone_of
+from tests.simulator.gateway import Answer
 from tests.simulator.sipp import Sipp, registered_phone
 
 TRUNK = ("127.0.1.1", 0)
@@ -16,9 +17,19 @@ async def test_forty_callers_at_twenty_a_second(scene: Scene) -> None:
     assert (outcome.succeeded, outcome.failed) == (40, 0), outcome.errors
 
 
-async def test_an_invite_without_an_offer_is_refused_once(scene: Scene) -> None:
-    """Third-party call control: the 200 would have to carry the offer. 488, and no second node is tried."""
-    async with Sipp("offerless", TRUNK, scene.place.edge, scene.directory, service="4008001009") as caller:
+async def test_a_caller_whose_invite_has_no_offer_talks_like_any_other(scene: Scene) -> None:
+    """Third-party call control: our 200 makes the offer, his ACK answers. He sends back what he hears."""
+    own = line(4)
+    phone = await scene.softphone(own.agents[0], Answer(0.1))
+    await scene.sign_in(own.agents[0])
+    caller = Sipp(
+        "offerless", TRUNK, scene.place.edge, scene.directory,
+        service=own.number, talk_ms=6000, options=("-rtp_echo", "-mp", "39000"),
+    )  # fmt: skip
+    async with caller:
+        talk = await phone.rings(15)
+        talk.say(1330)
+        await talk.hears(1330)  # by way of the caller
         outcome = await caller.done()
     assert (outcome.succeeded, outcome.failed) == (1, 0), outcome.errors
 

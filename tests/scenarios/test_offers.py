@@ -23,7 +23,7 @@ async def _served_by_the_second(scene: Scene, call: Call, second: Baresip, own: 
     await call.hang_up()
     contact = await scene.contact(call)
     ends = [(e.data["agent"], e.data["outcome"]) for e in scene.events.of(contact, "contact_offer_ended")]
-    assert ends == [(own.agents[0], outcome), (own.agents[1], "answered")]
+    assert ends == [*([(own.agents[0], outcome)] if outcome else []), (own.agents[1], "answered")]
     cdr = await scene.cdr(contact)
     assert (cdr.result, cdr.agent, cdr.ended_by, cdr.cause) == ("answered", own.agents[1], "caller", 16)
     queued = scene.events.of(contact, "contact_queued", "contact_dequeued")
@@ -74,7 +74,7 @@ async def test_a_refused_call_goes_to_the_next_agent(scene: Scene) -> None:
 
 
 async def test_a_busy_phone_is_passed_over(scene: Scene) -> None:
-    """The agent is in a private call, from phone to phone, of which the ACD knows nothing."""
+    """The agent has called a friend: the ACD knows, and does not offer him anything."""
     own = line(10)
     first, second = [await scene.agent(agent) for agent in own.agents]
     second.answer_after_s = 0.2
@@ -82,7 +82,7 @@ async def test_a_busy_phone_is_passed_over(scene: Scene) -> None:
     private = await (await first.dial("8090")).answered()
     call = await scene.dial(own.number)
     await call.answered()
-    await _served_by_the_second(scene, call, second, own, "busy")
+    await _served_by_the_second(scene, call, second, own, "")
     assert "ended" not in private.times
     await private.say(890)
     await friend.calls[0].hears(890)
@@ -169,9 +169,9 @@ async def test_the_longest_idle_agent_is_taken_first(scene: Scene) -> None:
         since = round(heard.second * audio.RATE) + 800
         await talk.hears(own_tone, since=heard.second + 0.5)
         assert audio.tones(talk.ear.heard_since(since)) == {own_tone}
-    # The first to have become ready got the first caller whom the ACD was asked for.
-    offered = (e for e in scene.events.seen if e.type == "contact_offered" and e.data["queue"] == own.queue)
-    offers = sorted(offered, key=lambda event: event.at)
+    # The first to have become ready was taken first. (What nodes make of it may be told in another order.)
+    taken = [e for e in scene.events.seen if e.type == "agent_state_changed" and e.data["state"] == "reserved"]
+    offers = [event for event in taken if event.data["agent"] in own.agents]
     assert [event.data["agent"] for event in offers] == list(own.agents)
     # Who has hung up first has been idle longest when both are ready again.
     by_caller = {call.caller: call for call in calls}

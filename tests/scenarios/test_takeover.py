@@ -3,93 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from lq.live.redis import Live
-from lq.sdk.client import Client
-from lq.sdk.values import Cdr
-from ops.home import read_secrets
-from tests.center import Center
-from tests.conftest import OwnCenter
+from ops.trace import messages
+from tests.scenarios.faults import Scene, scene
 from tests.simulator import audio
 from tests.simulator.audio import RATE
-from tests.simulator.baresip import Baresip
-from tests.simulator.call import Call
-from tests.simulator.gateway import Gateway
-from tests.simulator.place import Place
 
+__all__ = ["scene"]
 pytestmark = pytest.mark.kills
-
-CALL_PATH = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
-
-
-@dataclass
-class Scene:
-    center: Center
-    place: Place
-    gateway: Gateway
-    lq: Client
-    live: Live
-    directory: Path
-
-    def phone(self, ext: str, answer_after_s: float | None = None) -> Baresip:
-        return self.place.phone(ext, self.directory, answer_after_s=answer_after_s)
-
-    async def in_queue(self, number: str) -> Call:
-        """A caller of the sales queue who hears music."""
-        call = await self.gateway.dial(number, "4008001001")
-        await call.answered()
-        await call.hears(self.place.prompt("music/hold"), 20)
-        return call
-
-    async def contact(self, number: str, state: str, within_s: float = 10.0) -> str:
-        """The id of this caller's contact, once it is in that state."""
-        async with asyncio.timeout(within_s):
-            while True:
-                for contact in (await self.lq.contacts(number=number)).items:
-                    if contact.state == state:
-                        return contact.id
-                await asyncio.sleep(0.05)
-
-    async def owner(self, contact: str) -> str:
-        state = await self.live.contact(contact)
-        assert state is not None
-        return state.owner
-
-    async def other_owner(self, contact: str, dead: str) -> str:
-        async with asyncio.timeout(15):
-            while (now := await self.owner(contact)) == dead:  # noqa: ASYNC110 - Redis tells nobody
-                await asyncio.sleep(0.02)
-        return now
-
-    async def kill_owner(self, contact: str) -> None:
-        """Returns when another node owns it."""
-        dead = await self.owner(contact)
-        self.center.kill(self.center.node_of(dead))
-        await self.other_owner(contact, dead)
-
-    async def cdr(self, contact: str) -> Cdr:
-        async with asyncio.timeout(15):
-            while True:
-                for one in (await self.lq.cdrs()).items:
-                    if one.contact_id == contact:
-                        return one
-                await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def scene(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
-    center = await asyncio.to_thread(own_center, LCALL_ONLY=CALL_PATH)
-    place = Place.of(center)
-    live = Live(f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0")
-    async with place.gateway() as gateway, place.client() as lq:
-        await lq.sign_in("1002", "8002")  # somebody is there, though his phone is not: callers wait
-        yield Scene(center, place, gateway, lq, live, tmp_path)
-    await live.close()
 
 
 async def test_talking_goes_on_and_ends_properly(scene: Scene) -> None:
@@ -118,8 +41,14 @@ async def test_talking_goes_on_and_ends_properly(scene: Scene) -> None:
         done = await scene.cdr(contact)
         assert (done.result, done.ended_by, done.agent, done.cause) == ("answered", "caller", "1001", 16)
         assert (await scene.lq.agent("1001")).state == "wrap_up"
+        traced = messages(scene.center.home.trace, contact)  # also what the dead node had heard and said
+        assert traced[0].label == "INVITE PCMA" and {m.node for m in traced} == {"lq1", "lq2"}
+        assert {m.leg for m in traced} >= {f"{contact}.1", f"{contact}.2", "acd"}
+        told = [event.type for event in await scene.lq.contact_events(contact)]
+        assert told.count("contact_adopted") == 1
 
 
+@pytest.mark.slow
 async def test_the_agent_holds_resumes_and_hangs_up_at_the_other_node(scene: Scene) -> None:
     async with scene.phone("8001", answer_after_s=0.1) as phone:
         await scene.lq.sign_in("1001", "8001")
@@ -143,6 +72,7 @@ async def test_the_agent_holds_resumes_and_hangs_up_at_the_other_node(scene: Sce
         assert (await scene.cdr(contact)).ended_by == "agent"
 
 
+@pytest.mark.slow
 async def test_who_waits_keeps_his_place_and_hears_music(scene: Scene) -> None:
     first, second = await scene.in_queue("13800138003"), await scene.in_queue("13800138004")
     a, b = await scene.contact("13800138003", "queued"), await scene.contact("13800138004", "queued")
@@ -165,6 +95,7 @@ async def test_who_waits_keeps_his_place_and_hears_music(scene: Scene) -> None:
         await second.hang_up()
 
 
+@pytest.mark.slow
 async def test_a_ringing_phone_is_stopped_and_rung_again(scene: Scene) -> None:
     async with scene.phone("8001") as phone:
         await scene.lq.sign_in("1001", "8001")
@@ -182,6 +113,7 @@ async def test_a_ringing_phone_is_stopped_and_rung_again(scene: Scene) -> None:
         assert (done.result, done.agent) == ("answered", "1001")
 
 
+@pytest.mark.slow
 async def test_in_the_menu_a_key_works_at_the_other_node(scene: Scene) -> None:
     call = await scene.gateway.dial("13800138006", "4008001000")
     await call.answered()
@@ -194,6 +126,7 @@ async def test_in_the_menu_a_key_works_at_the_other_node(scene: Scene) -> None:
     assert (await scene.cdr(contact)).result == "abandoned"
 
 
+@pytest.mark.slow
 async def test_hang_up_by_sdk_at_the_other_node(scene: Scene) -> None:
     call = await scene.in_queue("13800138007")
     contact = await scene.contact("13800138007", "queued")
@@ -203,6 +136,7 @@ async def test_hang_up_by_sdk_at_the_other_node(scene: Scene) -> None:
     assert (await scene.cdr(contact)).ended_by == "system"
 
 
+@pytest.mark.slow
 async def test_a_node_that_was_frozen_wakes_and_disturbs_nobody(scene: Scene) -> None:
     """SIGSTOP, not death: another adopts; who wakes finds himself superseded and says nothing."""
     call = await scene.in_queue("13800138008")

@@ -139,3 +139,21 @@ async def test_thirty_pairs_at_once_each_hears_its_own_partner(scene: Scene) -> 
         recording, _ = await scene.recording(contact)
         cdr = await scene.cdr(contact)
         assert (cdr.result, cdr.cause, cdr.recording_id) == ("answered", 16, recording.id)
+
+
+@pytest.mark.slow
+async def test_a_phone_that_has_vanished_ends_the_talk_once_its_sip_is_dead_too(scene: Scene) -> None:
+    """No BYE, no audio, and no answer to OPTIONS: found within a minute and a half, not in an hour."""
+    own = line(16)
+    phone = await scene.agent(own.agents[0], answer_after_s=0.1)
+    call = await scene.dial(own.number)
+    await call.answered()
+    talk = await (await phone.rings(15)).answered()
+    await talk.say(AGENT)
+    await call.hears(AGENT)
+    contact = await scene.contact(call)
+    await phone.kill()
+    await call.ended(100)
+    lost = scene.events.of(contact, "leg_media_lost")
+    assert [event.data["reason"] for event in lost] == ["silent"]
+    assert (await scene.cdr(contact)).result == "answered"

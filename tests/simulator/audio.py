@@ -23,6 +23,8 @@ import numpy.typing as npt
 RATE: Final = 8000
 FRAME: Final = 160  # 20 ms
 TONES: Final = (440, 540, 640, 740, 890, 990, 1090, 1240, 1370, 1510, 1670, 1770, 1870, 1970)
+KEY_ROWS: Final = (697, 770, 852, 941)
+KEY_COLUMNS: Final = (1209, 1336, 1477, 1633)
 CHIRP: Final = (300.0, 100.0)  # Hz at its start, Hz more each second: 30 s fit below 3.4 kHz
 
 Samples = npt.NDArray[np.int16]
@@ -84,8 +86,22 @@ def chirp(seconds: float, level: float = -20.0) -> Samples:
     return _scaled(np.sin(2 * np.pi * (first * at + rise * at * at / 2)), level)
 
 
+def key(name: str, seconds: float = 0.1, level: float = -10.0) -> Samples:
+    """The tone of a key (ITU-T Q.23)."""
+    at = "123A456B789C*0#D".index(name)
+    return tone(KEY_ROWS[at // 4], seconds, level) + tone(KEY_COLUMNS[at % 4], seconds, level)
+
+
 def silence(seconds: float) -> Samples:
     return np.zeros(round(seconds * RATE), np.int16)
+
+
+def mixed(*together: Samples) -> Samples:
+    """All at once; as long as the longest."""
+    wide = np.zeros(max(map(len, together)), np.int32)
+    for samples in together:
+        wide[: len(samples)] += samples
+    return np.clip(wide, -32768, 32767).astype(np.int16)
 
 
 def frames(samples: Samples, law: Law = "a") -> list[bytes]:

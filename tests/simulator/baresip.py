@@ -14,6 +14,7 @@ import itertools
 import json
 import socket
 import time
+import uuid
 import wave
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,14 +24,16 @@ from typing import Any, Final, Self
 from tests.simulator import hearing
 from tests.simulator.audio import RATE, Samples
 from tests.simulator.hearing import Heard
+from tests.simulator.network import ShapedNetwork
 from tests.simulator.speech import as_samples
 from tests.simulator.tail import Tail
 
 MODULES: Final = {
-    "module": ("g711", "aufile", "sndfile"),
+    "module": ("uuid", "g711", "aufile", "sndfile"),
     "module_tmp": ("account",),
     "module_app": ("ctrl_tcp", "menu"),
 }
+CODERS: Final = {"G722": "g722", "opus": "opus"}  # modules of codecs beyond G.711
 LONG_S: Final = 300  # baresip hangs up at the end of its source file: silence until then
 RTP_PORTS: Final = (40000, 59998)  # baresip takes any free one
 ON_DIED: Final = ("setpriv", "--pdeathsig", "KILL", "--")  # it ends with us, whatever we die of
@@ -133,11 +136,21 @@ class Baresip:
         ports: Iterable[int],
         answer_after_s: float | None = None,
         codecs: tuple[str, ...] = ("PCMA", "PCMU"),
+        transport: str = "udp",
+        authority: Path | None = None,
+        network: ShapedNetwork | None = None,
+        outbound: bool = False,
     ) -> None:
+        """`transport`: udp, tcp or tls (then `edge` is its TLS port, and `authority` whose certificates it trusts).
+
+        `network`: it stands at the phone's end of that; `outbound`: it keeps its connection alive by RFC 5626.
+        """
         self.ext, self.edge, self.directory = ext, edge, directory / f"phone-{ext}"
         self.answer_after_s = answer_after_s
         self.calls: list[PhoneCall] = []
         self._password, self._codecs = password, codecs
+        self._transport, self._authority = transport, authority
+        self._network, self._outbound = network, outbound
         self._ports = ports
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -169,7 +182,7 @@ class Baresip:
         self._configure(control_port)
         with (self.directory / "log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(*ON_DIED, "baresip", "-f", str(self.directory)),
+                *(*ON_DIED, *self._at, "baresip", "-f", str(self.directory)),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
             )  # fmt: skip
         try:
@@ -213,20 +226,32 @@ class Baresip:
         log = self.directory / "log"
         return " / ".join(log.read_text(errors="replace").splitlines()[-3:]) if log.exists() else "no log"
 
+    @property
+    def _at(self) -> tuple[str, ...]:
+        return self._network.at_phone if self._network else ()
+
+    @property
+    def _address(self) -> str:
+        return self._network.phone if self._network else "127.0.0.1"
+
     def _configure(self, control_port: int) -> None:
         account = {
             "auth_user": self.ext,
             "auth_pass": self._password,
             "answermode": "manual",
             "regint": "600",
-            "audio_codecs": ",".join(f"{codec}/8000/1" for codec in self._codecs),
+            "audio_codecs": ",".join(_spelt(codec) for codec in self._codecs),
         }
-        parameters = ";".join(f"{key}={value}" for key, value in account.items())
         host, port = self.edge
-        (self.directory / "accounts").write_text(f"<sip:{self.ext}@{host}:{port}>;{parameters}\n")
+        if self._outbound:
+            account |= {"sipnat": "outbound", "outbound": f'"sip:{host}:{port};transport={self._transport}"'}
+        parameters = ";".join(f"{key}={value}" for key, value in account.items())
+        (self.directory / "accounts").write_text(
+            f"<sip:{self.ext}@{host}:{port};transport={self._transport}>;{parameters}\n"
+        )
         config = {
-            "net_interface": "127.0.0.1",
-            "sip_listen": "127.0.0.1:0",  # any ports; a given one would also take the next for TLS
+            "net_interface": self._address,
+            "sip_listen": f"{self._address}:0",  # any ports; a given one would also take the next for TLS
             "call_local_timeout": "600",
             "call_max_calls": "1",  # a second caller gets 486
             "audio_source": f"aufile,{self.sound(as_samples(b''))}",
@@ -237,11 +262,14 @@ class Baresip:
             "rtp_ports": "{}-{}".format(*RTP_PORTS),
             "jitter_buffer_delay": "2-5",  # packets
             "ctrl_tcp_listen": f"127.0.0.1:{control_port}",
+            **({"sip_cafile": str(self._authority)} if self._authority else {}),
             "snd_path": str(self.directory),
             "module_path": "/usr/lib/baresip/modules",
         }
+        (self.directory / "uuid").write_text(str(uuid.uuid4()))  # who it is, RFC 5626 §4.1
         lines = [f"{key} {value}" for key, value in config.items()]
         lines += [f"{kind} {name}.so" for kind, names in MODULES.items() for name in names]
+        lines += [f"module {module}.so" for codec, module in CODERS.items() if codec in self._codecs]
         (self.directory / "config").write_text("\n".join(lines) + "\n")
 
     async def _connected(self, port: int) -> asyncio.StreamReader:
@@ -250,7 +278,12 @@ class Baresip:
             if self._process.returncode is not None:
                 raise PhoneError(f"phone {self.ext} has ended: {self.last_words()}")
             try:
-                reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+                if self._network is None:
+                    reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
+                else:
+                    reader, self._writer = await asyncio.open_connection(
+                        sock=self._network.connect(("127.0.0.1", port))
+                    )
                 return reader
             except ConnectionRefusedError:
                 await asyncio.sleep(0.02)
@@ -274,8 +307,9 @@ class Baresip:
 
     async def dial(self, number: str) -> PhoneCall:
         before = len(self.calls)
+        self._forget_dumps()  # now: what is answered at once is heard before its first event comes
         host, port = self.edge
-        await self.command("dial", f"sip:{number}@{host}:{port}")
+        await self.command("dial", f"sip:{number}@{host}:{port};transport={self._transport}")
         async with asyncio.timeout(5):
             while len(self.calls) == before:
                 await self._arrived.wait()
@@ -347,13 +381,18 @@ class Baresip:
                 self._over(call, message.get("param", ""))
 
     def _new(self, call: PhoneCall) -> None:
-        for dump in self.directory.glob("dump-*.wav"):
-            dump.unlink()  # of the call before; who listens to it still has it open
+        if call.incoming:
+            self._forget_dumps()
         self.calls.append(call)
         arrived, self._arrived = self._arrived, asyncio.Event()
         arrived.set()
         if call.incoming and self.answer_after_s is not None:
             self._spawn(self._answer(call, self.answer_after_s))
+
+    def _forget_dumps(self) -> None:
+        """Of the call before; who listens to it still has them open."""
+        for dump in self.directory.glob("dump-*.wav"):
+            dump.unlink()
 
     async def _answer(self, call: PhoneCall, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -383,6 +422,11 @@ class Baresip:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _spelt(codec: str) -> str:
+    """As baresip names it: rate and channels of its own."""
+    return {"opus": "opus/48000/2", "G722": "G722/16000/1"}.get(codec, f"{codec}/8000/1")
 
 
 def _user(uri: str) -> str:

@@ -6,12 +6,14 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from sipmessage import URI, Address, Request, Response
 
-from tests.simulator import causes, hearing, sdp, sip
+from tests.simulator import causes, hearing, registrar, sdp, sip
 from tests.simulator.audio import RATE, Samples
 from tests.simulator.causes import NORMAL
 from tests.simulator.channels import Channel
@@ -52,13 +54,16 @@ class Call:
         self.remote: sdp.Description | None = None  # where the center wants our voice
         self.call_id = f"{secrets.token_hex(10)}@{gateway.address}"
         self._stream = stream
-        self._local = sdp.Description(gateway.address, stream.port if stream else 0, codecs, 101)
+        host, port = (stream.host, stream.port) if stream else (gateway.address, 0)
+        self._local = sdp.Description(host, port, codecs, 101)
         self._session, self._version = random.getrandbits(31), 1
         self._news = asyncio.Event()  # a new one after each piece of news
         self._invite: sip.ClientTransaction | None = None
         self._invited: sip.ServerTransaction | None = None
         self._dialog: sip.Dialog | None = None
         self._acks: dict[str, bytes] = {}
+        self.told: list[int] = []  # how its REFERs go, by sipfrag (RFC 3515 §2.4.5)
+        self.acks = True  # False: it keeps the ACKs of 200s to itself until told otherwise
         self._giving_up = 0  # cause of a hang-up that waits for the first provisional answer
 
     def __repr__(self) -> str:
@@ -95,6 +100,13 @@ class Call:
     async def ended(self, within_s: float = 10.0) -> Call:
         return await self._until("ended", within_s)
 
+    async def referred(self, within_s: float = 10.0) -> int:
+        """The last word on its REFER."""
+        async with asyncio.timeout(within_s):
+            while not self.told or self.told[-1] < 200:
+                await self._news.wait()
+        return self.told[-1]
+
     async def _until(self, what: str, within_s: float) -> Call:
         async with asyncio.timeout(within_s):
             while what not in self.times and "ended" not in self.times:
@@ -118,32 +130,53 @@ class Call:
         """Waits until this party has heard it, by content. Raises hearing.NotHeard."""
         return await hearing.hears(self.stream, known, within_s, since=since, name=name)
 
-    async def reoffer(self, direction: str, within_s: float = 5.0) -> None:
+    async def reoffer(self, direction: str, within_s: float = 5.0, *, address: str = "") -> None:
         """Change what we send and take by a re-INVITE: "sendonly" is hold, "sendrecv" takes it back.
 
-        Raises CallEnded when it is refused; the call itself goes on.
+        `address` "0.0.0.0": hold as RFC 2543 had it. Raises CallEnded when it is refused; the call itself goes on.
         """
+        before = self._local
+        address = address or self.gateway.address
+        self._local, self._version = replace(before, direction=direction, address=address), self._version + 1
+        answer = await self._request("INVITE", self._contact(), self._sdp(), within_s)
+        if answer.code >= 300:
+            self._local = before
+            raise CallEnded(causes.cause_of(answer.code, sip.header(answer, "Reason")), answer.code)
+        self._take(answer.body)
+
+    async def refer(self, to: str, replaces: Call | None = None, within_s: float = 5.0) -> int:
+        """Transfer to a number; with `replaces` to whom that call of ours is with (RFC 3891). The REFER's status."""
+        host, port = self.gateway.edge
+        escaped = f"?Replaces={quote(replaces.named, safe='')}" if replaces is not None else ""
+        target = f"<sip:{to}@{host}:{port}{escaped}>"
+        by = f"<{URI('sip', host, user=self.gateway.name)}>"
+        return (
+            await self._request("REFER", [*self._contact(), ("Refer-To", target), ("Referred-By", by)], "", within_s)
+        ).code
+
+    @property
+    def named(self) -> str:
+        """As the other end of this call would know it."""
+        assert self._dialog is not None
+        return f"{self._dialog.call_id};to-tag={sip.tag(self._dialog.remote)};from-tag={sip.tag(self._dialog.local)}"
+
+    async def _request(self, method: str, headers: Sequence[tuple[str, str]], body: str, within_s: float) -> Response:
+        """A request in this dialog; its final response. That of an INVITE is ACKed."""
         assert self._dialog is not None
         dialog, final = self._dialog, asyncio.get_running_loop().create_future()
 
         def heard(answer: Response) -> None:
-            if 200 <= answer.code < 300:
+            if method == "INVITE" and 200 <= answer.code < 300:
                 ack = dialog.request("ACK", ack=sip.cseq(answer)[0])
                 self.gateway.wire.stamp(ack)
                 self.gateway.wire.send(ack, dialog.next_hop())
             if answer.code >= 200 and not final.done():
                 final.set_result(answer)
 
-        before = self._local
-        self._local, self._version = replace(before, direction=direction), self._version + 1
-        offer = dialog.request("INVITE", self._contact(), body=self._sdp())
-        self.gateway.wire.begin(offer, dialog.next_hop(), heard)
+        self.gateway.wire.begin(dialog.request(method, headers, body=body), dialog.next_hop(), heard)
         async with asyncio.timeout(within_s):
             answer: Response = await final
-        if answer.code >= 300:
-            self._local = before
-            raise CallEnded(causes.cause_of(answer.code, sip.header(answer, "Reason")), answer.code)
-        self._take(answer.body)
+        return answer
 
     async def hang_up(self, cause: int = NORMAL, within_s: float = 10.0) -> None:
         """Put the receiver down; returns when the center has confirmed it. Nothing happens to a call that has ended."""
@@ -176,6 +209,8 @@ class Call:
     def _heard_of_invite(self, answer: Response) -> None:
         if answer.code < 200:
             self._provisional(answer)
+        elif answer.code == 407 and self.gateway.password and "challenged" not in self.times:
+            self._prove(answer)
         elif answer.code < 300:
             self._accepted(answer)
         elif "ended" not in self.times:
@@ -183,6 +218,20 @@ class Call:
             self._end(
                 self._giving_up if given_up else causes.cause_of(answer.code, sip.header(answer, "Reason")), answer.code
             )
+
+    def _prove(self, challenge: Response) -> None:
+        """The same INVITE once more, with the phone's credentials (RFC 3261 §22.3)."""
+        assert self._invite is not None
+        self._note("challenged")
+        asked, user = self._invite.request, self.gateway.name
+        proof = registrar.credentials(challenge, "INVITE", str(asked.uri), user, self.gateway.password)
+        same = ("From", "To", "Call-ID", "Contact", "Allow", "User-Agent", "Replaces")
+        kept = [(name, value) for name in same if (value := sip.header(asked, name))]
+        following = [("CSeq", f"{sip.cseq(asked)[0] + 1} INVITE"), proof]
+        again = Request("INVITE", asked.uri)
+        for name, value in [*kept, *following]:
+            again.headers.add(name, value)
+        self.invite(again, self._invite.to)
 
     def _provisional(self, answer: Response) -> None:
         if answer.body and "ended" not in self.times:
@@ -205,7 +254,8 @@ class Call:
             ack = dialog.request("ACK", ack=dialog.cseq)
             self.gateway.wire.stamp(ack)
             self._acks[dialog.remote] = bytes(ack)
-        self.gateway.wire.send(self._acks[dialog.remote], dialog.next_hop())
+        if self.acks:
+            self.gateway.wire.send(self._acks[dialog.remote], dialog.next_hop())
         if self._dialog is not None:
             if dialog.remote != self._dialog.remote:
                 self.gateway.wire.begin(dialog.request("BYE"), dialog.next_hop(), lambda answer: None)
@@ -219,6 +269,12 @@ class Call:
         self._note("answered")
         if self._giving_up:  # it crossed our CANCEL
             self._bye(self._giving_up)
+
+    def acknowledge(self) -> None:
+        """The ACK that was kept back; later 200s are ACKed as they come."""
+        assert self._dialog is not None
+        self.acks = True
+        self.gateway.wire.send(self._acks[self._dialog.remote], self._dialog.next_hop())
 
     # -- we are called -----------------------------------------------------------------------------------------------
 
@@ -243,8 +299,9 @@ class Call:
         assert self._invited is not None
         if "ended" not in self.times:
             self._note("ringing")
+            orders = [("Allow-Events", "talk, hold")] if self.gateway.orders else []
             self._invited.answer(
-                183 if early_media else 180, self._contact(), self._sdp() if early_media else "", self._tag
+                183 if early_media else 180, [*self._contact(), *orders], self._sdp() if early_media else "", self._tag
             )
 
     def answer(self) -> None:
@@ -298,8 +355,21 @@ class Call:
                 self._end(causes.cause_in(sip.header(request, "Reason")) or NORMAL, 0)
         elif request.method in ("INVITE", "UPDATE"):
             self._reoffered(transaction)
+        elif request.method == "NOTIFY" and sip.header(request, "Event").startswith("refer"):
+            transaction.answer(200)
+            self.told.append(int(request.body.split()[1]))
+            self._note("told of its REFER")
+        elif request.method == "NOTIFY" and sip.header(request, "Event") in ("talk", "hold"):
+            self._ordered(transaction, sip.header(request, "Event"))
         else:
             transaction.answer(200)
+
+    def _ordered(self, transaction: sip.ServerTransaction, event: str) -> None:
+        """What a phone that takes no orders says of a subscription that it does not know."""
+        self._note(f"told to {event}")
+        transaction.answer(200 if self.gateway.orders else 481)
+        if self.gateway.orders and event == "talk":
+            self.answer()
 
     def _reoffered(self, transaction: sip.ServerTransaction) -> None:
         assert self._dialog is not None

@@ -13,7 +13,7 @@ from lq.sdk import Client
 
 T = TypeVar("T")
 
-TOPICS: Final = ("agents", "contacts", "recordings", "phones")
+TOPICS: Final = ("agents", "contacts", "recordings", "phones", "trunks", "nodes", "alarms")
 
 
 class NotHappened(AssertionError):

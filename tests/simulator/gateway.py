@@ -85,8 +85,12 @@ class Gateway:
         delivery: Delivery | None = None,
         media: Media | None = None,
         name: str = "e1",
+        password: str = "",
     ) -> None:
-        self.address, self.port, self.edge, self.name = address, port, edge, name
+        """`password`: it is a phone, which proves itself as `name` when it is asked to."""
+        self.orders = False  # as a phone: it answers on NOTIFY, event talk, and says so
+        self.alone = False  # … and by itself what wants to be answered so
+        self.address, self.port, self.edge, self.name, self.password = address, port, edge, name, password
         self.delivery = delivery or Delivery()
         self.spans = Spans(spans)
         self.rule: Rule = lambda number: Answer()
@@ -120,7 +124,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.wire.close()
+        await self.wire.close()
         if self._own_media and self._media:
             await asyncio.to_thread(self._media.close)
 
@@ -259,7 +263,8 @@ class Gateway:
         if refusal:
             call.refuse(refusal)
         else:
-            task = asyncio.create_task(self._follow(call, self.rule(call.called)))
+            rule = Answer(ringing=False) if self.alone and _wants_to_be_answered(request) else self.rule(call.called)
+            task = asyncio.create_task(self._follow(call, rule))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         arrived, self._arrived = self._arrived, asyncio.Event()
@@ -276,3 +281,9 @@ class Gateway:
             call.answer()
         else:
             call.refuse(rule.cause)
+
+
+def _wants_to_be_answered(invite: Request) -> bool:
+    """As paging and intercom write it."""
+    said = sip.header(invite, "Call-Info") + sip.header(invite, "Alert-Info")
+    return "answer-after=0" in said or "info=alert-autoanswer" in said

@@ -45,7 +45,7 @@ class Place:
 
     @property
     def edge(self) -> tuple[str, int]:
-        return self.ports.host, self.ports.sip
+        return self.ports.outside, self.ports.sip
 
     def client(self) -> Client:
         return Client(self.api, self.token)
@@ -59,19 +59,24 @@ class Place:
         port = self.ports.gateway if listening else 0
         return Gateway(GATEWAYS[trunk], port, edge=self.edge, delivery=DELIVERIES.get(trunk), media=media, name=trunk)
 
-    def phone(self, ext: str, directory: Path, *, answer_after_s: float | None = None, **more: Any) -> Baresip:
+    def phone(
+        self, ext: str, directory: Path, *, answer_after_s: float | None = None, transport: str = "udp", **more: Any
+    ) -> Baresip:
+        if transport == "tls":
+            more["authority"] = self.home / "tls" / "ca.crt"
         return Baresip(
             ext,
             f"demo-{ext}",
-            edge=self.edge,
+            transport=transport,
+            edge=(self.ports.outside, self.ports.sip_tls) if transport == "tls" else self.edge,
             directory=directory,
             ports=self._phone_ports(ext),
             answer_after_s=answer_after_s,
             **more,
         )
 
-    def softphone(self, ext: str, media: Media, rule: Answer | Refuse | Ring | None = None) -> Softphone:
-        return Softphone(ext, f"demo-{ext}", edge=self.edge, media=media, rule=rule)
+    def softphone(self, ext: str, media: Media, rule: Answer | Refuse | Ring | None = None, **more: bool) -> Softphone:
+        return Softphone(ext, f"demo-{ext}", edge=self.edge, media=media, rule=rule, **more)
 
     def _phone_ports(self, ext: str) -> Iterator[int]:
         """One for each extension; when somebody has it, any other."""

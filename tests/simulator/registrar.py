@@ -26,7 +26,7 @@ async def bindings(ext: str, password: str, *, edge: Peer) -> list[str]:
     try:
         return await register(wire, ext, password, edge=edge)
     finally:
-        wire.close()
+        await wire.close()
 
 
 async def register(
@@ -41,8 +41,8 @@ async def register(
     try:
         answer = await _ask(wire, ext, edge, call_id, 1, wanted)
         if answer.code == 401:
-            credentials = ("Authorization", _credentials(answer, ext, password, edge))
-            answer = await _ask(wire, ext, edge, call_id, 2, [*wanted, credentials])
+            proof = credentials(answer, "REGISTER", str(_registrar(edge)), ext, password)
+            answer = await _ask(wire, ext, edge, call_id, 2, [*wanted, proof])
     except TimeoutError:
         raise NotRegistrar(f"{edge[0]}:{edge[1]} does not answer a REGISTER") from None
     if answer.code != 200:
@@ -74,20 +74,25 @@ def _registrar(edge: Peer) -> URI:
     return URI("sip", edge[0], port=edge[1])
 
 
-def _credentials(challenge: Response, ext: str, password: str, edge: Peer) -> str:
-    """RFC 7616 §3.4 with MD5 and qop=auth."""
-    given = AuthChallenge.parse(sip.header(challenge, "WWW-Authenticate")).parameters
-    uri, nonce, cnonce, count = str(_registrar(edge)), given["nonce"], secrets.token_hex(8), "00000001"
-    ha1, ha2 = _md5(f"{ext}:{given['realm']}:{password}"), _md5(f"REGISTER:{uri}")
+def credentials(challenge: Response, method: str, uri: str, user: str, password: str) -> tuple[str, str]:
+    """The header that answers a 401 or 407 (RFC 7616 §3.4 with MD5 and qop=auth)."""
+    asked, answer = (
+        ("WWW-Authenticate", "Authorization")
+        if challenge.code == 401
+        else ("Proxy-Authenticate", "Proxy-Authorization")
+    )
+    given = AuthChallenge.parse(sip.header(challenge, asked)).parameters
+    nonce, cnonce, count = given["nonce"], secrets.token_hex(8), "00000001"
+    ha1, ha2 = _md5(f"{user}:{given['realm']}:{password}"), _md5(f"{method}:{uri}")
     parameters = given.replace(
-        username=ext,
+        username=user,
         uri=uri,
         nc=count,
         cnonce=cnonce,
         qop="auth",
         response=_md5(f"{ha1}:{nonce}:{count}:{cnonce}:auth:{ha2}"),
     )
-    return str(AuthCredentials("Digest", parameters))
+    return answer, str(AuthCredentials("Digest", parameters))
 
 
 def _md5(text: str) -> str:

@@ -7,6 +7,7 @@ epoch; what comes is stamped by the kernel, so a busy process measures as well a
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import select
 import socket
@@ -271,6 +272,12 @@ class Media:
             raise self._fault
 
     def _run(self) -> None:
+        try:
+            os.sched_setscheduler(
+                0, os.SCHED_RR, os.sched_param(1)
+            )  # of this thread: what is late here looks like a gap
+        except PermissionError:
+            pass  # not root: a busy machine will be heard
         try:
             self._pace()
         except BaseException as fault:  # noqa: BLE001 - raised again by close(), in the thread that asks

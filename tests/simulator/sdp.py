@@ -9,7 +9,7 @@ from typing import Final
 
 PAYLOADS: Final[Mapping[str, int]] = {"PCMU": 0, "GSM": 3, "G723": 4, "PCMA": 8, "G722": 9, "G729": 18}
 _NAMES: Final = {number: name for name, number in PAYLOADS.items()}
-_RTPMAP: Final = re.compile(r"a=rtpmap:(\d+) ([^/]+)/")
+_RTPMAP: Final = re.compile(r"a=rtpmap:(\d+) ([^/]+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def parse(text: str) -> Description:
     connection = [line.split()[2] for line in lines if line.startswith("c=")]
     names = dict(_NAMES)
     for found in map(_RTPMAP.match, lines):
-        if found:
+        if found and (found[2].upper() != "TELEPHONE-EVENT" or found[3] == "8000"):  # our codecs' clock, not opus'
             names[int(found[1])] = found[2].upper()
     types = [int(number) for number in media[3:]]
     events = next((number for number in types if names.get(number) == "TELEPHONE-EVENT"), None)

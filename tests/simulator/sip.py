@@ -238,6 +238,7 @@ class Wire(asyncio.DatagramProtocol):
     servers: dict[tuple[str, str], ServerTransaction] = field(default_factory=dict)
     local: Peer = ("", 0)
     _transport: asyncio.DatagramTransport | None = None
+    _closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(self, local: Peer) -> None:
         """Raises OSError when the address is taken."""
@@ -246,10 +247,11 @@ class Wire(asyncio.DatagramProtocol):
         host, port = transport.get_extra_info("sockname")
         self.local = (host, port)
 
-    def close(self) -> None:
-        """Timers that are still to come find nobody to send to."""
+    async def close(self) -> None:
+        """Afterwards the port is free. Timers that are still to come find nobody to send to."""
         if self._transport:
             self._transport.close()
+            await self._closed.wait()
 
     def later(self, after: float, what: Callable[..., None], *given: object) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(after, what, *given)
@@ -283,6 +285,9 @@ class Wire(asyncio.DatagramProtocol):
         return self.servers.get((branch(cancel), "INVITE"))
 
     # -- asyncio calls these
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closed.set()
+
     def datagram_received(self, data: bytes, source: Peer) -> None:
         if not data.strip():
             return  # keep-alive

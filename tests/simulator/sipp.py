@@ -45,6 +45,7 @@ class Sipp:
     at_once: int = 100
     talk_ms: int = 1000  # where the scenario has a pause without a length
     options: Sequence[str] = ()  # e.g. ("-rtp_echo",), ("-au", "8001", "-ap", "demo-8001")
+    at: Sequence[str] = ()  # words before the command, e.g. ShapedNetwork.at_phone; then `local` has its port
     _process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -70,7 +71,7 @@ class Sipp:
         ]
         with self._file("log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *ON_DIED, *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
+                *ON_DIED, *self.at, *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory
             )
 
     def _file(self, kind: str) -> Path:

@@ -21,12 +21,22 @@ class Softphone:
     """`rule` says what it does when it rings; with Ring() the test answers (`call.answer()`, `call.refuse(17)`)."""
 
     def __init__(
-        self, ext: str, password: str, *, edge: Peer, media: Media, rule: Answer | Refuse | Ring | None = None
+        self,
+        ext: str,
+        password: str,
+        *,
+        edge: Peer,
+        media: Media,
+        rule: Answer | Refuse | Ring | None = None,
+        orders: bool = False,
+        alone: bool = False,
     ) -> None:
+        """`orders`: it answers when it is told to (NOTIFY, event talk); `alone`: by itself, if the INVITE wants it."""
         self.ext, self.rule = ext, rule or Ring()
         self._password, self._edge = password, edge
-        self._line = Gateway("127.0.0.1", edge=edge, spans=1, media=media, name=ext)
+        self._line = Gateway("127.0.0.1", edge=edge, spans=1, media=media, name=ext, password=password)
         self._line.rule = lambda number: self.rule
+        self._line.orders, self._line.alone = orders, alone
 
     async def __aenter__(self) -> Self:
         await self._line.start()
@@ -48,3 +58,8 @@ class Softphone:
 
     async def rings(self, within_s: float = 10.0) -> Call:
         return await self._line.called(within_s=within_s)
+
+    async def dial(self, number: str, replaces: Call | None = None) -> Call:
+        """Returns at once. `replaces`: the call, of whatever phone, whose place it wants (RFC 3891)."""
+        headers = [("Replaces", replaces.named)] if replaces is not None else []
+        return await self._line.dial(self.ext, number, headers=headers)

@@ -1,4 +1,4 @@
-"""`python -m lq.media.mixer`: plays prompts and music to many legs, and echoes. One process a host."""
+"""`python -m lq.media.mixer`: plays prompts and music to many legs, mixes rooms, echoes. One process a host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from lq import process
+from lq import process, telemetry
 from lq.media.mixer.core import Core
 from lq.media.mixer.server import Server
 from lq.media.mixer.shelf import Shelf
@@ -23,6 +23,20 @@ def _make_way(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def _measured(core: Core) -> None:
+    """What its stats verb tells of the whole process, for the watch too."""
+
+    def late() -> float:
+        lateness = sorted(core.figures().lateness_us)
+        return lateness[int(len(lateness) * 0.99)] / 1e6 if lateness else 0.0
+
+    telemetry.gauge("mixer_late_p99_seconds", "how late a tick's last packet left").set_function(late)
+    skipped = telemetry.gauge("mixer_skipped_frames", "frames that nobody heard because the mixer was stopped")
+    skipped.set_function(lambda: core.figures().skipped)
+    strangers = telemetry.gauge("mixer_strangers", "packets from addresses that no leg has")
+    strangers.set_function(lambda: core.figures().strangers)
+
+
 async def main() -> None:
     process.log_to_stderr("mixer")
     rtp = process.variable("LQ_MIXER_RTP")
@@ -30,18 +44,22 @@ async def main() -> None:
     shelf = Shelf([Path(directory) for directory in process.variable("LQ_PROMPTS").split(":")])
     host, _, port = rtp.rpartition(":")
     try:
-        core = Core(host, int(port))
+        core = Core.at(host, int(port))
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f"mixer: {rtp}: {error}")
     _make_way(path)
+    _measured(core)
+    telemetry.serve()
     asked_to_leave = process.end_signal()
-    priority = core.start()
+    priority, stays = core.start(), core.stay()
     gc.freeze()
-    if priority == "realtime":
-        log.info("mixer started", rtp=rtp, priority=priority)
+    if priority == "realtime" and stays:
+        log.info("mixer started", rtp=rtp, priority=priority, memory="locked")
     else:
-        log.warning("mixer started without real-time priority: a busy machine may be heard", rtp=rtp, priority=priority)
-    await Server(core, shelf, rtp).serve(path, asked_to_leave)
+        memory = "locked" if stays else "may be paged out"
+        text = "mixer started without real-time priority or locked memory: a busy machine may be heard"
+        log.warning(text, rtp=rtp, priority=priority, memory=memory)
+    await Server(core, shelf, rtp, priority=priority).serve(path, asked_to_leave)
     core.stop()
     log.info("mixer stopped")
 

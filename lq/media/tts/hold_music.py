@@ -1,4 +1,4 @@
-"""Composes the music on hold and the tone before a message: `python -m lq.media.tts.hold_music`.
+"""Composes the music on hold and the tones (ringing, of conferences …): `python -m lq.media.tts.hold_music`.
 
 Twenty slow bars of our own: chords, an arpeggio and a few melody notes, all between 170 Hz and 3 kHz, which is what a
 telephone carries. Notes that ring on at the end do so over the beginning, so that it can be repeated for ever.
@@ -89,9 +89,38 @@ def beep() -> Samples:
     return tone
 
 
+def ringback() -> Samples:
+    """That a phone rings: 450 Hz, 1 s on and 4 s off (YD/T 1332, GB/T 3380)."""
+    t = np.arange(RATE) / RATE
+    edge = np.clip(np.minimum(t, t[-1] - t) / 0.01, 0, 1)
+    tone = 10 ** (sound.SPEECH_DBOV / 20) * np.sqrt(2) * np.sin(2 * np.pi * 450 * t) * edge
+    whole: Samples = np.concatenate([tone, np.zeros(4 * RATE)])
+    return whole
+
+
+def comes() -> Samples:
+    """That somebody has joined a conference: two notes upwards, 0.3 s, softer than speech."""
+    return _two_notes(490, 590)
+
+
+def leaves() -> Samples:
+    """… or has left it: downwards."""
+    return _two_notes(590, 490)
+
+
+def _two_notes(*hertz: float) -> Samples:
+    t = np.arange(RATE * 3 // 20) / RATE
+    edge = np.clip(np.minimum(t, t[-1] - t) / 0.02, 0, 1)
+    loudness = 10 ** ((sound.SPEECH_DBOV - 6) / 20) * np.sqrt(2)
+    both: Samples = np.concatenate([loudness * np.sin(2 * np.pi * each * t) * edge for each in hertz])
+    return both
+
+
 def main() -> None:
     entries: dict[str, dict[str, Any]] = json.loads(shipped.TEXTS.read_text("utf-8"))
-    for item, samples in (("music/hold", hold_music()), ("tones/beep", beep())):
+    tones = {"beep": beep(), "ringback": ringback(), "joined": comes(), "left": leaves()}
+    made = {"music/hold": hold_music()} | {f"tones/{name}": samples for name, samples in tones.items()}
+    for item, samples in made.items():
         entries.setdefault(item, {"text": "", "voice": ""})
         shipped.write(entries, item, sound.encode(samples))
 

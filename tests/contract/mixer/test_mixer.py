@@ -16,6 +16,7 @@ import pytest
 from tests.contract.mixer.conftest import PROMPTS, Control, MixerProcess
 from tests.integration.media.endpoint import HEADER, Endpoint, Packet, streams
 from tests.simulator import audio
+from tests.unit.media.mixer_lab import clicks
 
 Endpoints = Callable[[], Awaitable[Endpoint]]
 QUIET = b"\xd5" * 160
@@ -42,7 +43,7 @@ def alaw(*names: str) -> bytes:
 
 async def test_ping(control: Control, mixer: MixerProcess) -> None:
     assert await control.ask("ping") == {
-        "id": 1, "ok": True, "rtp": f"127.0.0.1:{mixer.port}", "legs": 0, "version": 1,
+        "id": 1, "ok": True, "rtp": f"127.0.0.1:{mixer.port}", "legs": 0, "version": 2,
     }  # fmt: skip
 
 
@@ -189,33 +190,13 @@ async def test_echo_gives_back_what_this_leg_says_and_to_nobody_else(control: Co
     leg, other = await joined(control, endpoint, "c.1"), await joined(control, endpoint, "c.2")
     await control.ok("echo", leg="c.1")
     await control.ok("echo", leg="c.2")
-    port = (await control.ok("ping"))["rtp"].rpartition(":")[2]
-    leg.to = ("127.0.0.1", int(port))
     rng = random.Random(3)
-    spoken = [rng.randbytes(160) for _ in range(60)]
-
-    def given_back() -> list[bytes]:
-        return [packet.payload for packet in leg.packets if packet.payload != QUIET]
-
-    for n, frame in enumerate(spoken):  # at the mixer's pace: at most four frames are under way
-        leg.packet(frame)
-        await leg.until(lambda n=n: n - len(given_back()) < 3)
-    assert given_back()[:50] == spoken[:50]
+    spoken = rng.randbytes(160 * 50)
+    leg.talk(int((await control.ok("ping"))["rtp"].rpartition(":")[2]), audio.decode(spoken))
+    await leg.until(lambda: spoken[1600:6400] in b"".join(packet.payload for packet in leg.packets), what="its words")
     assert sound(other.packets) == b""
     await control.ok("stop", leg="c.1")
     await leg.hears()
-
-
-async def test_echo_takes_late_and_doubled_packets_for_what_they_are(control: Control, endpoint: Endpoints) -> None:
-    leg = await joined(control, endpoint)
-    await control.ok("echo", leg="c.1")
-    leg.to = ("127.0.0.1", int((await control.ok("ping"))["rtp"].rpartition(":")[2]))
-    payloads = [bytes([n + 1]) * 160 for n in range(8)]
-    for n in (0, 1, 1, 2, 4, 3, 4, 5, 6, 7):
-        leg.raw(HEADER.pack(0x80, 8, 65530 + n & 0xFFFF, n * 160, 7) + payloads[n])
-    await leg.until(lambda: payloads[6] in [packet.payload for packet in leg.packets])
-    heard = [packet.payload for packet in leg.packets if packet.payload != QUIET]
-    assert heard[:7] == [payloads[n] for n in (0, 1, 2, 4, 5, 6, 7)][: len(heard)]
 
 
 async def test_who_leaves_hears_nothing_and_gives_his_address_free(control: Control, endpoint: Endpoints) -> None:
@@ -292,10 +273,9 @@ async def test_hostile_packets_do_nothing(control: Control, endpoint: Endpoints)
     hostile += [rng.randbytes(rng.randrange(64)) for _ in range(300)]
     for data in hostile:
         leg.raw(data)
-    for n in range(3, 10):
-        leg.raw(HEADER.pack(0x80, 8, n, n * 160, 7) + bytes([n]) * 160)
-    await leg.until(lambda: bytes([8]) * 160 in [packet.payload for packet in leg.packets])
-    assert b"\x11\x11" not in b"".join(packet.payload for packet in leg.packets)
+    leg.talk(leg.to[1], audio.tone(990, 0.2))
+    await leg.hears(990)
+    assert b"\x11\x11\x11" not in b"".join(packet.payload for packet in leg.packets)
 
 
 async def test_extension_sources_and_padding_are_read_over(control: Control, endpoint: Endpoints) -> None:
@@ -328,7 +308,15 @@ async def test_a_flood_of_strangers_does_not_stop_the_music(control: Control, en
 
 WRONG: Final[Sequence[tuple[str, dict[str, object], str]]] = (
     ("sing", {}, "unknown request 'sing'"),
-    ("room", {"leg": "c.1"}, "unknown request 'room'"),
+    ("room", {"leg": "nobody", "room": "r"}, "no leg 'nobody'"),
+    ("room", {"leg": "c.1", "room": 7}, "room: expected a text"),
+    ("room", {"leg": "c.1", "room": "r", "talk": "yes"}, "talk: expected true or false"),
+    ("room", {"leg": "c.1", "room": "r", "whisper": "a.1"}, "whisper: expected at most 4 legs"),
+    ("room", {"leg": "c.1", "room": "r", "whisper": ["a"] * 5}, "whisper: expected at most 4 legs"),
+    ("play", {"room": "empty", "play": "p", "items": ["t/440"]}, "nobody is in room 'empty'"),
+    ("stop", {"room": "empty"}, "nobody is in room 'empty'"),
+    ("stats", {"room": "empty"}, "nobody is in room 'empty'"),
+    ("dtmf", {"leg": "c.1", "on": 1}, "on: expected true or false"),
     ("join", {}, "leg: expected a text"),
     ("join", {"leg": "x", "address": 7}, "address: expected a text"),
     ("join", {"leg": "x", "address": "127.0.0.1"}, "expected ip:port"),
@@ -461,3 +449,132 @@ async def test_a_second_mixer_does_not_take_the_socket_of_a_living_one(mixer: Mi
     assert f"mixer: 127.0.0.1:{mixer.port}: [Errno 98] Address already in use" in mixer.log
     control = await mixer.control()
     assert (await control.ok("ping"))["ok"]
+
+
+# -- rooms -------------------------------------------------------------------------------------------------------------
+
+
+async def talking(control: Control, endpoint: Endpoints, name: str, tone: int) -> Endpoint:
+    leg = await joined(control, endpoint, name)
+    leg.talk(int((await control.ok("ping"))["rtp"].rpartition(":")[2]), audio.tone(tone, 0.2))
+    return leg
+
+
+async def test_a_room_by_its_verbs(control: Control, endpoint: Endpoints) -> None:
+    customer = await talking(control, endpoint, "c", 540)
+    agent = await talking(control, endpoint, "a", 640)
+    boss = await talking(control, endpoint, "b", 740)
+    for name in "ca":
+        await control.ok("room", leg=name, room="r")
+    await customer.hears(640)
+    await agent.hears(540)
+    await control.ok("room", leg="b", room="r", talk=False)
+    await boss.hears(540, 640)
+    await customer.hears(640)
+    await control.ok("room", leg="b", room="r", talk=False, whisper=["a"])
+    await agent.hears(540, 740)
+    await customer.hears(640)
+    await control.ok("room", leg="b", room="r")
+    await customer.hears(640, 740)
+    await control.ok("room", leg="a", room="r", talk=False, hear=False)
+    await control.ok("play", leg="a", play="hold", items=["t/music"], repeat=0)
+    await agent.hears(890)
+    await customer.hears(740)
+    figures = await control.ok("stats", room="r")
+    assert set(figures["legs"]) == {"a", "b", "c"} and figures["legs"]["a"]["play"] == "hold"
+    assert figures["legs"]["c"]["level_dbov"] == pytest.approx(-20, abs=1)
+    assert figures["legs"]["c"]["packets"] > 10 and figures["legs"]["a"]["hear"] is False
+    assert (await control.ok("stats"))["rooms"] == 1
+    await control.ok("echo", leg="a")  # out of the room, and of the music
+    await agent.hears(640)
+    await control.ok("room", leg="b", room=None)
+    await control.ok("leave", leg="c")
+    assert (await control.ok("stats"))["rooms"] == 0
+    assert "nobody is in room" in (await control.ask("stop", room="r"))["error"]
+
+
+async def test_who_is_whispered_to_may_come_later_and_come_again(control: Control, endpoint: Endpoints) -> None:
+    await talking(control, endpoint, "b", 740)
+    await control.ok("room", leg="b", room="r", talk=False, whisper=["a"])
+    for _ in range(2):
+        agent = await joined(control, endpoint, "a")
+        await control.ok("room", leg="a", room="r")
+        await agent.hears(740)
+        await control.ok("leave", leg="a")
+
+
+async def test_an_announcement_into_a_room_and_its_end(control: Control, endpoint: Endpoints) -> None:
+    legs = [await joined(control, endpoint, name) for name in "ab"]
+    for name in "ab":
+        await control.ok("room", leg=name, room="r")
+    for leg in legs:
+        await leg.hears()  # both are there: the first 20 ms of a room are faded in
+    answer = await control.ok("play", room="r", play="p1", items=["t/440", "t/540"])
+    assert answer["duration_ms"] == 800
+    assert await control.event() == {"event": "played", "room": "r", "play": "p1", "complete": True}
+    for leg in legs:
+        await leg.until(lambda leg=leg: sound(leg.packets) == alaw("t/440", "t/540"))
+    await control.ok("play", room="r", play="p2", items=["t/music"], repeat=0)
+    await legs[0].hears(890)
+    await control.ok("stop", room="r")
+    await legs[0].hears()
+    assert control.events == []
+
+
+async def test_keys_are_told_to_whom_the_leg_belongs(
+    control: Control, mixer: MixerProcess, endpoint: Endpoints
+) -> None:
+    leg = await talking(control, endpoint, "c.1", 540)
+    pressed = audio.mixed(audio.tone(941, 0.1, -13), audio.tone(1477, 0.1, -13))
+    leg.say(pressed, once=True)
+    await leg.has_sent(10)
+    await control.ok("dtmf", leg="c.1")
+    leg.say(pressed, once=True)
+    told = await control.event()
+    assert (told["event"], told["leg"], told["digit"]) == ("digit", "c.1", "#") and 80 <= told["duration_ms"] <= 120
+    heir = await mixer.control()
+    await heir.ok("join", leg="c.1", address=leg.address)  # says nothing of keys: as it was
+    leg.say(pressed, once=True)
+    assert (await heir.event())["digit"] == "#"
+    await heir.ok("dtmf", leg="c.1", on=False)
+    leg.say(pressed, once=True)
+    await leg.has_sent(15)
+    await heir.ok("ping")
+    await control.ok("ping")
+    assert heir.events == control.events == []
+
+
+async def test_a_mixer_that_is_asked_to_leave_fades_and_goes(
+    control: Control, mixer: MixerProcess, endpoint: Endpoints
+) -> None:
+    leg = await joined(control, endpoint)
+    await control.ok("play", leg="c.1", play="p1", items=["t/music"], repeat=0)
+    await leg.hears(890)
+    heard = len(leg.packets)
+    await leg.until(lambda: len(leg.packets) > heard + 10)  # so that its beginning is not among the last ten
+    await mixer.stop()
+    last = audio.decode([packet.payload for packet in leg.packets[-10:]])
+    assert audio.level(last[-160:]) < -60
+    assert clicks(last, 890, over=0.3) == []
+
+
+async def test_a_leg_that_floods_and_strangers_that_flood_starve_nobody(
+    control: Control, mixer: MixerProcess, endpoint: Endpoints
+) -> None:
+    leg, loud, stranger = await joined(control, endpoint), await joined(control, endpoint, "c.2"), await endpoint()
+    other = await talking(control, endpoint, "c.3", 540)
+    await control.ok("room", leg="c.1", room="r")
+    await control.ok("room", leg="c.3", room="r")
+    await control.ok("play", leg="c.1", play="p1", items=["t/440"] * 3)
+    loud.to = stranger.to = ("127.0.0.1", mixer.port)
+    async with asyncio.timeout(20):
+        while not control.events and not leg.packets[50:]:
+            for n in range(300):
+                loud.raw(HEADER.pack(0x80, 8, n, n * 160, 7) + bytes(160))
+                stranger.raw(bytes(172))
+            await asyncio.sleep(0)
+    await leg.hears(540)
+    assert other.packets
+    figures = (await control.ok("stats", leg="c.2")), (await control.ok("stats"))
+    assert figures[0]["flooded"] > 100 and figures[1]["strangers"] > 100
+    assert figures[0]["buffer_ms"] <= 140

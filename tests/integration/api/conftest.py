@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from lq.live.redis import Live
 from lq.sdk import Client
 from tests.integration.ledger import services
 from tests.integration.ledger.conftest import dsn, postgres_server, redis_server, template
+from tests.integration.live.center import open_at_once
 
 __all__ = ["dsn", "postgres_server", "redis_server", "template"]
 
@@ -23,6 +25,7 @@ async def live(redis_server: services.Redis) -> AsyncIterator[Live]:
     """An empty Redis with the function library."""
     found = Live(redis_server.url)
     await found._redis.flushall()
+    await asyncio.to_thread(open_at_once, redis_server.url)
     await found.start()
     yield found
     await found.close()

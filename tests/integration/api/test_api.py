@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -16,18 +15,17 @@ import httpx
 import pytest
 
 from lq.config import publish, seed
-from lq.contacts.contact import Contact
 from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import ApiError, ApiUnavailable
-from lq.trunks.numbers import Number
 from ops.services import ACL
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
 from tests.unit.ledger.lives import START, Life, answered_call
 
 from .conftest import TOKEN, Api, serving
+from .owner import waiting_contact
 from .schema import violations
 
 WAV = bytes(range(256)) * 1000
@@ -116,14 +114,6 @@ async def test_a_queue_now_and_today(api: Api, live: Live, rows: asyncpg.Connect
         assert [queue.id for queue in await lq.queues()] == ["sales", "support"]
         with pytest.raises(ApiError, match="404"):
             await lq.queue("shop")
-
-
-async def waiting_contact(live: Live, id: str, number: str = "13800138000") -> None:
-    """A contact in Redis as an lq node keeps it."""
-    caller = Number(number, f"+86{number}", number, "mobile")
-    called = Number("4008001001", "+864008001001", "4008001001", "toll_free")
-    contact = Contact(id, "queueing", "in", START, caller, called, "trunk:gw1", "queue:sales", queue="sales")
-    await live.commit(id, node="lq1-00000001", epoch=1, snapshot=json.dumps(contact.to_json()))
 
 
 async def test_contacts_alive_are_shown_in_pages_and_found_by_number(api: Api, live: Live) -> None:

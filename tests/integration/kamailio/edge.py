@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +19,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from kamailio.render import command
 from lq.live.redis import Live
@@ -63,10 +68,13 @@ class Silence(AssertionError):
 class Peer:
     """A UDP socket that sends requests and answers, word by word. Probes (OPTIONS) pass it by unless it wants them."""
 
+    transport = "UDP"
+
     def __init__(self, to: tuple[str, int], host: str = "127.0.0.1", port: int = 0, name: str = "8001") -> None:
         self.to = to
         self.name = name
         self.wants_probes = False
+        self.sent: set[str] = set()  # Call-IDs
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             self.socket.bind((host, port or free_port()))
@@ -78,20 +86,32 @@ class Peer:
     def close(self) -> None:
         self.socket.close()
 
+    def _note(self, text: str) -> None:
+        self.sent |= set(re.findall(r"^(?:Call-ID|i) *: *(.*?)\r?$", text, re.MULTILINE | re.IGNORECASE))
+
     def send(self, text: str, to: tuple[str, int] | None = None) -> None:
-        self.socket.sendto(text.encode(), to or self.to)
+        self._note(text)
+        self.socket.sendto(text.encode(errors="surrogateescape"), to or self.to)
+
+    def read(self, deadline: float) -> tuple[str, tuple[str, int]]:
+        """The next message and where it came from. Raises TimeoutError."""
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        data, source = self.socket.recvfrom(65_535)
+        return data.decode(errors="surrogateescape"), source
 
     def receive(self, timeout_s: float = 3.0) -> Message:
         deadline = time.monotonic() + timeout_s
         while True:
-            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
-                data, source = self.socket.recvfrom(65_535)
+                text, source = self.read(deadline)
             except TimeoutError:
                 raise Silence(f"nothing came to {self.name} within {timeout_s} s") from None
-            message = Message(data.decode(), source)
+            message = Message(text, source)
+            ours = message.header("Call-ID") in self.sent
             if message.code >= 300 and message.method == "INVITE":
                 self.send(ack_of(message))
+            if message.code and not ours:
+                continue  # of a test before, from the same address
             if self.wants_probes or not message.first.startswith("OPTIONS"):
                 return message
 
@@ -102,6 +122,13 @@ class Peer:
             message = self.receive(timeout_s)
         got = message.code or message.method
         assert got == code_or_method, f"{self.name} expected {code_or_method}, got:\n{message.text}"
+        return message
+
+    def until(self, method: str, timeout_s: float = 3.0) -> Message:
+        """The next request of this method, past what the edge still repeats of a test before."""
+        deadline = time.monotonic() + timeout_s
+        while (message := self.receive(deadline - time.monotonic())).method != method or message.code:
+            pass
         return message
 
     def final(self, timeout_s: float = 8.0) -> Message:
@@ -133,21 +160,25 @@ class Peer:
         contact: str = "",
     ) -> str:
         user = user or self.name
+        branch = branch or f"z9hG4bK{uuid.uuid4().hex}"
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch={branch or 'z9hG4bK' + uuid.uuid4().hex};rport",
+            f"Via: SIP/2.0/{self.transport} {self.host}:{self.port};branch={branch};rport",
             "Max-Forwards: 70",
             f"From: {from_ or f'<sip:{user}@lcall>;tag=' + uuid.uuid4().hex[:8]}",
             f"To: {to or f'<{uri}>'}",
             f"Call-ID: {call_id or uuid.uuid4().hex}",
             f"CSeq: {cseq} {method}",
-            f"Contact: {contact or f'<sip:{user}@{self.host}:{self.port}>'}",
+            f"Contact: {contact or self.contact(user)}",
             *headers,
         ]
         if body:
             lines.append("Content-Type: application/sdp")
         lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join(lines) + "\r\n\r\n" + body
+
+    def contact(self, user: str) -> str:
+        return f"<sip:{user}@{self.host}:{self.port}>"
 
     def response(
         self, request: Message, code: int, reason: str = "OK", headers: Sequence[str] = (), body: str = ""
@@ -172,17 +203,85 @@ class Peer:
         self.send(text, request.source)
         return text
 
-    def register(self, password: str, expires: int = 600, contact: str = "") -> Message:
+    def register(
+        self, password: str, expires: int = 600, contact: str = "", *, supported: str = "path", within_s: float = 8.0
+    ) -> Message:
         """The whole exchange; the last answer."""
-        uri, headers = "sip:lcall", [f"Expires: {expires}"]
+        uri, headers = "sip:lcall", [f"Expires: {expires}", f"Supported: {supported}"]
         given: dict[str, Any] = {"to": f"<sip:{self.name}@lcall>", "contact": contact, "call_id": uuid.uuid4().hex}
         self.send(self.request("REGISTER", uri, headers=headers, **given))
-        challenge = self.final()
+        challenge = self.final(within_s)
         if challenge.code != 401:
             return challenge
         headers.append(credentials(challenge, self.name, password, "REGISTER", uri))
         self.send(self.request("REGISTER", uri, headers=headers, cseq=2, **given))
-        return self.final()
+        return self.final(within_s)
+
+
+class StreamPeer(Peer):
+    """A phone on one TCP or TLS connection; its Contact is where nobody listens, as behind a NAT."""
+
+    def __init__(self, to: tuple[str, int], host: str, name: str, transport: str, authority: Path) -> None:
+        self.to, self.name, self.transport, self.wants_probes, self.sent = to, name, transport, False, set()
+        self.socket = socket.create_connection(to, timeout=5, source_address=(host, 0))
+        if transport == "TLS":
+            self.socket = ssl.create_default_context(cafile=str(authority)).wrap_socket(
+                self.socket, server_hostname=to[0]
+            )
+        self.host, self.port = self.socket.getsockname()
+        self._buffer = b""
+
+    def contact(self, user: str) -> str:
+        return f"<sip:{user}@192.0.2.9:5060;transport={self.transport.lower()}>"
+
+    def send(self, text: str, to: tuple[str, int] | None = None) -> None:
+        self._note(text)
+        self.socket.sendall(text.encode())
+
+    def read(self, deadline: float) -> tuple[str, tuple[str, int]]:
+        while (whole := self._whole()) is None:
+            self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = self.socket.recv(65_535)
+            if not data:
+                raise ConnectionError(f"the edge closed the connection of {self.name}")
+            self._buffer += data
+        message, self._buffer = self._buffer[:whole], self._buffer[whole:]
+        return message.decode(), self.to
+
+    def _whole(self) -> int | None:
+        """Length of the first message once it is there; keep-alives (RFC 5626) are passed over."""
+        self._buffer = self._buffer.lstrip(b"\r\n")
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        found = re.search(rb"^Content-Length: *(\d+)\r?$", head, re.MULTILINE | re.IGNORECASE)
+        length = int(found[1]) if found else 0
+        return len(head) + len(end) + length if end and len(rest) >= length else None
+
+
+class WebPeer(StreamPeer):
+    """A phone on a WebSocket (RFC 7118) over TLS."""
+
+    def __init__(self, to: tuple[str, int], host: str, name: str, transport: str, authority: Path) -> None:
+        self.to, self.name, self.transport, self.wants_probes, self.sent = to, name, "WSS", False, set()
+        context = ssl.create_default_context(cafile=str(authority))
+        self._open = contextlib.ExitStack()
+        asked = {"subprotocols": [Subprotocol("sip")], "ssl": context, "source_address": (host, 0)}
+        self.web = self._open.enter_context(connect(f"wss://{to[0]}:{to[1]}/", **asked))
+        self.socket = self.web.socket
+        self.host, self.port = "df7jal23ls0d.invalid", 0
+
+    def contact(self, user: str) -> str:
+        return f"<sip:{user}@{self.host};transport=ws>"
+
+    def close(self) -> None:
+        self._open.close()
+
+    def send(self, text: str, to: tuple[str, int] | None = None) -> None:
+        self._note(text)
+        self.web.send(text)
+
+    def read(self, deadline: float) -> tuple[str, tuple[str, int]]:
+        got = self.web.recv(timeout=max(deadline - time.monotonic(), 0.001))
+        return got if isinstance(got, str) else got.decode(), self.to
 
 
 def ack_of(refusal: Message) -> str:
@@ -201,13 +300,14 @@ def md5(text: str) -> str:
 def credentials(challenge: Message, user: str, password: str, method: str, uri: str, nc: int = 1) -> str:
     """The Authorization or Proxy-Authorization line that answers a challenge (RFC 2617 §3.2.2)."""
     line = challenge.header("WWW-Authenticate") or challenge.header("Proxy-Authenticate")
-    [nonce] = re.findall(r'nonce="([^"]+)"', line)
+    [nonce] = re.findall(r'[ ,]nonce="([^"]+)"', line)
+    [opaque] = re.findall(r'opaque="([^"]+)"', line)
     ha1, ha2 = md5(f"{user}:{REALM}:{password}"), md5(f"{method}:{uri}")
     response = md5(f"{ha1}:{nonce}:{nc:08x}:abc:auth:{ha2}")
     name = "Authorization" if challenge.code == 401 else "Proxy-Authorization"
     return (
         f'{name}: Digest username="{user}", realm="{REALM}", nonce="{nonce}", uri="{uri}", response="{response}", '
-        f'algorithm=MD5, qop=auth, nc={nc:08x}, cnonce="abc"'
+        f'algorithm=MD5, qop=auth, nc={nc:08x}, cnonce="abc", opaque="{opaque}"'
     )
 
 
@@ -219,6 +319,8 @@ class Edge:
     redis_url: str
     environ: dict[str, str]
     outside: tuple[str, int]
+    tls: tuple[str, int]
+    wss: tuple[str, int]
     internal: tuple[str, int]
     redis: subprocess.Popen[bytes]
     nodes: dict[str, int]  # incarnation -> port of its lease
@@ -267,6 +369,15 @@ class Edge:
                     return
             assert self.process is not None and self.process.poll() is None, self.log[-3000:]
             assert time.monotonic() < deadline, self.log[-3000:]
+
+    def connected(self, transport: str, name: str, host: str = "127.0.0.1") -> Peer:
+        """A peer that speaks TCP, TLS or WSS, and trusts nobody but the center's own authority."""
+        kind, to = {"TCP": (StreamPeer, self.outside), "TLS": (StreamPeer, self.tls), "WSS": (WebPeer, self.wss)}[
+            transport
+        ]
+        peer = kind(to, host, name, transport, self.home / "tls" / "ca.crt")
+        self.peers.append(peer)
+        return peer
 
     def peer(self, name: str = "8001", host: str = "127.0.0.1", port: int = 0) -> Peer:
         peer = Peer(self.outside, host, port, name)
@@ -317,21 +428,38 @@ def _is_free(address: tuple[str, int]) -> bool:
 def edge(home: Path, **environ: str) -> Iterator[Edge]:
     """An edge that is not started yet; everything ends with the block."""
     redis, url = start_redis(home)
-    outside, internal = ("127.0.0.1", free_port(keep=True)), ("127.0.0.1", free_port(keep=True))
+    outside, tls, wss, internal = (("127.0.0.1", free_port(keep=True)) for _ in range(4))
     environment = {
         "PATH": os.environ["PATH"],
         "LCALL_HOME": str(home),
         "LCALL_REDIS_URL": url,
         "KAMAILIO_SIP": f"{outside[0]}:{outside[1]}",
+        "KAMAILIO_TLS": f"{tls[0]}:{tls[1]}",
+        "KAMAILIO_WSS": f"{wss[0]}:{wss[1]}",
         "KAMAILIO_INTERNAL": f"{internal[0]}:{internal[1]}",
         "KAMAILIO_PROBE_S": "1",
         **environ,
     }
     nodes = {LQ1: free_port(keep=True), LQ2: free_port(keep=True)}
-    running = Edge(home, url, environment, outside, internal, redis, nodes, free_port(keep=True))
+    running = Edge(home, url, environment, outside, tls, wss, internal, redis, nodes, free_port(keep=True))
     try:
         yield running
     finally:
         running.kill()
         running.close_peers()
         stop(redis)
+
+
+def rpc(edge: Edge, method: str, *params: Any) -> Any:
+    """What `lcall bans` does: one command to Kamailio over its UNIX socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
+        own = edge.home / f"rpc.{uuid.uuid4().hex[:8]}"
+        asker.bind(str(own))
+        asker.settimeout(3)
+        asker.sendto(
+            json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 1}).encode(),
+            str(edge.directory / "rpc.sock"),
+        )
+        answer = json.loads(asker.recv(65_535))
+        own.unlink()
+    return answer.get("result")

@@ -379,6 +379,59 @@ async def test_requests_for_the_adopted_go_to_the_adopter(
     raise AssertionError("the edge never learnt of the adoption")
 
 
+def test_a_node_sends_a_request_to_whose_dialog_it_is_now(sip: Edge, lq: Peer, lq2: Peer, gateway: Peer) -> None:
+    """302 between us; the caller sees the owner's answer alone."""
+    _, ok = call_in(gateway, lq)
+    for cseq, method in enumerate(("INVITE", "INFO", "BYE"), start=2):
+        gateway.send(from_caller(method, gateway, ok, cseq=cseq))
+        lq.answer(lq.expect(method), 302, "Moved Temporarily", [contact_of(LQ2)])
+        if method == "INVITE":
+            lq.expect("ACK")
+        lq2.answer(lq2.expect(method), 200, headers=[contact_of(LQ2)])
+        assert gateway.expect(200).method == method
+
+
+def test_nodes_that_send_a_request_to_one_another_are_asked_once_each(
+    sip: Edge, lq: Peer, lq2: Peer, gateway: Peer
+) -> None:
+    """A phone hears 503 and keeps its call: 302 and 408 would end it."""
+    _, ok = call_in(gateway, lq)
+    gateway.send(from_caller("INFO", gateway, ok))
+    lq.answer(lq.expect("INFO"), 302, "Moved Temporarily", [contact_of(LQ2)])
+    lq2.answer(lq2.expect("INFO"), 302, "Moved Temporarily", [contact_of(LQ1)])
+    refused = gateway.expect(503)
+    assert refused.header("Retry-After") and not refused.header("Contact")
+
+
+def test_no_node_has_an_answer_and_the_phone_keeps_its_call(sip: Edge, lq: Peer, lq2: Peer, gateway: Peer) -> None:
+    _, ok = call_in(gateway, lq)
+    gateway.send(from_caller("INFO", gateway, ok))
+    lq.answer(lq.expect("INFO"), 503, "Service Unavailable")
+    lq2.answer(lq2.expect("INFO"), 503, "Service Unavailable")
+    assert gateway.expect(503).header("Retry-After")
+
+
+def test_an_adopter_tells_the_edge_and_is_believed_at_once(sip: Edge, lq: Peer, lq2: Peer, gateway: Peer) -> None:
+    gone = "lq8-eeeeeeee"
+    gateway.send(gateway.request("INVITE", "sip:4008001000@lcall", body=SDP))
+    lq.answer(lq.expect("INVITE"), 200, headers=[contact_of(gone)], body=SDP)
+    ok = gateway.expect(200)
+    told = [f"X-LQ-Adopted: {gone};{LQ2}"]
+    outsider = sip.peer("outsider")
+    outsider.send(outsider.request("OPTIONS", "sip:lq.internal", headers=told))
+    outsider.expect(403)
+    gateway.send(from_caller("INFO", gateway, ok, cseq=2))
+    gateway.expect(403)  # who may not say so has said nothing
+    lq2.send(lq2.request("OPTIONS", "sip:lq.internal", headers=told))
+    lq2.expect(200)
+    gateway.send(from_caller("ACK", gateway, ok, cseq=1))
+    lq2.expect("ACK")
+    gateway.send(from_caller("BYE", gateway, ok, cseq=3))
+    lq2.answer(lq2.expect("BYE"), 200)
+    assert gateway.expect(200).method == "BYE"
+    assert lq.is_left_alone(0.1)
+
+
 async def test_gateways_are_probed_and_reported(sip: Edge, live: Live) -> None:
     gateway = sip.peer("gw", "127.0.1.1", sip.gateway)
     gateway.wants_probes = True

@@ -55,7 +55,12 @@ async def test_an_exception_is_answered_500_and_logged_with_the_call(tmp_path: P
     ("file", "old", "new", "said"),
     [
         ("kamailio/kemi.py", "class Edge:", "class Edge", "SyntaxError"),
-        ("kamailio/kemi.py", "from kamailio import policy", "from kamailio import police", "ImportError"),
+        (
+            "kamailio/kemi.py",
+            "from kamailio.keeper import Keeper",
+            "from kamailio.keeper import Keepers",
+            "ImportError",
+        ),
         (
             "kamailio/kemi.py",
             "def ksr_failure_owner",

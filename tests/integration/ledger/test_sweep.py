@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 from redis.asyncio import Redis as RedisClient
 
 from lq.ledger.journal import Journal
+from lq.ledger.spill import Spill
 from ops.services import ACL
 from tests.unit.ledger.lives import Life, answered_call
 
@@ -33,7 +35,7 @@ def a_call(id: str, at: int, *states: str, ends: bool) -> list[Any]:
 
 
 async def test_recordings_that_never_come_are_told_and_those_that_may_still_come_are_not(
-    dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis
+    dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis, tmp_path: Path
 ) -> None:
     now = int(time.time() * 1000)
     stored: dict[str, Any] = {"path": "p", "format": "wav/alaw", "channels": 2, "duration_ms": 1, "gaps": []}
@@ -47,7 +49,7 @@ async def test_recordings_that_never_come_are_told_and_those_that_may_still_come
     await add(stream, Life("kept").record("recording_stored", **stored).events)
 
     await stream.execute_command("ACL", "SETUSER", "journal", "on", ">secret", "resetchannels", *ACL["journal"].split())
-    journal = Journal(redis_server.url.replace("//", "//journal:secret@"), dsn, sweep_every_s=0.1)
+    journal = Journal(redis_server.url.replace("//", "//journal:secret@"), dsn, Spill(tmp_path), sweep_every_s=0.1)
     carrying = asyncio.create_task(journal.run())
     failed = "select count(*) from recording where state = 'failed'"
     await eventually(lambda: _is(rows, failed, 3), "three failed ones")

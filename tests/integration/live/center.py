@@ -13,6 +13,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from lq.live import keys, library
 from lq.live.redis import Live
 
 FIRST_PORT, PORTS = 23500, 900
@@ -68,12 +69,22 @@ def start_redis(directory: Path, port: int | None = None) -> tuple[subprocess.Po
     process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}/0"
     wait_for_redis(url)
+    open_at_once(url)
     return process, url
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
+
+
+def open_at_once(url: str) -> None:
+    """A Redis that a test has begun or emptied pairs and adopts at once: nobody has anything to say again to it."""
+    with Redis.from_url(url, decode_responses=True) as client:
+        client.function_load(library.render(), replace=True)
+        client.fcall("tick", 1, keys.TAG, '{"now": 1}')
+        client.hdel(f"{keys.TAG}:counters", "closed_until", "up_since")
+        client.function_flush("SYNC")
 
 
 def wait_for_redis(url: str, timeout_s: float = 10) -> None:

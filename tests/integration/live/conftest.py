@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from lq.live.redis import Live
-from tests.integration.live.center import Clock, documents, start_redis, stop
+from tests.integration.live.center import Clock, documents, open_at_once, start_redis, stop
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +27,7 @@ def clock() -> Clock:
 async def live(redis_url: str, clock: Clock) -> AsyncIterator[Live]:
     with Redis.from_url(redis_url) as plain:
         plain.flushall()
+    open_at_once(redis_url)
     live = Live(redis_url, clock=clock)
     await live.start()
     await live.publish(1, documents())

@@ -79,8 +79,8 @@ async def talking(live: Live) -> Reserved:
 
 async def hang_up(live: Live, given: Reserved, wrap_up_ms: int) -> str:
     op = AgentOp("1001", given.reservation, "release", "answered", wrap_up_ms=wrap_up_ms)
-    [result] = await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", agents=[op])
-    return result.state
+    done = await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", agents=[op])
+    return done.agents[0].state
 
 
 @pytest.mark.parametrize(("op", "ends"), [("sign_out", "signed_out"), ("pause", "paused")])
@@ -182,7 +182,9 @@ async def test_blocking_readers_do_not_stand_in_each_others_way(live: Live) -> N
 
 async def test_library_is_loaded_once_and_comes_back_by_itself(live: Live, redis_url: str) -> None:
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
-        await redis.function_load(library.render().replace("VERSION = 1", "VERSION = 99"), replace=True)
+        await redis.function_load(
+            library.render().replace(f"VERSION = {library.VERSION}", "VERSION = 99"), replace=True
+        )
         await live.start()
         listing = await redis.function_list(library.NAME, withcode=True)
         assert "VERSION = 99" in str(library.loaded_code(listing))
@@ -243,3 +245,12 @@ async def test_kemi_caller(live: Live, clock: Clock, redis_url: str) -> None:
     await live.renew("lq", LQ1, address="127.0.0.1:23999", lease_ms=60_000)
     await live.renew("mixer", "m1", lease_ms=60_000)
     assert [lease.address for lease in caller.leases("lq")] == ["127.0.0.1:23999"]
+
+
+async def test_a_number_outside_registers_nowhere_and_is_there(live: Live) -> None:
+    agent = await live.agent("1001", "sign_in", phone="+8613700137000")
+    assert (agent.state, agent.phone) == ("ready", "+8613700137000")
+    with pytest.raises(Conflict, match="is used by agent 1001"):
+        await live.agent("1002", "sign_in", phone="+8613700137000")
+    assert (await live.agent("1001", "pause", reason="break")).state == "paused"
+    assert (await live.agent("1001", "ready")).state == "ready"

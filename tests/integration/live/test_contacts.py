@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from typing import Any
+
 import pytest
+from redis import Redis
 
 from lq.ledger.events import Event
-from lq.live.errors import Alive, Claimed, Gone, Superseded
+from lq.live import keys
+from lq.live.errors import Alive, BadRequest, Claimed, Gone, NotServing, Superseded
 from lq.live.redis import Live
-from lq.live.values import AgentOp, Reserved, Waiting
+from lq.live.values import AgentOp, ChannelOp, ChannelResult, Reserved, Waiting
 from tests.integration.live.center import Clock, contact, sign_in
 
 LQ1, LQ2 = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
@@ -20,10 +26,10 @@ async def reserve(live: Live, id: str, lane: str = "sales", at: int = 0) -> Rese
 
 
 async def step(live: Live, id: str, given: Reserved, op: str, outcome: str = "", **more: int) -> bool:
-    [result] = await live.commit(
+    done = await live.commit(
         id, node=LQ1, epoch=1, snapshot="{}", agents=[AgentOp(given.agent, given.reservation, op, outcome, **more)]
     )
-    return result.ok
+    return done.agents[0].ok
 
 
 async def state(live: Live, agent: str = "1001") -> str:
@@ -176,6 +182,35 @@ async def test_a_node_that_left_can_be_adopted(live: Live) -> None:
     assert [a.contact for a in await live.adopt(LQ2, LQ1)] == ["c1"]
 
 
+async def test_a_contact_is_handed_over_to_a_node_that_lives_and_to_no_other(live: Live) -> None:
+    await contact(live, "c1")
+
+    async def hand_over(to: str = LQ2, epoch: int = 1) -> int:
+        return await live.hand_over("c1", node=LQ1, epoch=epoch, to=to, snapshot='{"v":2}')
+
+    with pytest.raises(NotServing):
+        await hand_over()
+    await live.renew("lq", LQ2, draining=True)
+    with pytest.raises(NotServing):
+        await hand_over()
+    await live.renew("lq", LQ2)
+    await live.renew("lq", LQ1)
+    with pytest.raises(NotServing):
+        await hand_over(to=LQ1)
+    with pytest.raises(Superseded):
+        await hand_over(epoch=2)
+    assert await hand_over() == 2
+    found = await live.contact("c1")
+    assert found and (found.owner, found.epoch, found.snapshot) == (LQ2, 2, '{"v":2}')
+    assert (await live.owned(LQ1), await live.owned(LQ2)) == ([], ["c1"])
+    assert [m for _, m in await live.inbox(LQ2, block_ms=0)] == [{"type": "handed_over", "contact": "c1", "from": LQ1}]
+    with pytest.raises(Superseded):
+        await live.commit("c1", node=LQ1, epoch=1, snapshot="{}")
+    await live.commit("c1", node=LQ2, epoch=2, snapshot=None)
+    with pytest.raises(Gone):
+        await hand_over()
+
+
 async def test_adopting_many(live: Live) -> None:
     for n in range(450):
         await contact(live, f"c{n}")
@@ -264,3 +299,129 @@ async def test_time_never_runs_backwards(live: Live, clock: Clock) -> None:
     clock.pass_ms(-10_000)
     renewal = await live.renew("lq", LQ1)
     assert renewal.now == clock() + 10_000
+
+
+async def seize(live: Live, id: str, leg: int, trunk: str = "small", direction: str = "out") -> ChannelResult:
+    op = ChannelOp(trunk, "seize", leg, direction)  # type: ignore[arg-type]
+    return (await live.commit(id, node=LQ1, epoch=1, snapshot="{}", channels=[op])).channels[0]
+
+
+@pytest.fixture
+async def small(live: Live) -> Live:
+    """Trunks of two and of thirty channels."""
+    await live.publish(2, {"trunks": {"small": {"id": "small", "channels": 2}, "gw1": {"id": "gw1"}}})
+    return live
+
+
+async def test_a_channel_is_leased_by_its_number(small: Live) -> None:
+    assert [(await seize(small, id, 2)).number for id in ("a", "b")] == [1, 2]
+    full = await seize(small, "c", 2)
+    assert (full.ok, full.number, full.error) == (False, None, "full")
+    assert await small.channels("small") == {1: "a.2", 2: "b.2"}
+    await small.commit("a", node=LQ1, epoch=1, snapshot="{}", channels=[ChannelOp("small", "release", 2)])
+    assert (await seize(small, "c", 2)).number == 1, "the lowest that is free"
+    assert (await seize(small, "c", 2)).number == 1, "a commit repeated"
+
+
+async def test_the_next_route_frees_the_channel_of_the_last(small: Live) -> None:
+    await seize(small, "a", 2)
+    assert (await seize(small, "a", 2, "gw1")).number == 1
+    assert (await small.channels("small"), await small.channels("gw1")) == ({}, {1: "a.2"})
+    assert (await seize(small, "a", 3, "gw1")).number == 2, "another leg of the same contact"
+
+
+async def test_who_is_in_already_is_counted_and_never_refused(small: Live) -> None:
+    for id in ("a", "b", "c"):
+        assert (await seize(small, id, 1, direction="in")).ok
+    assert (await seize(small, "d", 2)).error == "full", "both directions share the channels"
+    seized = [e.data for e in await small.events() if e.type == "channel_seized"]
+    assert [(d["number"], d["taken"], d.get("over", False)) for d in seized] == [
+        (1, 1, False),
+        (2, 2, False),
+        (3, 3, True),
+    ]
+    assert all(e.subject == "trunk:small" for e in await small.events() if e.type.startswith("channel_"))
+
+
+async def test_a_contact_that_is_over_frees_its_channels(small: Live, clock: Clock) -> None:
+    await small.renew("lq", LQ1, lease_ms=2_000)
+    await seize(small, "a", 1, direction="in")
+    await seize(small, "a", 2)
+    clock.pass_ms(2_000)
+    [adopted] = await small.adopt(LQ2, LQ1)
+    assert await small.channels("small") == {1: "a.1", 2: "a.2"}, "they survive adoption"
+    with pytest.raises(Superseded):
+        await small.commit("a", node=LQ1, epoch=1, snapshot="{}", channels=[ChannelOp("small", "release", 2)])
+    await small.commit("a", node=LQ2, epoch=adopted.epoch, snapshot=None)
+    assert await small.channels("small") == {}
+    freed = [e for e in await small.events() if e.type == "channel_released"]
+    assert [e.data["leg"] for e in freed] == ["a.1", "a.2"] and freed[-1].data["taken"] == 0
+
+
+async def test_a_trunk_that_nobody_published_has_no_channels(live: Live) -> None:
+    assert (await seize(live, "a", 2, "unknown")).error == "full"
+
+
+async def test_a_mistake_changes_nothing(small: Live) -> None:
+    await contact(small, "c1")
+    wrong = ChannelOp("small", "sieze", 2)  # type: ignore[arg-type]
+    event = Event("contact_queued", 0, "c1", 5, {})
+    with pytest.raises(BadRequest, match="unknown channel operation sieze"):
+        await small.commit("c1", node=LQ1, epoch=1, snapshot=None, events=[event], channels=[wrong])
+    assert await small.contacts() == ["c1"] and await small.last_event() == "0"
+
+
+async def test_two_hundred_at_once_wait_their_turn(live: Live) -> None:
+    await asyncio.gather(*(contact(live, f"c{n}") for n in range(300)))
+    assert len(await live.contacts()) == 300
+
+
+RIGHT = {
+    "commit": {"contact": "c1", "node": LQ1, "epoch": 1, "snapshot": "{}"},
+    "ask": {"contact": "c1", "request": "r", "lanes": {"sales": 1}, "lease_ms": 1_000},
+    "agent": {"agent": "1001", "op": "sign_in", "phone": "8001", "lanes": {"sales": 0}},
+    "phone": {"phone": "8001", "registered": True, "expires_ms": 60_000},
+    "node": {"op": "renew", "role": "lq", "id": LQ1, "incarnation": LQ1, "address": "", "load": 0, "lease_ms": 2_000},
+    "adopt": {"node": LQ1, "dead": LQ2},
+    "publish": {"version": 9, "kinds": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong"),
+    [
+        ("commit", {"epoch": "1"}),
+        ("commit", {"node": None}),
+        ("commit", {"events": [{"type": "contact_queued"}]}),
+        ("commit", {"agents": [{"agent": "1001", "fence": 1, "op": "ringing", "ttl_ms": "soon"}]}),
+        ("commit", {"holds": {"agents": [{"agent": "1001", "phone": "8001", "fence": 1, "state": "asleep"}]}}),
+        ("commit", {"holds": {"waiting": {"lanes": {"sales": "first"}, "since": 1, "lease_ms": 1}}}),
+        ("ask", {"lanes": None}),
+        ("ask", {"lanes": {"sales": "first"}}),
+        ("ask", {"lease_ms": None}),
+        ("agent", {"lanes": {"sales": "best"}}),
+        ("phone", {"expires_ms": "an hour"}),
+        ("node", {"id": 7}),
+        ("node", {"lease_ms": "2 s"}),
+        ("adopt", {"dead": None}),
+        ("publish", {"kinds": None}),
+    ],
+)
+async def test_a_malformed_request_writes_nothing(
+    live: Live, redis_url: str, clock: Clock, function: str, wrong: dict[str, Any]
+) -> None:
+    await contact(live, "c1")
+    with Redis.from_url(redis_url) as plain:
+        before = dumped(plain)
+        request = {**RIGHT[function], **wrong, "now": clock()}
+        answer = json.loads(plain.fcall(function, 1, keys.TAG, json.dumps(request)))  # type: ignore[arg-type]
+        assert (answer["ok"], answer["error"]) == (False, "bad_request")
+        assert dumped(plain) == before
+        right = json.loads(plain.fcall(function, 1, keys.TAG, json.dumps({**RIGHT[function], "now": clock()})))  # type: ignore[arg-type]
+        assert right["ok"], right
+
+
+def dumped(redis: Redis) -> dict[bytes, object]:
+    """Everything but the clock."""
+    found: list[bytes] = redis.keys()  # type: ignore[assignment]
+    return {key: redis.dump(key) for key in found if key != keys.COUNTERS.encode()}

@@ -14,18 +14,19 @@ from typing import Final
 
 import pytest
 
-from lq.media.leg import MediaLeg
+from lq.media.leg import At, MediaLeg
 from lq.media.mixer.client import Mixer
 from lq.media.rtpengine import RtpEngine
 from lq.media.sdp import audio as description
 from tests.center import Center, reserve
 from tests.conftest import DIRECTORY, OwnCenter
 from tests.contract.mixer.conftest import write_prompts
-from tests.integration.media.endpoint import PAYLOAD_TYPE, Endpoint
-from tests.simulator.audio import Law
+from tests.integration.media.codecs import Name
+from tests.integration.media.endpoint import Endpoint
+from tests.simulator import audio
 
+CUSTOMER, AGENT, THIRD = 440, 540, 640  # Hz, what each party says
 PARTS: Final = "redis-rtpengine,rtpengine,mixer"
-NAMES: Final = {"a": "PCMA", "u": "PCMU"}
 
 
 @dataclass
@@ -83,8 +84,8 @@ class Studio:
                 await self.pressed.wait()
         assert self.keys == list(wanted)
 
-    async def party(self, law: Law = "a", event_type: int = 101) -> Endpoint:
-        self.parties.append(await Endpoint.open(law, event_type))
+    async def party(self, codec: Name = "PCMA", event_type: int = 101, ptime_ms: int = 20) -> Endpoint:
+        self.parties.append(await Endpoint.open(codec, event_type, ptime_ms))
         return self.parties[-1]
 
     async def calls(self, party: Endpoint, leg_id: str = "") -> tuple[MediaLeg, str]:
@@ -96,6 +97,7 @@ class Studio:
     async def called(self, party: Endpoint) -> MediaLeg:
         """We have called the party; it has answered and talks."""
         leg, offer = await self.engine.outgoing(self.name())
+        party.understand(description(offer))
         leg = await self.engine.answered(leg, sdp(party))
         party.talk(description(offer).port)
         return leg
@@ -106,13 +108,13 @@ class Studio:
 
 
 def sdp(party: Endpoint, *, direction: str = "sendrecv", host: str = "127.0.0.1", port: int = 0) -> str:
-    """What the party's phone says of itself."""
-    kind, event = PAYLOAD_TYPE[party.law], party.event_type
+    """What the party's phone says of itself; event type 0: it knows none."""
+    kind, event, ptime = party.speech.payload_type, party.event_type, party.speech.frame // 8
+    keys = [f"a=rtpmap:{event} telephone-event/8000", f"a=fmtp:{event} 0-16"] if event else []
     lines = [
         "v=0", f"o=phone 4711 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0",
-        f"m=audio {port or party.port} RTP/AVP {kind} {event}",
-        f"a=rtpmap:{kind} {NAMES[party.law]}/8000", f"a=rtpmap:{event} telephone-event/8000", f"a=fmtp:{event} 0-16",
-        "a=ptime:20", f"a={direction}",
+        f"m=audio {port or party.port} RTP/AVP {kind}" + (f" {event}" if event else ""),
+        f"a=rtpmap:{kind} {party.speech.map}", *keys, f"a=ptime:{ptime}", f"a={direction}",
     ]  # fmt: skip
     return "\r\n".join([*lines, ""])
 
@@ -129,10 +131,14 @@ def media_center() -> Iterator[Center]:
     shutil.rmtree(directory)
 
 
+def engine_of(center: Center, n: int = 1) -> RtpEngine:
+    ports = center.ports.rtpengine(n)
+    return RtpEngine(ng=("127.0.0.1", ports.ng), ng_tcp=("127.0.0.1", ports.ng_tcp), spool=center.home.spool_of(n))
+
+
 async def opened(center: Center) -> Studio:
     write_prompts(center.home.prompts)
-    ports = center.ports
-    engine = RtpEngine(ng=("127.0.0.1", ports.ng), ng_tcp=("127.0.0.1", ports.ng_tcp))
+    engine = engine_of(center)
     studio = Studio(center, engine, Mixer(str(center.home.run / "mixer.sock")))
     await studio.start()
     return studio
@@ -151,3 +157,21 @@ async def own_studio(own_center: OwnCenter) -> AsyncIterator[Studio]:
     new = await opened(own_center(LCALL_ONLY=PARTS))
     yield new
     await new.close()
+
+
+async def bridged(studio: Studio, customer: Endpoint, agent: Endpoint) -> tuple[MediaLeg, MediaLeg]:
+    """A caller and one who was called hear each other: 440 Hz and 540 Hz."""
+    a, _ = await studio.calls(customer)
+    b = await studio.called(agent)
+    customer.say(tone(CUSTOMER))
+    agent.say(tone(AGENT))
+    return await studio.engine.connect(a, b)
+
+
+async def at_mixer(studio: Studio, leg: MediaLeg) -> MediaLeg:
+    await studio.mixer.join(leg.id, leg.x_address)
+    return await studio.engine.point(leg, At(*studio.mixer.rtp))
+
+
+def tone(frequency: int) -> audio.Samples:
+    return audio.tone(frequency, 1.0)  # a whole number of periods: repeated without a click

@@ -1,4 +1,4 @@
-"""A plain RTP endpoint (RFC 3550, RFC 4733): 20 ms of G.711 at absolute deadlines; keeps every packet heard."""
+"""A plain RTP endpoint (RFC 3550, RFC 4733): packets at absolute deadlines, in any codec; keeps every packet heard."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
+from lq.media.sdp import Audio
+from tests.integration.media.codecs import Name, speech
 from tests.simulator import audio
-from tests.simulator.audio import FRAME, RATE, Law, Samples
+from tests.simulator.audio import FRAME, RATE, Samples
 
-PAYLOAD_TYPE: Final[dict[Law, int]] = {"u": 0, "a": 8}
 KEYS: Final = "0123456789*#ABCD"
 KEY_PACKETS: Final = 5  # 100 ms
 PAUSE_PACKETS: Final = 3
@@ -37,8 +38,9 @@ class Packet:
 class Endpoint(asyncio.DatagramProtocol):
     """`sent` and `packets` grow as it talks and hears. Made by `await Endpoint.open()`."""
 
-    def __init__(self, law: Law, event_type: int) -> None:
-        self.law, self.event_type = law, event_type
+    def __init__(self, codec: Name, event_type: int, ptime_ms: int) -> None:
+        self.speech, self.event_type = speech(codec, ptime_ms), event_type
+        self.step = self.speech.frame * self.speech.clock  # RTP timestamp units of one packet
         self.packets: list[Packet] = []
         self.sent: list[bytes] = []  # payloads of the voice, in order …
         self.stamps: list[int] = []  # … and their timestamps
@@ -49,17 +51,20 @@ class Endpoint(asyncio.DatagramProtocol):
             random.getrandbits(32),
         )
         self.network: Callable[[int, bytes], Sequence[bytes]] = lambda n, packet: [packet]  # what it makes of our n-th
+        self.opened: Callable[[bytes], bytes] = lambda packet: packet  # of what comes, where it comes sealed
         self.count = 0
         self._keys: deque[tuple[int, bytes] | None] = deque()
         self._news, self._said, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._voice: Iterator[bytes] = iter(())
+        self._silence = self.speech.frames(audio.silence(0.02))[0]
         self._transport: asyncio.DatagramTransport | None = None
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, law: Law = "a", event_type: int = 101) -> Endpoint:
+    async def open(cls, codec: Name = "PCMA", event_type: int = 101, ptime_ms: int = 20, port: int = 0) -> Endpoint:
         loop = asyncio.get_running_loop()
-        _, new = await loop.create_datagram_endpoint(lambda: cls(law, event_type), local_addr=("127.0.0.1", 0))
+        made = lambda: cls(codec, event_type, ptime_ms)  # noqa: E731
+        _, new = await loop.create_datagram_endpoint(made, local_addr=("127.0.0.1", port))
         return new
 
     async def close(self) -> None:
@@ -75,6 +80,12 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def understand(self, offer: Audio) -> None:
+        """Takes the payload types of an offer for its answer (RFC 3264 §6.1)."""
+        for codec in offer.codecs:
+            if codec.name == self.speech.name:
+                self.speech = replace(self.speech, payload_type=codec.payload)
 
     @property
     def port(self) -> int:
@@ -94,11 +105,14 @@ class Endpoint(asyncio.DatagramProtocol):
             self._task = asyncio.create_task(self._run(), name=f"rtp {self.port}")
 
     def say(self, samples: Samples, *, once: bool = False) -> None:
-        payloads = audio.frames(samples, self.law)
+        payloads = self.speech.frames(samples)
         self._voice = iter(payloads) if once else _for_ever(payloads)
 
     def press(self, keys: str) -> None:
-        """Keys, one after another, in the place of the voice (RFC 4733 §2.5): 100 ms, the end three times, a pause."""
+        """Keys, one after another, in the place of the voice (RFC 4733 §2.5): 100 ms, the end three times, a pause.
+
+        Their timestamps count as the voice's do (one SSRC), their durations in 8 kHz.
+        """
         for key in keys:
             for n in range(1, KEY_PACKETS + 3):
                 end = 0x80 if n >= KEY_PACKETS else 0
@@ -110,7 +124,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self, payload: bytes, *, payload_type: int | None = None, timestamp: int | None = None, marker: bool = False
     ) -> None:
         """The next packet of our stream."""
-        kind = PAYLOAD_TYPE[self.law] if payload_type is None else payload_type
+        kind = self.speech.payload_type if payload_type is None else payload_type
         stamp = self.timestamp if timestamp is None else timestamp
         data = HEADER.pack(0x80, kind | marker << 7, self.sequence, stamp & 0xFFFFFFFF, self.ssrc) + payload
         for each in self.network(self.count, data):
@@ -125,7 +139,7 @@ class Endpoint(asyncio.DatagramProtocol):
     async def _run(self) -> None:
         due = time.monotonic()
         while True:
-            payload = next(self._voice, None) or audio.encode(audio.silence(0.02), self.law)
+            payload = next(self._voice, None) or self._silence
             self.sent.append(payload)
             self.stamps.append(self.timestamp)
             self._said.set()
@@ -134,14 +148,14 @@ class Endpoint(asyncio.DatagramProtocol):
                 self.packet(payload)
             else:
                 n, event = key  # all packets of a key have the timestamp of its beginning
-                stamp = self.timestamp - n * FRAME
+                stamp = self.timestamp - n * self.step
                 self.packet(event, payload_type=self.event_type, timestamp=stamp, marker=n == 0)
-            self.timestamp = self.timestamp + FRAME & 0xFFFFFFFF
-            due += FRAME / RATE
-            behind = int((time.monotonic() - due) * RATE / FRAME)
+            self.timestamp = self.timestamp + self.step & 0xFFFFFFFF
+            due += self.speech.frame / RATE
+            behind = int((time.monotonic() - due) * RATE / self.speech.frame)
             if behind > 5:  # the machine stood still: a phone would not send all that at once either
-                self.timestamp = self.timestamp + behind * FRAME & 0xFFFFFFFF
-                due += behind * FRAME / RATE
+                self.timestamp = self.timestamp + behind * self.step & 0xFFFFFFFF
+                due += behind * self.speech.frame / RATE
             await asyncio.sleep(due - time.monotonic())
 
     async def has_sent(self, more: int) -> None:
@@ -164,7 +178,9 @@ class Endpoint(asyncio.DatagramProtocol):
     # -- hears ---------------------------------------------------------------------------------------------------------
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         first, second, sequence, timestamp, ssrc = HEADER.unpack_from(data)
-        if first >> 6 == 2 and not 192 <= second <= 223:  # RTCP (RFC 5761 §4)
+        if not 192 <= second <= 223:
+            data = self.opened(data)
+        if data and first >> 6 == 2 and not 192 <= second <= 223:  # RTCP (RFC 5761 §4)
             payload = data[HEADER.size + 4 * (first & 15) :]
             kind, marker = second & 127, bool(second & 128)
             self.packets.append(Packet(time.monotonic(), kind, marker, sequence, timestamp, ssrc, payload))
@@ -175,16 +191,17 @@ class Endpoint(asyncio.DatagramProtocol):
 
     @property
     def voice(self) -> list[Packet]:
-        return [packet for packet in self.packets if packet.payload_type == PAYLOAD_TYPE[self.law]]
+        return [packet for packet in self.packets if packet.payload_type == self.speech.payload_type]
 
     def heard(self, since: int = 0) -> Samples:
         """All voice since that packet, joined in the order in which it came."""
-        kind = PAYLOAD_TYPE[self.law]
-        return audio.decode([p.payload for p in self.packets[since:] if p.payload_type == kind], self.law)
+        kind = self.speech.payload_type
+        return self.speech.decode([p.payload for p in self.packets[since:] if p.payload_type == kind])
 
     def recent(self, seconds: float = 0.1) -> Samples:
-        last = [packet.payload for packet in self.packets[-round(seconds / 0.02) :]]
-        return audio.decode(last, self.law)
+        """The end of what was heard; coders are given as much again before it, to swing in."""
+        last = self.speech.decode([p.payload for p in self.voice[-2 * round(seconds / 0.02) :]])
+        return last[-round(seconds * RATE) :]
 
     @property
     def keys(self) -> str:

@@ -8,19 +8,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Contact, Leg, Play
 from lq.contacts.media_desk import MediaDesk
+from lq.media.engines import Engines
 from lq.media.mixer.client import Mixer
-from lq.media.rtpengine import RtpEngine
 from lq.media.sdp import audio as description
 from lq.trunks.numbers import Number
 from tests.center import Center
 from tests.contract.mixer.conftest import PROMPTS, write_prompts
-from tests.integration.media.conftest import Studio, sdp
+from tests.integration.media.conftest import Studio, engine_of, sdp
 from tests.integration.media.endpoint import Endpoint, Packet
 from tests.simulator import audio
 
@@ -99,10 +100,8 @@ class Desk:
 
 async def seated(center: Center) -> Desk:
     write_prompts(center.home.prompts)
-    ports = center.ports
-    engine = RtpEngine(ng=("127.0.0.1", ports.ng), ng_tcp=("127.0.0.1", ports.ng_tcp))
     contact = Contact(f"desk{time.time_ns():x}", "ivr", "in", 0, NOBODY, NOBODY, "trunk:gw1", "ivr:main")
-    desk = MediaDesk(engine, Mixer(str(center.home.run / "mixer.sock")), center.home.spool)
+    desk = MediaDesk(Engines([engine_of(center)]), Mixer(str(center.home.run / "mixer.sock")))
     new = Desk(desk, contact)
     await new.start()
     return new
@@ -206,6 +205,36 @@ async def test_the_agent_is_offered_the_callers_type_of_keys(desk: Desk, studio:
     customer.press("9")
     await agent.until(lambda: agent.keys == "9")
     assert await desk.gets(inputs.Digit) == inputs.Digit(1, "9")
+
+
+async def test_a_key_said_by_sip_is_heard_by_the_other_once(desk: Desk, studio: Studio) -> None:
+    """INFO has no packets that rtpengine could pass on; an event has, and is not put in a second time."""
+    customer, agent = await studio.party(), await studio.party()
+    await desk.takes(1, customer)
+    await desk.calls(2, agent)
+    agent.say(tone(AGENT))
+    desk.do(do.Connect(1, 2))
+    await customer.hears(AGENT)
+    desk.do(do.PassKey(1, 2, "5", 120, "info"))
+    await agent.until(lambda: agent.keys == "5")
+    customer.press("6")
+    assert await desk.gets(inputs.Digit) == inputs.Digit(1, "6", "rtp", 100)
+    desk.do(do.PassKey(1, 2, "6", 100, "rtp"), do.PassKey(1, 2, "7", 100, "inband"))
+    await agent.until(lambda: agent.keys == "56")
+    await agent.has_sent(25)
+    assert agent.keys == "56"
+
+
+async def test_a_key_in_the_voice_of_a_phone_that_could_say_it_better_is_told_by_the_mixer(
+    desk: Desk, studio: Studio
+) -> None:
+    phone = await studio.party()
+    await desk.takes(1, phone)
+    desk.do(do.StartPlay(1, "p1", ("t/music",), 0))
+    await phone.hears(890)
+    phone.say(np.concatenate([audio.silence(0.1), audio.key("8", 0.12), audio.silence(0.2)]), once=True)
+    told = await desk.gets(inputs.Digit)
+    assert isinstance(told, inputs.Digit) and (told.leg, told.key, told.method) == (1, "8", "inband")
 
 
 @pytest.mark.parametrize(
@@ -362,6 +391,7 @@ async def _ports(studio: Studio, desk: Desk) -> list[int]:
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 async def test_what_is_wanted_while_rtpengine_hangs_is_done_afterwards(own_desk: Desk, own_studio: Studio) -> None:
     desk, studio = own_desk, own_studio
     customer, agent = await studio.party(), await studio.party()
@@ -379,6 +409,7 @@ async def test_what_is_wanted_while_rtpengine_hangs_is_done_afterwards(own_desk:
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 async def test_rtpengine_that_stays_silent_is_told_in_bounded_time(own_desk: Desk, own_studio: Studio) -> None:
     desk, studio = own_desk, own_studio
     studio.center.freeze("rtpengine")

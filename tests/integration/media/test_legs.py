@@ -10,34 +10,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lq.media.leg import At, Bridge, MediaLeg, Park
+from lq.media.leg import Bridge, MediaLeg, Park
 from lq.media.rtpengine import BadDescription, MediaRefused, NoCommonCodec
 from lq.media.sdp import audio as description
 from tests.contract.mixer.conftest import PROMPTS
-from tests.integration.media.conftest import Studio, sdp
-from tests.integration.media.endpoint import Endpoint, streams
+from tests.integration.media.codecs import Name
+from tests.integration.media.conftest import AGENT, CUSTOMER, THIRD, Studio, at_mixer, bridged, sdp, tone
+from tests.integration.media.endpoint import streams
 from tests.simulator import audio
 from tests.simulator.audio import Law
-
-CUSTOMER, AGENT, THIRD = 440, 540, 640
-
-
-async def at_mixer(studio: Studio, leg: MediaLeg) -> MediaLeg:
-    await studio.mixer.join(leg.id, studio.engine.address_of(leg))
-    return await studio.engine.point(leg, At(*studio.mixer.rtp))
-
-
-def tone(frequency: int) -> audio.Samples:
-    return audio.tone(frequency, 1.0)  # a whole number of periods: repeated without a click
-
-
-async def bridged(studio: Studio, customer: Endpoint, agent: Endpoint) -> tuple[MediaLeg, MediaLeg]:
-    a, _ = await studio.calls(customer)
-    b = await studio.called(agent)
-    customer.say(tone(CUSTOMER))
-    agent.say(tone(AGENT))
-    return await studio.engine.connect(a, b)
-
 
 # -- who hears whom ----------------------------------------------------------------------------------------------------
 
@@ -164,62 +145,6 @@ async def test_many_calls_are_not_mixed_up(studio: Studio) -> None:
         await agent.hears(audio.TONES[2 * n])
 
 
-async def test_who_sends_to_our_side_uninvited_is_not_heard_and_hears_nothing(studio: Studio) -> None:
-    customer, agent, stray = await studio.party(), await studio.party(), await studio.party()
-    a, b = await bridged(studio, customer, agent)
-    await customer.hears(AGENT)
-    stray.talk(a.x_port, tone(THIRD))
-    await stray.has_sent(50)
-    await customer.hears(AGENT)
-    await agent.hears(CUSTOMER)
-    assert stray.packets == []
-    heard = len(customer.packets)
-    a = await studio.engine.point(a, Park())  # the agent's side goes on sending: it is a partner of before
-    await customer.has_sent(25)
-    assert len(customer.packets) - heard <= 2
-    await studio.engine.connect(a, b)
-    await customer.hears(AGENT)
-
-
-async def test_a_phone_that_sends_from_elsewhere_is_still_heard(studio: Studio) -> None:
-    """NAT has given it another port; it hears us again with its re-INVITE."""
-    customer, agent, moved = await studio.party(), await studio.party(), await studio.party()
-    _, b = await bridged(studio, customer, agent)
-    await customer.hears(AGENT)
-    await agent.close()
-    moved.talk(b.local_port, tone(THIRD))
-    await customer.hears(THIRD)
-
-
-async def test_early_media_then_an_answer_from_elsewhere(studio: Studio) -> None:
-    """183 with the ring-back of a gateway, 200 with another port: our port stays."""
-    customer, early, agent = [await studio.party() for _ in range(3)]
-    a, _ = await studio.calls(customer)
-    b, offer = await studio.engine.outgoing(studio.name())
-    port = description(offer).port
-    b = await studio.engine.answered(b, sdp(early))
-    early.talk(port, tone(THIRD))
-    a, b = await studio.engine.connect(a, b)
-    await customer.hears(THIRD)
-    await early.close()
-    b = await studio.engine.answered(b, sdp(agent))
-    agent.talk(port, tone(AGENT))
-    a, b = await studio.engine.connect(a, b)
-    await customer.hears(AGENT)
-    assert b.local_port == port
-
-
-async def test_a_phone_behind_nat_is_answered_where_it_sends_from(studio: Studio) -> None:
-    phone = await studio.party()
-    leg, answer = await studio.engine.incoming(studio.name(), sdp(phone, host="10.255.255.1", port=4000))
-    phone.talk(description(answer).port, tone(CUSTOMER))
-    leg = await at_mixer(studio, leg)
-    await studio.mixer.play(leg.id, "p1", ["t/music"], repeat=0)
-    await phone.hears(890)
-    await studio.mixer.echo(leg.id)
-    await phone.hears(CUSTOMER)
-
-
 # -- keys --------------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +190,91 @@ async def test_a_key_reaches_the_other_party_with_the_type_that_it_was_offered(s
     await studio.keys_are((a.id, "4"))
     agent.press("2")
     await customer.until(lambda: customer.keys == "2")
+
+
+@pytest.mark.parametrize(
+    ("of_customer", "of_agent"),
+    [
+        (("PCMA", 96), ("PCMA", 101)),
+        (("PCMU", 126), ("PCMA", 97)),
+        (("G729", 97), ("G722", 101)),
+        (("opus", 126), ("PCMA", 101)),
+        (("opus", 101), ("opus", 96)),
+    ],
+)
+async def test_keys_of_unequal_types_are_heard_once_each_under_the_types_of_those_who_hear(
+    studio: Studio, of_customer: tuple[Name, int], of_agent: tuple[Name, int]
+) -> None:
+    """rtpengine would pass them on unchanged, and the other phone drop them: they are taken out and put in again."""
+    customer, agent = await studio.party(*of_customer), await studio.party(*of_agent)
+    a, answer = await studio.calls(customer)
+    event = next(c for c in description(answer).codecs if c.name == "telephone-event")
+    assert (event.payload, event.rate) == (of_customer[1], 8000)  # as it was offered
+    b, _ = await studio.calls(agent)
+    customer.say(tone(CUSTOMER))
+    agent.say(tone(AGENT))
+    a, b = await studio.engine.connect(a, b)
+    await customer.hears(AGENT)
+    await agent.hears(CUSTOMER)
+    assert a.blocked and b.blocked
+    customer.press("7#")
+    await studio.keys_are((a.id, "7"), (a.id, "#"))
+    for heard in ("7", "7#"):
+        b = await studio.engine.press(b, heard[-1], 100)
+        await agent.until(lambda heard=heard: agent.keys == heard)  # type: ignore[misc]
+    agent.press("0")
+    await studio.keys_are((a.id, "7"), (a.id, "#"), (b.id, "0"))
+    a = await studio.engine.press(a, "0", 100)
+    await customer.until(lambda: customer.keys == "0")
+    known = [{party.speech.payload_type, party.event_type} for party in (customer, agent)]
+    assert [{packet.payload_type for packet in party.packets} for party in (customer, agent)] == known
+    await customer.hears(AGENT)
+    await agent.hears(CUSTOMER)
+
+
+async def test_a_leg_that_is_joined_with_its_like_again_passes_keys_by_itself(studio: Studio) -> None:
+    customer, agent, third = await studio.party(event_type=96), await studio.party(), await studio.party()
+    a, _ = await studio.calls(customer)
+    b, c = await studio.called(agent), await studio.called(third)
+    third.say(tone(THIRD))
+    a, b = await studio.engine.connect(a, b)
+    assert b.blocked
+    await studio.engine.point(a, Park())
+    b, c = await studio.engine.connect(b, c)
+    assert not b.blocked and not b.injecting
+    await agent.hears(THIRD)
+    agent.press("5")
+    await third.until(lambda: third.keys == "5")
+    await studio.keys_are((b.id, "5"))
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+@pytest.mark.parametrize("codec", ["PCMA", "PCMU", "G729"])
+async def test_a_phone_without_telephone_events_says_keys_as_tones_and_hears_tones(
+    studio: Studio, codec: Name, way: str
+) -> None:
+    phone, agent = await studio.party(codec, event_type=0), await studio.party()
+    a = (await studio.calls(phone))[0] if way == "in" else await studio.called(phone)
+    b = await studio.called(agent)
+    assert not a.keys
+    agent.say(tone(AGENT))
+    a, b = await studio.engine.connect(a, b)
+    await phone.hears(AGENT)
+    pause = audio.silence(0.2)
+    phone.say(np.concatenate([audio.key("4"), pause, audio.key("4"), pause, audio.key("#"), pause]), once=True)
+    await studio.keys_are((a.id, "4"), (a.id, "4"), (a.id, "#"))
+    b = await studio.engine.press(b, "4", 100)
+    await agent.until(lambda: agent.keys == "4")
+    agent.say(audio.silence(0.2))
+    since = len(phone.packets)
+    await studio.engine.press(a, "9", 200)
+    await phone.until(lambda: len(phone.packets) - since > 30)
+    heard = phone.heard(since)
+    found = {
+        f for f in (697, 770, 852, 941, 1209, 1336, 1477, 1633)
+        if max(audio.goertzel(heard[at : at + 800], f) for at in range(0, len(heard) - 800, 400)) > -30
+    }  # fmt: skip
+    assert found == {852, 1477}
 
 
 # -- hold and other re-offers ------------------------------------------------------------------------------------------
@@ -348,7 +358,8 @@ async def test_g722_is_taken_when_it_is_all_that_a_phone_has(studio: Studio) -> 
 async def test_our_own_offer_has_alaw_first_and_what_we_can_translate(studio: Studio) -> None:
     leg, offer = await studio.engine.outgoing(studio.name())
     found = description(offer)
-    assert [c.name for c in found.codecs] == ["PCMA", "PCMU", "G722", "G729", "telephone-event"]
+    names = ["PCMA", "PCMU", "G722", "G729", "opus", "telephone-event", "telephone-event"]
+    assert [c.name for c in found.codecs] == names
     assert found.event and found.event.payload == 101 and found.direction == "sendrecv" and found.port == leg.local_port
     phone = await studio.party("u")
     leg = await studio.engine.answered(leg, sdp(phone))

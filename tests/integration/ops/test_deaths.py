@@ -53,6 +53,7 @@ async def test_killed_and_back(whole: Center, service: str) -> None:
     assert re.search(rf"{service} +已退出 ended \(signal 9\).*back in [\d.]+ s", said(whole))
 
 
+@pytest.mark.slow
 async def test_a_guard_that_is_killed_takes_its_program_along(own_center: OwnCenter) -> None:
     center = own_center(LCALL_ONLY=TALKING)
     kamailio = center.pid("kamailio")
@@ -71,6 +72,7 @@ def bound(stranger: socket.socket, port: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 async def test_dying_at_each_start_others_stay(own_center: OwnCenter) -> None:
     """A stranger takes the port of a service that has died: it is tried again, ever more slowly, and comes back."""
     center = own_center(LCALL_ONLY=TALKING)
@@ -115,6 +117,7 @@ async def test_the_frozen_are_silent(whole: Center) -> None:
     until(lambda: lcall(whole, "status").returncode == 0, 60, lambda: lcall(whole, "status").stdout)
 
 
+@pytest.mark.slow
 async def test_one_that_is_frozen(whole: Center) -> None:
     await whole.back("recorder", 0)
     whole.freeze("recorder")

@@ -26,7 +26,10 @@ def ended_in(center: Center) -> list[str]:
     return re.findall(r"\] (\S+) +已停止 stopped", text)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGHUP))],
+)
 def test_asked_to_end(own_center: OwnCenter, number: signal.Signals) -> None:
     center = own_center(LCALL_ONLY=TALKING)
     assert center.kill_runner(number) == 0
@@ -52,6 +55,7 @@ def test_lcall_stop(own_center: OwnCenter) -> None:
     assert again.returncode == 1 and "no center is running" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_frozen_service_does_not_hold_up_the_end(own_center: OwnCenter) -> None:
     center = own_center(LCALL_ONLY=TALKING)
     for service in ("kamailio", "redis", "postgres"):
@@ -60,6 +64,7 @@ def test_a_frozen_service_does_not_hold_up_the_end(own_center: OwnCenter) -> Non
     nothing_left(center.path, within_s=40)
 
 
+@pytest.mark.slow
 def test_asked_twice_is_haste(own_center: OwnCenter) -> None:
     """Ctrl-C again: not even a guard that hears nothing is waited for."""
     center = own_center(LCALL_ONLY=STORES)
@@ -82,12 +87,14 @@ def test_the_runner_is_killed(own_center: OwnCenter) -> None:
     nothing_left(center.path)
 
 
+@pytest.mark.slow
 def test_nothing_stays_of_a_killed_runner(own_center: OwnCenter) -> None:
     center = own_center(LCALL_ONLY=TALKING)
     center.kill_runner(signal.SIGKILL)
     nothing_left(center.path, within_s=5)
 
 
+@pytest.mark.slow
 def test_killed_while_the_database_is_made(own_center: OwnCenter) -> None:
     center = own_center.reserved(LCALL_ONLY="postgres")
     center.begin(together_with=os.getpid())
@@ -99,6 +106,7 @@ def test_killed_while_the_database_is_made(own_center: OwnCenter) -> None:
     assert lcall(center, "status").returncode == 0
 
 
+@pytest.mark.slow
 def test_asked_to_end_while_it_starts(own_center: OwnCenter) -> None:
     center = own_center.reserved(LCALL_ONLY=TALKING)
     center.begin(together_with=os.getpid())
@@ -116,6 +124,7 @@ def test_it_ends_with_the_process_that_it_was_started_for(own_center: OwnCenter)
     nothing_left(center.path)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_away(own_center: OwnCenter) -> None:
     """Closing the window: SIGHUP, and nobody reads any more what the runner says."""
     center = own_center.reserved(LCALL_ONLY=STORES)

@@ -35,6 +35,7 @@ def unmounted(place: Path) -> None:
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.slow
 def test_two_side_by_side(own_center: OwnCenter) -> None:
     first, second = own_center(LCALL_ONLY=TALKING), own_center(LCALL_ONLY=TALKING)
     assert lcall(first, "status").returncode == lcall(second, "status").returncode == 0

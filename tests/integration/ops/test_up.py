@@ -184,7 +184,7 @@ def test_all_listen_on_loopback(center: Center) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["secrets.json", "sdk.token", "kamailio/edge.py", "kamailio/tls.key", "redis/users.acl"]
+    "name", ["secrets.json", "sdk.token", "kamailio/edge.py", "tls/edge.key", "tls/ca.key", "redis/users.acl"]
 )
 def test_secrets_are_private(center: Center, name: str) -> None:
     assert stat.S_IMODE((center.path / name).stat().st_mode) == 0o600

@@ -96,6 +96,7 @@ def test_a_place_that_is_not_his(own_center: OwnCenter, nobody: None) -> None:
 
 
 @needs_root
+@pytest.mark.slow
 def test_a_checkout_that_cannot_be_written(own_center: OwnCenter) -> None:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         pytest.skip("no mount namespaces here")

@@ -107,7 +107,7 @@ def planned(spool: Path, recording: str, leg: MediaLeg) -> None:
 def recording_center() -> Iterator[Center]:
     directory = Path(tempfile.mkdtemp(prefix="rec-", dir=os.environ[DIRECTORY]))
     directory.chmod(0o755)
-    center = reserve(directory / "center", {"LCALL_ONLY": f"{STORES},recorder"})
+    center = reserve(directory / "center", {"LCALL_ONLY": f"{STORES},recorder,api"})
     center.start(together_with=os.getpid())
     yield center
     center.stop()

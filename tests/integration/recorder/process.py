@@ -11,7 +11,8 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +24,16 @@ STEPS: Final = ("fsync", "rename", "unlink", "mkdir", "chmod")  # of os; and ope
 
 
 async def recorder(
-    spool: Path, recordings: Path, redis: str, *, dies_at: int | None = None, limit: str = ""
+    spool: Path,
+    recordings: Path,
+    redis: str,
+    *,
+    dies_at: int | None = None,
+    limit: str = "",
+    stuck: Path | None = None,
+    inside: Sequence[str] = (),
 ) -> asyncio.subprocess.Process:
-    """`limit`: options of prlimit(1)."""
+    """`limit`: options of prlimit(1); `stuck`: the disk hangs until that file exists; `inside`: words before them."""
     home = recordings.parent
     own = {
         "LCALL_HOME": str(home),
@@ -33,8 +41,10 @@ async def recorder(
         "LCALL_RECORDINGS": str(recordings),
         "LCALL_REDIS_URL": redis,
     }
-    module = ("recorder",) if dies_at is None else (__name__, str(dies_at))
-    words = (*(("prlimit", *limit.split()) if limit else ()), sys.executable, "-m", *module)
+    module: tuple[str, ...] = ("recorder",) if dies_at is None else (__name__, str(dies_at))
+    if stuck is not None:
+        module = (__name__, str(stuck))
+    words = (*inside, *(("prlimit", *limit.split()) if limit else ()), sys.executable, "-m", *module)
     with (home / "recorder.log").open("ab") as log:
         return await asyncio.create_subprocess_exec(*words, cwd=CHECKOUT, env={**os.environ, **own}, stderr=log)
 
@@ -74,6 +84,21 @@ def _die_at(n: int) -> None:
     Path.open = opened  # type: ignore[assignment, method-assign]
 
 
+def _stuck_until(file: Path) -> None:
+    """What is written reaches the disk only when that file exists."""
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        while not file.exists():
+            time.sleep(0.02)
+        fsync(descriptor)
+
+    os.fsync = slow  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
-    _die_at(int(sys.argv[1]))
+    if sys.argv[1].isdecimal():
+        _die_at(int(sys.argv[1]))
+    else:
+        _stuck_until(Path(sys.argv[1]))
     runpy.run_module("recorder", run_name="__main__")

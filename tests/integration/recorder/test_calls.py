@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from lq.media.leg import At, MediaLeg, Park
+from recorder.codecs import ALAW, ULAW, ULAW_TO_ALAW
 from recorder.pcap import RtpPacket, rtp_packets
-from recorder.voices import ALAW, ULAW, ULAW_TO_ALAW
 from tests.contract.mixer.conftest import PROMPTS
 from tests.integration.media.conftest import Studio, sdp
 from tests.integration.media.endpoint import Endpoint
@@ -37,7 +37,7 @@ async def caller(studio: Studio, phone: Endpoint, name: str) -> MediaLeg:
 
 
 async def at_mixer(studio: Studio, leg: MediaLeg) -> MediaLeg:
-    await studio.mixer.join(leg.id, studio.engine.address_of(leg))
+    await studio.mixer.join(leg.id, leg.x_address)
     return await studio.engine.point(leg, At(*studio.mixer.rtp))
 
 

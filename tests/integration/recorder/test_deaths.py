@@ -68,6 +68,7 @@ def pieces_in_place(heard: bytes, said: bytes) -> int:
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 async def test_a_recording_goes_on_after_rtpengine_was_killed_twice(
     own_studio: Studio, own_books: Books, recorder: Callable[..., Awaitable[asyncio.subprocess.Process]]
 ) -> None:
@@ -115,7 +116,7 @@ async def test_a_recording_of_a_call_that_rtpengine_lost_is_kept_all_the_same(
     redis = Redis.from_url(url(center, "recorder"))
     monkeypatch.setattr(spool, "LOST_S", 0.0)
     leave = asyncio.Event()
-    running = asyncio.create_task(program.Recorder(center.home.spool, center.home.recordings, redis).run(leave))
+    running = asyncio.create_task(program.run([center.home.spool], center.home.recordings, redis, leave))
     await own_books.verified(f"{leg.id}-r1")
     leave.set()
     await running
@@ -160,6 +161,7 @@ async def spooled(own_studio: Studio, tmp_path: Path) -> Spooled:
     return Spooled(center.home.spool, f"{leg.id}-r1", customer.said)
 
 
+@pytest.mark.slow
 @pytest.mark.kills
 async def test_killed_before_each_of_its_steps_the_recorder_ends_with_one_whole_recording(
     own_studio: Studio, own_books: Books, spooled: Spooled, tmp_path: Path
@@ -203,6 +205,7 @@ async def _done(books: Books, files: Path, name: str) -> bool:
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 async def test_a_full_disk_delays_a_recording_and_loses_nothing(
     own_studio: Studio, own_books: Books, spooled: Spooled, tmp_path: Path
 ) -> None:
@@ -265,7 +268,9 @@ async def test_what_nobody_can_read_is_set_aside_and_the_next_goes_on(
     (outbox / "a.json").write_text("{")
     running = await process.recorder(files, tmp_path / "recordings", url(own_studio.center, "recorder"))
     await own_books.verified("good-r1")
-    await until(lambda: spool_files(files) == ["rescued/broken.pcap", "unreadable/a-foreign-0123456789abcdef.txt"], "")
+    foreign = "lost+found/a-foreign-0123456789abcdef.txt"
+    left = [foreign, f"{foreign}.reason", "rescued/broken.pcap"]
+    await until(lambda: spool_files(files) == left, "what is set aside")
     assert await process.ended(running) == 0
     assert [path.name for path in outbox.iterdir()] == ["a.unreadable"]
     assert pieces_in_place(recorded(tmp_path / "recordings", "good-r1").left, spooled.said) > 90 * 160

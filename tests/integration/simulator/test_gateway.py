@@ -143,6 +143,7 @@ async def test_no_codec_in_common_and_probes(gateway: Gateway, center: Peer) -> 
     assert gateway.probes == 1
 
 
+@pytest.mark.slow
 async def test_a_repeated_invite_is_one_call_and_its_answer_comes_again(gateway: Gateway, center: Peer) -> None:
     gateway.rule = lambda number: Answer(ringing=False)
     text = invite(center, "13800138000")

@@ -51,6 +51,7 @@ async def healthy(visitor: Visitor, what: str, well: bool) -> None:
     await eventually(is_so, f"{what} {'answers' if well else 'is away'}", 20)
 
 
+@pytest.mark.slow
 async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Postgres]) -> None:
     place, postgres = own_place
     life = past_call("kept-1", now_ms(), "13800138000", "1001")
@@ -92,6 +93,7 @@ async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Pos
     await live.close()
 
 
+@pytest.mark.slow
 async def test_many_requests_at_a_hung_postgresql_do_not_pile_up(
     own_place: tuple[Place, services.Postgres],
 ) -> None:
@@ -128,6 +130,7 @@ async def test_the_api_dies_and_the_history_stays_readable(own_place: tuple[Plac
     await place.close_visitors()
 
 
+@pytest.mark.slow
 async def test_the_web_starts_with_everything_away_and_finds_it(own_place: tuple[Place, services.Postgres]) -> None:
     place, postgres = own_place
     place.web.kill()

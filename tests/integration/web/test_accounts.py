@@ -122,6 +122,7 @@ async def test_an_account_is_closed_to_guessing_but_opens_with_the_right_passwor
     await forget_attempts(place)
 
 
+@pytest.mark.slow
 async def test_a_whole_shift_may_log_in_from_one_address(place: Place) -> None:
     await forget_attempts(place)
     for n in range(rules.PER_ADDRESS + 5):

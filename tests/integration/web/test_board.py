@@ -157,6 +157,7 @@ async def test_hostile_texts_are_sent_as_texts(place: Place, live: Live) -> None
 
 
 @pytest.mark.kills
+@pytest.mark.slow
 async def test_the_board_is_right_again_whatever_was_missed(
     postgres_server: services.Postgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -75,14 +75,14 @@ async def test_each_condition_narrows_the_search(place: Place) -> None:
     now, mark = now_ms(), unique()
     sales, support, gone = await stored_calls(
         place,
-        past_call(f"a-{mark}", now - 3 * HOUR, "13900000001", "1041", "sales"),
-        past_call(f"b-{mark}", now - 2 * HOUR, "13900000001", "1071", "support"),
-        abandoned(f"c-{mark}", now - HOUR, "13900000001"),
+        past_call(f"a-{mark}", now - 3 * HOUR, "13900004501", "1041", "sales"),
+        past_call(f"b-{mark}", now - 2 * HOUR, "13900004501", "1071", "support"),
+        abandoned(f"c-{mark}", now - HOUR, "13900004501"),
     )
     admin = await place.user("admin")
 
     async def search(**conditions: str) -> list[str]:
-        page = await admin.get("/calls/", params={"from": "", "to": "", "number": "13900000001", **conditions})
+        page = await admin.get("/calls/", params={"from": "", "to": "", "number": "13900004501", **conditions})
         assert page.status_code == 200
         return [id for id in found(page.text) if mark in id]
 

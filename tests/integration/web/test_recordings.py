@@ -122,6 +122,18 @@ async def test_a_recording_that_is_not_there_yet_says_how_it_is(place: Place, la
     assert (await leader.http.get(f"/recordings/{life.id}-r1/audio")).status_code == 404
 
 
+@pytest.mark.parametrize(("reason", "words"), [("customer_refused", "客户不同意录音"), ("of_tomorrow", "of_tomorrow")])
+async def test_a_recording_that_was_stopped_says_why_and_is_played(place: Place, reason: str, words: str) -> None:
+    id = f"stop-{uuid.uuid4().hex[:12]}"
+    path = f"2026/11/24/{id}-r1.wav"
+    size = sound.write(place.home / "recordings", path, sound.tone(440, 1), sound.silence(1))
+    life = past_call(id, now_ms() - 60_000, "13800138000")
+    life.say("contact_recording_stopped", n=1, recording=f"{id}-r1", by="1001", reason=reason)
+    await place.store(stored(life, path, 1.0, size).events)
+    text = (await (await place.user("1901")).get(f"/recordings/{id}-r1")).text
+    assert words in text and "data-player" in text
+
+
 async def test_a_file_that_is_gone_or_no_wave_is_told(place: Place) -> None:
     id, _ = await recorded(place)
     file: Path = place.home / "recordings" / f"2026/11/24/{id}.wav"
@@ -133,6 +145,7 @@ async def test_a_file_that_is_gone_or_no_wave_is_told(place: Place) -> None:
     assert gone.status_code == 404 and "没有找到" in gone.text
 
 
+@pytest.mark.slow
 async def test_a_long_recording_passes_through_without_staying(place: Place) -> None:
     """An hour of stereo is 58 MB; the web must not hold it."""
     id, _ = await recorded(place)

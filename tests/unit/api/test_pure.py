@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from lq.api import openapi
-from lq.api.app import ADDRESSES, BURST, RATE, Meter
+from lq.api.admission import BURST, CLIENTS, RATE, Meter
 from lq.api.errors import Refusal
 from lq.api.feed import place
 from lq.api.queue_counts import Today
 from lq.api.queues import queue_json
 from lq.api.recordings import byte_range, recording_json
 from lq.api.routes import ROUTES
+from lq.config.documents import SCOPES
 from lq.ledger.events import TYPES
 from lq.ledger.metrics import expected_wait_s
 from lq.live import keys
@@ -24,9 +25,9 @@ def test_a_client_may_make_a_burst_and_then_so_many_a_second() -> None:
     assert not meter.allows("a", 0.0)
     assert meter.allows("b", 0.0), "another client is another matter"
     assert sum(meter.allows("a", 1.0) for _ in range(int(BURST))) == int(RATE)
-    for n in range(3 * ADDRESSES):
+    for n in range(3 * CLIENTS):
         meter.allows(str(n), 2.0)
-    assert len(meter.buckets) <= ADDRESSES
+    assert len(meter.buckets) <= CLIENTS
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,24 @@ def test_every_path_is_described_once_and_with_the_errors_that_all_share() -> No
     for operations in document["paths"].values():
         for operation in operations.values():
             assert {"400", "429", "503"} <= set(operation["responses"])
-            assert ("401" in operation["responses"]) == ("security" not in operation)
+            assert ("401" in operation["responses"]) == bool(operation["security"])
+
+
+def test_whoever_may_only_read_changes_nothing() -> None:
+    assert all(route.scope in SCOPES for route in ROUTES)
+    assert {route.path for route in ROUTES if route.method != "GET" and route.scope in ("read", "events")} == set()
 
 
 def test_the_paths_are_those_that_people_rely_on() -> None:
     paths = {f"{route.method} {openapi.path_of(route.path)}" for route in ROUTES}
     for verb in ("sign-in", "sign-out", "ready", "pause", "wrap-up"):
         assert f"POST /v1/agents/{{agent}}/{verb}" in paths
+    for verb in (
+        *("answer", "reject", "hang-up", "hold", "resume", "mute", "unmute", "send-dtmf", "pick-up", "release"),
+        *("transfer", "transfer/complete", "transfer/cancel", "transfer/conference", "monitor", "recording"),
+    ):
+        assert f"POST /v1/contacts/{{contact}}/{verb}" in paths
+    assert "DELETE /v1/contacts/{contact}/monitor" in paths
     for path in ("health", "agents", "queues", "contacts", "cdrs", "recordings/{recording}/audio", "events"):
         assert f"GET /v1/{path}" in paths
 
@@ -108,5 +120,20 @@ def test_a_recording_that_is_only_planned_has_no_length() -> None:
 def test_the_ledger_and_the_live_state_mean_the_same_stream() -> None:
     assert keys.EVENTS == "{lcall}:events"
     assert all(
-        type.split("_")[0] in ("contact", "leg", "agent", "queue", "phone", "trunk", "recording") for type in TYPES
+        type.split("_")[0]
+        in (
+            "contact",
+            "leg",
+            "agent",
+            "queue",
+            "phone",
+            "trunk",
+            "channel",
+            "recording",
+            "recorder",
+            "node",
+            "engine",
+            "alarm",
+        )
+        for type in TYPES
     )

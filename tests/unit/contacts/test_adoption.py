@@ -21,7 +21,6 @@ def test_in_the_menu_the_prompt_goes_on_where_it_would_be() -> None:
     play = life.contact.customer.play
     assert play is not None
     assert adopted(life) == [
-        do.RefuseOffer(1, 491),
         do.StartPlay(1, play.id, play.items, play.repeat, play.started_at),
     ]
     life.played()
@@ -48,7 +47,7 @@ def test_a_ringing_phone_is_stopped_and_the_agent_asked_for_again() -> None:
     life.take(inputs.Progress(2, 180))
     effects = adopted(life)
     assert [kind for kind in kinds(effects) if kind != "StartPlay"] == [
-        "RefuseOffer", "Cancel", "DeleteMedia", "AgentOp", "Ask",
+        "Cancel", "DeleteMedia", "AgentOp", "Ask",
     ]  # fmt: skip
     assert next(e for e in effects if isinstance(e, do.AgentOp)).outcome == "caller_gone"
     life.take(inputs.Reserved(2, "1001", "8001", 18, "sales"))
@@ -57,7 +56,7 @@ def test_a_ringing_phone_is_stopped_and_the_agent_asked_for_again() -> None:
 
 def test_talking_goes_on_and_what_was_commanded_is_commanded_again() -> None:
     life = Life().talking()
-    assert adopted(life) == [do.RefuseOffer(1, 491), do.Connect(1, 2), do.RefuseOffer(2, 491)]
+    assert adopted(life) == [do.Connect(1, 2)]
     effects = life.take(inputs.Ended(2, "bye", 16))
     assert do.Bye(1, 16) in effects and life.contact.result == "answered"
 
@@ -87,6 +86,7 @@ def test_an_end_that_was_decided_is_carried_out() -> None:
 def test_a_phone_that_calls_a_phone_hears_it_ring_again() -> None:
     life = Life("8002", "phone:8001", "8001")
     life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    life.take(inputs.EngageRefused(2, "", "signed_out"))
     life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
     effects = adopted(life)
     assert do.Cancel(2, "Q.850;cause=16") in effects and do.PrepareOutgoing(3) in effects

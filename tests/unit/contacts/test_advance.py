@@ -15,21 +15,32 @@ from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import STATES, Contact
 from lq.contacts.view import contact_json
+from lq.ivr.flow import RECORD_ACTIONS
 from lq.ledger import fold
 from lq.ledger.events import TYPES, Event
 
 MAIN = json.loads((Path(__file__).parents[3] / "sql/demo/main_flow.json").read_text("utf-8"))
 BOOK = Book(
     version=1,
-    agents={"1001": doc.Agent("1001", "王芳", ("sales",))},
-    phones={"8001": doc.Phone("8001", ""), "8002": doc.Phone("8002", "")},
+    agents={
+        "1001": doc.Agent("1001", "王芳", ("sales",)),
+        "1002": doc.Agent("1002", "李娜", ("sales",)),
+        "1901": doc.Agent("1901", "赵敏", role="leader"),
+    },
+    phones={"8001": doc.Phone("8001", "", calls="local"), "8002": doc.Phone("8002", "")},
     queues={"sales": doc.Queue("sales", "销售", ring_s=20, max_wait_s=600), "support": doc.Queue("support", "支持")},
-    trunks={"gw1": doc.Trunk("gw1", "127.0.1.1", numbers=doc.NumberRule(area_code="10"))},
+    trunks={
+        id: doc.Trunk(id, "127.0.1.1", numbers=doc.NumberRule(area_code="10"), caller_ids=("01088001000",))
+        for id in ("gw1", "gw2")
+    },
+    routes={"all": doc.Route("all", ("gw1", "gw2"), recording="talk")},
     numbers={
         "4008001000": doc.AccessNumber("4008001000", "ivr:main"),
         "4008001001": doc.AccessNumber("4008001001", "queue:sales"),
+        "4008001008": doc.AccessNumber("4008001008", "conference:board"),
         "4008001009": doc.AccessNumber("4008001009", "echo", recording="none"),
     },
+    conferences={"board": doc.Conference("board", "董事会")},
     flows={"main": doc.Flow(**MAIN)},
 )
 MEDIA = {"x_port": 1}
@@ -38,12 +49,32 @@ MEDIA = {"x_port": 1}
 class Life:
     """A contact with a clock that only moves when told."""
 
-    def __init__(self, called: str = "4008001000", source: str = "trunk:gw1", caller: str = "13800138000") -> None:
-        self.now = 1_700_000_000_000
+    book: Book | None = None  # another than BOOK
+
+    def __init__(
+        self,
+        called: str = "4008001000",
+        source: str = "trunk:gw1",
+        caller: str = "13800138000",
+        book: Book | None = None,
+    ) -> None:
+        self.now, self.book = 1_700_000_000_000, book
         first = inputs.Incoming("c1", source, caller, called, "offer", "lq1-1")
-        self.contact, self.effects = rule.begin(first, self.now, BOOK)
+        self._begin(*rule.begin(first, self.now, book or BOOK))
+
+    def _begin(self, contact: Contact, effects: list[do.Effect]) -> None:
+        self.contact, self.effects = contact, effects
         self.ledger: list[Event] = []
         self.events = self._emitted()
+
+    @classmethod
+    def wanted(cls, to: str, agent: str = "1001", phone: str = "8001") -> Life:
+        """An agent wants to call this number, from his desk."""
+        life = cls()
+        begun = rule.place(inputs.Wanted("c1", "k1", agent, phone, to, "lq1-1"), life.now, BOOK)
+        assert isinstance(begun, tuple), begun
+        life._begin(*begun)
+        return life
 
     def _emitted(self) -> list[str]:
         emitted = [effect.event for effect in self.effects if isinstance(effect, do.Emit)]
@@ -52,7 +83,7 @@ class Life:
 
     def take(self, given: inputs.Input, after_ms: int = 10) -> list[do.Effect]:
         self.now += after_ms
-        self.contact, self.effects = rule.advance(self.contact, given, self.now, BOOK)
+        self.contact, self.effects = rule.advance(self.contact, given, self.now, self.book or BOOK)
         assert Contact.from_json(json.loads(json.dumps(self.contact.to_json()))) == self.contact  # always a snapshot
         self.events += self._emitted()
         return [effect for effect in self.effects if not isinstance(effect, do.Emit)]
@@ -282,17 +313,39 @@ def test_echo_comes_after_its_announcement() -> None:
 
 def test_phone_to_phone_rings_before_it_is_answered() -> None:
     life = Life(called="8002", source="phone:8001", caller="8001")
-    assert kinds(life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))) == ["Ring", "PrepareOutgoing"]
+    assert kinds(life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))) == ["Engage"]
+    assert kinds(life.take(inputs.EngageRefused(2, "", "signed_out"))) == ["Ring", "PrepareOutgoing"]
     life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
     effects = life.take(inputs.Accepted(2, "sdp"))
     assert do.Answer(1, "answer") in effects
     assert life.take(inputs.MediaReady(2, MEDIA, "PCMA")) == [do.Connect(1, 2)]
     busy = Life(called="8002", source="phone:8001", caller="8001")
     busy.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    busy.take(inputs.EngageRefused(2, "", "signed_out"))
     busy.take(inputs.MediaReady(2, MEDIA, "", "offer"))
     effects = busy.take(inputs.Rejected(2, 486))
     assert [e.code for e in effects if isinstance(e, do.Reject)] == [486]
     assert busy.contact.result == "busy"
+
+
+def test_a_phone_is_called_with_the_media_that_it_speaks() -> None:
+    life = Life()
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    life.played()
+    life.take(inputs.Digit(1, "1"))
+    assert life.take(inputs.Reserved(1, "1001", "8001", 17, "sales", "webrtc")) == [do.PrepareOutgoing(2, "webrtc")]
+
+
+def test_a_browser_that_nobody_knew_for_one_refuses_plain_rtp_and_is_called_again() -> None:
+    life = Life(called="8002", source="phone:8001", caller="8001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    life.take(inputs.EngageRefused(2, "", "signed_out"))
+    life.take(inputs.MediaReady(2, {"kind": "rtp"}, "", "offer"))
+    effects = life.take(inputs.Rejected(2, 488))
+    assert effects[-1] == do.PrepareOutgoing(3, "webrtc") and life.contact.state == "calling"
+    life.take(inputs.MediaReady(3, {"kind": "webrtc"}, "", "offer"))
+    effects = life.take(inputs.Rejected(3, 488))
+    assert life.contact.state == "ending" and not any(isinstance(e, do.PrepareOutgoing) for e in effects)
 
 
 def test_hold_plays_music_to_the_other_and_resume_joins_them_again() -> None:
@@ -303,7 +356,7 @@ def test_hold_plays_music_to_the_other_and_resume_joins_them_again() -> None:
     assert [(e.leg, e.items, e.repeat) for e in effects if isinstance(e, do.StartPlay)] == [(1, ("music/hold",), 0)]
     assert contact_json(life.contact.to_json())["state"] == "held"
     effects = life.take(inputs.MediaReoffered(2, MEDIA, "resume answer", held=False))
-    assert do.Connect(2, 1) in effects
+    assert do.Connect(1, 2) in effects
     assert [s.kind for s in life.contact.segments][-3:] == ["talk", "hold", "talk"]
 
 
@@ -329,6 +382,8 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.Rejected(2, 486),
     inputs.Reoffered(1, "sdp"),
     inputs.Reoffered(2, ""),
+    inputs.Confirmed(1),
+    inputs.Leaving(),
     inputs.Cancelled(1),
     inputs.Ended(1),
     inputs.Ended(2),
@@ -341,6 +396,11 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.MediaDeleted(2),
     inputs.RecordingStarted(1),
     inputs.RecordingStarted(1, "disk full"),
+    inputs.RecordingPaused(1, "k"),
+    inputs.RecordingResumed(1, "k", "away"),
+    inputs.RecordingPaused(1, "k", change=1),
+    *(inputs.Command(action, "record", {"action": action, "agent": "1001"}) for action in RECORD_ACTIONS),
+    inputs.Command("?", "record", {"action": "start", "reason": "Herr Meier"}),
     inputs.Digit(1, "1"),
     inputs.Digit(2, "#"),
     inputs.Played(1, "p1"),
@@ -359,9 +419,34 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.Due("cleared"),
     inputs.Command("k", "hang_up"),
     inputs.Command("k", "x"),
+    inputs.Command("k", "answer", {"agent": "1001"}),
+    inputs.Command("k", "reject", {"agent": "1001"}),
+    inputs.Referred(1, "8002", "1"),
+    inputs.Referred(2, "8002"),
+    inputs.PhoneTold(2, "k", 200),
+    inputs.PhoneTold(2, "k", 481),
+    inputs.Replacing(2, "s", "offer", "c0.3"),
+    inputs.PickedUp("s", "offer", "8002"),
+    inputs.PickedUp("s", "", "8002", 2),
+    inputs.Cancelled(2),
     inputs.OfferLost(17),
     inputs.Ended(9),
+    inputs.ChannelSeized(2, "gw1", 1),
+    inputs.ChannelRefused(2, "gw1"),
+    inputs.LookedUp(1, ()),
+    inputs.LookedUp(1, ("black",), "1001"),
+    inputs.Counted(1, True),
+    inputs.Due("gate:1"),
+    inputs.AgentAsked("1001"),
+    inputs.AgentAsked("", "nobody"),
+    inputs.Parties(1, 0),
+    inputs.Parties(2, 1),
+    inputs.ConferenceFull(),
     inputs.Adopted(),
+    inputs.Engaged(1, "1001", "8001", 21),
+    inputs.Engaged(2, "1001", "8001", 22),
+    inputs.EngageRefused(1, "1001", "paused"),
+    inputs.EngageRefused(2, "1001", "talking"),
 ]
 
 
@@ -369,6 +454,11 @@ def lives() -> dict[str, Life]:
     """One contact in each state."""
     calling = Life(called="8002", source="phone:8001")
     calling.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    dialing = Life(called="62345678", source="phone:8001")
+    dialing.take(inputs.LookedUp(1, ()))
+    dialing.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    code = Life(called="*11", source="phone:8001")
+    code.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
     announcing, echo, ending, over = Life("4008001009"), Life("4008001009"), Life().talking(), Life().talking()
     announcing.answered()
     echo.answered()
@@ -378,8 +468,9 @@ def lives() -> dict[str, Life]:
     over.cleared()
     return {
         "arriving": Life(), "announcing": announcing, "ivr": Life().answered(), "queueing": Life().queued(),
-        "offering": Life().offered(), "calling": calling, "talking": Life().talking(), "echo": echo, "ending": ending,
-        "over": over,
+        "offering": Life().offered(), "placing": Life.wanted("62345678"), "calling": calling, "dialing": dialing,
+        "talking": Life().talking(), "conference": Life("4008001008").answered(), "echo": echo,
+        "code": code, "ending": ending, "over": over,
     }  # fmt: skip
 
 
@@ -413,7 +504,8 @@ def test_an_agent_is_released_exactly_once_whatever_comes() -> None:
             released = 0
             for step in (given, inputs.Ended(2), inputs.Ended(1), inputs.Due("cleared")):
                 effects = other.take(step)
-                released += sum(isinstance(e, do.AgentOp) and e.op == "release" for e in effects)
+                ops = [e for e in effects if isinstance(e, do.AgentOp) and held is not None]
+                released += sum(e.op == "release" and e.fence == held.reservation for e in ops if held)
             if held is not None:
                 assert released == 1, (state, given)
 

@@ -68,12 +68,26 @@ def test_a_notice_is_not_interrupted_and_its_keys_are_kept() -> None:
         ({"sales": {"kind": "teleport"}}, "unknown kind"),
         ({"island": {"kind": "hang_up"}}, "cannot be reached"),
         ({"voicemail": {"kind": "play", "prompt": "x", "next": "voicemail"}}, "circle"),
+        ({"voicemail": {"kind": "record", "action": "erase", "next": "end"}}, "'action' is one of"),
+        (
+            {"voicemail": {"kind": "record", "action": "stop", "reason": "He said no", "next": "end"}},
+            "'reason' is a word",
+        ),
+        ({"voicemail": {"kind": "record", "action": "stop", "next": "voicemail"}}, "circle"),
         ({"end": {"kind": "hang_up", "colour": "red"}}, "not known here"),
     ],
 )
 def test_faults_are_named(broken: dict[str, dict[str, object]], message: str) -> None:
     flow = replace(MAIN, nodes={**MAIN.nodes, **broken})
     assert any(message in fault.message for fault in ivr.faults(flow)), ivr.faults(flow)
+
+
+def test_a_recording_is_ordered_on_the_way() -> None:
+    stop = {"kind": "record", "action": "stop", "reason": "customer_refused", "next": "support"}
+    flow = replace(MAIN, nodes={**MAIN.nodes, "sales": stop})
+    step = ivr.pressed(flow, at_menu(), "1")
+    assert step is not None and step[1] == ivr.Record("stop", "customer_refused")
+    assert ivr.done(flow, step[0])[1] == ToQueue("support")
 
 
 @given(st.lists(st.sampled_from([*ivr.KEYS, "played", "timed_out"]), max_size=60))

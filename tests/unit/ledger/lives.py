@@ -84,28 +84,75 @@ def agent_event(seq: int, state: str, previous: str, **data: Any) -> Event:
     return Event("agent_state_changed", seq, "agent:1001", seq, told)
 
 
+def converse(draw: st.DrawFn, life: Life) -> None:
+    """What people do with a customer who talks: hold, ask back, confer, send him on and get him back."""
+    for _ in range(draw(st.integers(0, 4))):
+        does = draw(st.sampled_from(["hold", "consult", "confer", "monitor", "blind"]))
+        outside = draw(st.booleans())
+        if does == "hold":
+            life.begin("contact_held", by="agent", agent="1001").wait(draw(st.integers(0, 9000)))
+        elif does == "monitor":
+            life.say("contact_monitored", agent="1009", mode="listen", leg=f"{life.id}.9")
+        else:
+            if does == "blind":
+                life.say("contact_transferred", n=life.n, from_agent="1001", to="agent:1002", mode="blind")
+            to = "out:62345678" if outside else "agent:1002"
+            life.say("contact_called", n=life.n, leg=f"{life.id}.8", verb=does, to=to, by="1001")
+            if outside:
+                life.say("contact_dialed", n=life.n, leg=f"{life.id}.8", trunk="gw2", caller_id="01088001000")
+            opening = {"blind": "contact_held", "consult": "contact_consulting", "confer": "contact_conferring"}[does]
+            life.begin(opening, by="agent", agent="1001").wait(draw(st.integers(0, 20_000)))
+            outcome = draw(st.sampled_from(["answered", "no_answer"]))
+            life.say("contact_call_ended", leg=f"{life.id}.8", outcome=outcome)
+            if outcome == "answered" and does != "confer":
+                life.begin("contact_answered", queue="sales", agent="" if outside else "1002", leg=f"{life.id}.8")
+                life.wait(draw(st.integers(0, 20_000)))
+                continue
+        if draw(st.booleans()):
+            life.begin("contact_resumed", by="agent", agent="1001").wait(draw(st.integers(0, 9000)))
+
+
 @st.composite
-def lives(draw: st.DrawFn, id: str = "c1") -> Sequence[Event]:
+def lives(draw: st.DrawFn, id: str = "c1", at: int = START) -> Sequence[Event]:
     """Any contact: how often it queues, how each offer ends, whether it is over yet, where its story breaks off."""
-    life = Life(id).start()
+    life = Life(id, at).start()
     if draw(st.booleans()):
         life.begin("contact_ivr_entered", flow="main", version=1).wait(draw(st.integers(0, 9000)))
         life.say("contact_ivr_left", n=life.n, reason="queue")
     for _ in range(draw(st.integers(0, 3))):
-        life.wait(draw(st.integers(0, 5000))).queue(draw(st.sampled_from(["sales", "support"])))
+        queue = draw(st.sampled_from(["sales", "support"]))
+        life.wait(draw(st.integers(0, 5000))).queue(queue)
         for outcome in draw(st.lists(st.sampled_from(["no_answer", "busy", "refused"]), max_size=2)):
             life.wait(draw(st.integers(0, 3000))).offer().wait(draw(st.integers(0, 20_000)))
             life.say("contact_offer_ended", n=life.n, agent="1001", outcome=outcome)
         life.wait(draw(st.integers(0, 60_000)))
         how = draw(st.sampled_from(["answered", "abandoned", "overflow", "no_agent", "hang_up", "failed", "still"]))
         if how == "answered":
-            life.offer().wait(draw(st.integers(0, 9000))).answer().wait(draw(st.integers(0, 90_000)))
-            if draw(st.booleans()):
-                life.begin("contact_held", by="agent").wait(draw(st.integers(0, 9000)))
-                life.begin("contact_resumed", by="agent").wait(draw(st.integers(0, 9000)))
-            life.say("contact_transferred", n=life.n, from_agent="1001", to="queue:support", mode="blind")
+            life.offer().wait(draw(st.integers(0, 9000))).answer(queue=queue).wait(draw(st.integers(0, 90_000)))
+            converse(draw, life)
+            if draw(st.booleans()):  # else a leader sends him back to the queue, or he is sent on to nobody
+                life.say("contact_transferred", n=life.n, from_agent="1001", to="queue:support", mode="blind")
         elif how != "still":
-            life.say("contact_dequeued", n=life.n, queue="sales", reason=how)
+            life.say("contact_dequeued", n=life.n, queue=queue, reason=how)
     if draw(st.booleans()):
-        life.end(draw(st.sampled_from(["answered", "abandoned", "ivr", "no_agent", "failed"])))
+        life.wait(draw(st.integers(0, 5000))).end(
+            draw(st.sampled_from(["answered", "abandoned", "ivr", "no_agent", "failed"]))
+        )
     return life.events[: draw(st.integers(1, len(life.events)))]
+
+
+@st.composite
+def days(draw: st.DrawFn) -> Sequence[Event]:
+    """An agent's events: any states one after the other, with notes that move nothing (a code, what comes next)."""
+    states = ["ready", "reserved", "ringing", "talking", "wrap_up", "paused", "phone_offline", "signed_out"]
+    found: list[Event] = []
+    at, previous = START, "signed_out"
+    for _ in range(draw(st.integers(1, 12))):
+        at += draw(st.integers(1, 600_000))
+        state = draw(st.sampled_from([state for state in states if state != previous]))
+        found.append(agent_event(at, state, previous, since=at))
+        if state != "signed_out" and draw(st.booleans()):
+            at += draw(st.integers(1, 1000))
+            found.append(agent_event(at, state, state, since=found[-1].data["since"], next="paused"))
+        previous = state
+    return found

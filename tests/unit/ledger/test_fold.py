@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lq.ledger import fold
-from lq.ledger.events import TYPES, Event
+from lq.ledger.events import Event, wrong_keys
 from lq.ledger.metrics import QueueCounts, queue_counts
 from lq.ledger.views import OUTCOMES, AgentInterval, Recording, Segment
 
@@ -22,9 +22,7 @@ def view(events: Sequence[Event]) -> fold.Contact:
 
 def test_the_lives_of_these_tests_use_the_keys_that_the_ledger_knows() -> None:
     for event in answered_call():
-        required = {key for key in TYPES[event.type] if not key.endswith("?")}
-        known = {key.rstrip("?") for key in TYPES[event.type]}
-        assert required <= set(event.data) <= known, event
+        assert wrong_keys(event) == set(), event
 
 
 def test_the_cdr_of_an_answered_call() -> None:
@@ -169,3 +167,43 @@ def test_an_agents_day_has_no_gap_and_no_overlap() -> None:
         ("ready", 50000, None),
     ]
     assert day[3].code == "sold"
+
+
+def test_a_consultation_a_conference_and_who_has_the_customer_in_the_end() -> None:
+    """Talk 10 s, consult 5 s, conference 7 s, consult 3 s while a number outside rings, which then has him for 4 s."""
+    life = Life().start().queue().wait(1000).offer().wait(2000).answer().wait(10_000)
+    life.say("contact_called", n=life.n, leg="c1.3", verb="consult", to="agent:1002", by="1001")
+    life.begin("contact_consulting", by="agent", agent="1001", leg="c1.2").wait(5000)
+    life.begin("contact_conferring", by="agent", agent="1001", leg="c1.3").wait(7000)
+    life.say("contact_called", n=life.n, leg="c1.4", verb="consult", to="out:62345678", by="1001")
+    life.say("contact_dialed", n=life.n, leg="c1.4", trunk="gw2", caller_id="01088001000")
+    life.begin("contact_consulting", by="agent", agent="1001", leg="c1.2").wait(3000)
+    assert view(life.events).state == "consulting"
+    life.say("contact_transferred", n=life.n, from_agent="1001", to="62345678", mode="consult")
+    life.begin("contact_answered", queue="sales", agent="", leg="c1.4").wait(4000)
+    found = view(life.end("answered").events)
+    assert [(s.kind, s.duration_s, s.reason, s.agent) for s in found.segments if s.kind not in ("queue", "ring")] == [
+        ("talk", 10.0, "consult", "1001"),
+        ("consult", 5.0, "conference", "1001"),
+        ("conference", 7.0, "consult", "1001"),
+        ("consult", 3.0, "transferred", "1001"),
+        ("talk", 4.0, "hang_up", None),
+    ]
+    record = fold.cdr(found)
+    assert record is not None
+    assert (record.talk_s, record.hold_s, record.ring_s) == (21.0, 8.0, 2.0)
+    assert (record.agent, record.trunk) == ("1001", "gw1")  # an agent had him last; he came by gw1
+
+
+def test_a_blind_transfer_that_nobody_answers_waits_in_the_queue_again() -> None:
+    life = Life().start().queue().offer().answer().wait(5000)
+    life.say("contact_transferred", n=life.n, from_agent="1001", to="agent:1002", mode="blind")
+    life.begin("contact_held", by="agent", agent="1001").wait(9000)
+    life.say("contact_call_ended", leg="c1.3", outcome="no_answer").queue().wait(1000)
+    found = view(life.events)
+    assert [(s.kind, s.duration_s, s.reason) for s in found.segments[2:]] == [
+        ("talk", 5.0, "hold"),
+        ("hold", 9.0, "queue"),
+        ("queue", None, None),
+    ]
+    assert found.state == "queued"

@@ -13,13 +13,14 @@ def test_rendered_code_holds_the_table_and_no_mark() -> None:
 
 def test_every_function_is_registered_once() -> None:
     code = library.render()
-    assert [f"'{name}'" in code.partition("nothing of Lua's own")[2] for name in library.FUNCTIONS] == [True] * 9
+    registered = code.partition("nothing of Lua's own")[2]
+    assert [name for name in library.FUNCTIONS if registered.count(f"'{name}'") != 1] == []
 
 
 def test_only_upwards() -> None:
     code = library.render()
-    older = code.replace("local VERSION = 1", "local VERSION = 0")
-    newer = code.replace("local VERSION = 1", "local VERSION = 2")
+    older = code.replace("local VERSION = 3", "local VERSION = 2")
+    newer = code.replace("local VERSION = 3", "local VERSION = 4")
     changed = code + "-- a developer's change\n"
     assert library.to_load(None) == code
     assert library.to_load(code) is None

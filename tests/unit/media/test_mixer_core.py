@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lq.media.mixer import asked
 from lq.media.mixer import server as control
 from lq.media.mixer.core import PRIORITIES, Core
 from lq.media.mixer.server import Server
@@ -22,7 +23,7 @@ BLIP = b"\x11" * 160
 
 @pytest.fixture
 def core() -> Iterator[Core]:
-    new = Core("127.0.0.1", 0, capacity=64)
+    new = Core.at("127.0.0.1", 0, capacity=64)
     assert new.start() in PRIORITIES
     yield new
     new.stop()
@@ -62,7 +63,7 @@ def test_the_same_slot_tells_nothing_of_its_former_leg(core: Core) -> None:
     core.play(slot, BLIP, at=0, times=1, serial=2)
     while not (told := core.ended()):
         time.sleep(0.005)
-    assert told == [(slot, 2)]
+    assert told == [("leg", slot, 2)]
 
 
 def test_no_end_is_lost_however_late_it_is_fetched(core: Core) -> None:
@@ -73,8 +74,8 @@ def test_no_end_is_lost_however_late_it_is_fetched(core: Core) -> None:
             assert slot is not None
             core.play(slot, BLIP, at=0, times=1, serial=serial * 100 + slot)
         select.select([core.wake_fd], [], [], 10)
-    found: set[tuple[int, int]] = set()
-    wanted = {(slot, 500 + slot) for slot in slots if slot is not None}
+    found: set[tuple[str, int, int]] = set()
+    wanted = {("leg", slot, 500 + slot) for slot in slots if slot is not None}
     until = time.monotonic() + 10
     while not wanted <= found and time.monotonic() < until:
         found |= set(core.ended())
@@ -153,7 +154,7 @@ async def test_with_all_legs_taken_one_more_is_refused(core: Core, tmp_path: Pat
     connection = control._Connection(None)  # type: ignore[arg-type]
     for n in range(64):
         server._join(connection, {"leg": f"c.{n}", "address": f"127.0.0.1:{1000 + n}"})
-    with pytest.raises(control.BadRequest, match="all legs are taken"):
+    with pytest.raises(asked.BadRequest, match="all legs are taken"):
         server._join(connection, {"leg": "one more", "address": "127.0.0.1:999"})
     server._leave(connection, {"leg": "c.7"})
     assert server._join(connection, {"leg": "one more", "address": "127.0.0.1:999"}) == {}

@@ -194,6 +194,8 @@ def test_hostile_text_raises_one_kind_of_error_and_what_is_read_can_be_passed_on
         again = audio(sdp.normalised(found, codec))
         assert (again.port, again.codecs[0]) == (found.port, codec)
         sdp.normalised(found, codec).encode("ascii")
+        elsewhere = sdp.placed(sdp.normalised(found, codec), "203.0.113.9:4006")
+        assert sdp.place(elsewhere) == ("203.0.113.9", 4006) and audio(elsewhere).codecs == again.codecs
     answer = sdp.with_refused(sdp.inner("127.0.0.1", 9000), text)
     assert sum(line.startswith("m=") for line in answer.splitlines()) == found.streams
     assert audio(answer).port == 9000

@@ -14,4 +14,4 @@ PLACE: Final = Path("/srv/lcall")
 
 def example(port_base: str = "", place: Path = PLACE) -> Instance:
     secrets = Secrets("postgres-secret", {user: f"{user}-secret" for user in REDIS_USERS})
-    return Instance(Home(place), port_base, ports({"LCALL_PORT_BASE": port_base}), secrets, "", Path("/opt/pg/bin"))
+    return Instance(Home(place), port_base, "", ports({"LCALL_PORT_BASE": port_base}), secrets, "", Path("/opt/pg/bin"))

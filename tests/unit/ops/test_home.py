@@ -99,7 +99,7 @@ def test_one_that_is_on_its_way_out_is_waited_for(place: Home) -> None:
 def test_what_the_runner_tells_is_read_back(place: Home) -> None:
     assert state.read(place) is None and not state.runs(None)
     service = Status("lq1", 7, "127.0.0.1:1", "ready", "/log", 2)
-    written = Center(os.getpid(), "8500", True, "2026-01-01T00:00:00.000Z", (service,))
+    written = Center(os.getpid(), "8500", "127.0.0.1", True, "2026-01-01T00:00:00.000Z", (service,))
     state.write(place, written)
     assert state.read(place) == written
     assert written.of("lq1") == service
@@ -114,7 +114,7 @@ def test_pcaps_of_a_dead_rtpengine_move_away(place: Home) -> None:
     pcaps.mkdir()
     for n in (1, 2):
         (pcaps / "call.pcap").write_text(f"life {n}")
-        rescue_pcaps(place)
+        rescue_pcaps(place.spool)
     rescued = place.spool / "rescued"
     assert [(rescued / f"call.{n}.pcap").read_text() for n in (1, 2)] == ["life 1", "life 2"]
     assert list(pcaps.iterdir()) == []

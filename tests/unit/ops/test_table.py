@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 
@@ -46,9 +47,29 @@ def test_a_port_base_moves_everything(base: str) -> None:
     assert (p.rtp_first, p.rtp_last) == (b + 1000, b + 2999)
     others = {name: port for name, port in asdict(p).items() if isinstance(port, int)}
     del others["sip"], others["sip_tls"], others["sip_wss"], others["web"], others["api"]
-    del others["rtp_first"], others["rtp_last"], others["phones_first"]
+    del others["rtp_first"], others["rtp_last"], others["phones_first"], others["rtpengines"]
     assert all(b + 20 <= port <= b + 99 for port in others.values()), others
     assert p.phones_first + 200 <= 65536
+
+
+def test_who_starts_the_center_says_where_sip_messages_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LQ_HEP", "10.0.0.9:9060")
+    told = {service.name: service.environment.get("LQ_HEP") for service in services(example(""))}
+    assert {name for name, server in told.items() if server == "10.0.0.9:9060"} == {"lq1", "lq2"}
+
+
+def test_several_rtpengines_share_nothing() -> None:
+    p = ports({"LCALL_PORT_BASE": "8500", "LCALL_RTPENGINES": "3"})
+    controls = [port for each in p.all_rtpengines for port in (each.ng, each.ng_tcp, each.cli)]
+    assert len(set(controls)) == 9 and all(8520 <= port <= 8599 for port in controls)
+    ranges = [(each.rtp_first, each.rtp_last) for each in p.all_rtpengines]
+    assert ranges[0][0] == p.rtp_first and ranges[-1][1] <= p.rtp_last
+    assert all(first % 2 == p.rtp_first % 2 and last - first > 600 for first, last in ranges)
+    assert all(a[1] < b[0] for a, b in pairwise(ranges))
+    assert [each.name for each in p.all_rtpengines] == ["rtpengine", "rtpengine2", "rtpengine3"]
+    for wrong in ("0", "5", "two", "-1"):
+        with pytest.raises(ValueError, match="LCALL_RTPENGINES"):
+            ports({"LCALL_RTPENGINES": wrong})
 
 
 def test_the_demo_world() -> None:
@@ -67,7 +88,7 @@ def test_who_is_asked_for_readiness_listens_there() -> None:
         match service.ready:
             case Http(port, _) | Redis(port):
                 assert ("tcp", port) in service.listens
-            case Sip(port) | Ng(port):
+            case Sip(port, _) | Ng(port):
                 assert ("udp", port) in service.listens
 
 

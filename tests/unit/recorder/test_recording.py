@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder import spool, store, wav
+from recorder.codecs import ALAW, ULAW, ULAW_TO_ALAW
 from recorder.pcap import BadPcap, RtpPacket, rtp_packets
-from recorder.voices import ALAW, SILENCE, ULAW, ULAW_TO_ALAW, Voices, assemble
+from recorder.spool import Take, look
+from recorder.voices import SILENCE, Voices, assemble
 
 LEFT, RIGHT = 30000, 30002
 
@@ -28,8 +30,31 @@ def rtp(
     return RtpPacket(1000 + (n * 0.02 if at is None else at), port, payload_type, n, n * 160, ssrc, payload)
 
 
+def read(metadata: Path) -> Take:
+    take = spool.read(metadata, [look(metadata.parent.parent)], time.time())
+    assert take is not None
+    return take
+
+
+def lost(root: Path, now: float) -> list[Path]:
+    return spool.lost([look(root)], now)
+
+
+def read_plan(plan: Path) -> Take:
+    return spool.read_plan(plan, [look(plan.parent.parent)])
+
+
+def voices_of(take: Take) -> Voices:
+    (part,) = take.parts
+    return assemble(rtp_packets(part.pcap.read_bytes()), part.left, part.right, part.codecs)
+
+
 def told(voices: Voices, channel: int = 0) -> list[tuple[float, float, str]]:
     return [(gap.start_s, gap.duration_s, gap.reason) for gap in voices.gaps if gap.channel == channel]
+
+
+def rtp_bytes(n: int, payload: bytes) -> bytes:
+    return struct.pack("!BBHII", 0x80, 8, n, n * 160, 9) + payload
 
 
 def pcap(packets: list[tuple[float, int, bytes]]) -> bytes:
@@ -128,14 +153,14 @@ def test_no_packet_at_all_is_an_empty_recording() -> None:
 
 
 def test_a_codec_that_is_not_decoded_is_told() -> None:
-    packets = [rtp(LEFT, n, b"\x01" * 20, payload_type=18) for n in range(50)]
+    packets = [rtp(LEFT, n, b"\x01" * 20, payload_type=3) for n in range(50)]  # GSM
     packets += [rtp(RIGHT, n, b"\x01" * 160) for n in range(50)]
     voices = assemble(packets, LEFT, RIGHT)
     assert told(voices) == [(0.0, 1.0, "codec not decoded")] and told(voices, 1) == []
 
 
 def test_a_change_to_such_a_codec_in_the_midst_is_told_where_it_is() -> None:
-    packets = [rtp(LEFT, n, b"\x01" * 160, payload_type=8 if n < 20 or n >= 30 else 9) for n in range(50)]
+    packets = [rtp(LEFT, n, b"\x01" * 160, payload_type=8 if n < 20 or n >= 30 else 3) for n in range(50)]
     assert told(assemble(packets, LEFT, RIGHT)) == [(0.4, 0.2, "codec not decoded")]
 
 
@@ -200,9 +225,8 @@ def make_take(root: Path, told: str = "recording=c1-r1|contact=c1|left=30000|rig
 
 
 def test_a_recording_is_stored_with_its_sidecar_and_reads_back(tmp_path: Path) -> None:
-    take = spool.read(make_take(tmp_path))
-    (pcap,) = take.pcaps
-    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(pcap.read_bytes()), take.left, take.right))
+    take = read(make_take(tmp_path))
+    stored = store.keep(tmp_path / "store", take, voices_of(take))
     assert stored.path == "2026/11/24/c1-r1.wav" and stored.duration_ms == 20 and stored.started_at == 1_795_532_312_500
     assert store.verified(tmp_path / "store", stored)
     assert store.find(tmp_path / "store", take) == stored
@@ -221,11 +245,18 @@ def test_a_recording_is_stored_with_its_sidecar_and_reads_back(tmp_path: Path) -
 )
 def test_metadata_that_says_nothing_usable(tmp_path: Path, told: str) -> None:
     with pytest.raises(spool.Unreadable):
-        spool.read(make_take(tmp_path, told))
+        read(make_take(tmp_path, told))
+
+
+def test_a_phones_payload_types_are_those_that_it_was_told(tmp_path: Path) -> None:
+    """rtpengine's descriptions number the same codecs anew for our side: 98 is a key there, opus at the phone."""
+    told = "recording=c1-r1|contact=c1|left=30000|right=30002|payloads=98:opus,101:telephone-event,x:y,9999:z"
+    take = read(make_take(tmp_path, f"a=rtpmap:97 opus/48000/2\na=rtpmap:98 telephone-event/48000\n{told}"))
+    assert take.parts[0].codecs == {97: "opus", 98: "opus", 101: "telephone-event"}
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    take = spool.read(make_take(tmp_path))
+    take = read(make_take(tmp_path))
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -245,8 +276,8 @@ def test_a_recording_of_a_call_that_began_days_before_is_found_again(tmp_path: P
         text.replace("start time: 2026-11-24", "start time: 2026-11-22") + "call end time: 2026-11-24T15:00:00\n"
     )
     metadata.write_text(metadata.read_text() + "recording=c1-r1|contact=c1|left=30000|right=30002\n")
-    take = spool.read(metadata)
-    stored = store.keep(tmp_path / "store", take, assemble(rtp_packets(take.pcaps[0].read_bytes()), 30000, 30002))
+    take = read(metadata)
+    stored = store.keep(tmp_path / "store", take, voices_of(take))
     assert stored.path.startswith("2026/11/24/") and store.find(tmp_path / "store", take) == stored
 
 
@@ -255,10 +286,23 @@ def test_earlier_parts_of_a_recording_come_first(tmp_path: Path) -> None:
     (tmp_path / "rescued").mkdir()
     for name in ("c1.10.pcap", "c1.2.pcap", "c1.1.pcap", "c11.1.pcap", "c1.1.pcapx", "other.1.pcap"):
         (tmp_path / "rescued" / name).write_bytes(b"")
-    assert [path.name for path in spool.read(metadata).pcaps] == ["c1.1.pcap", "c1.2.pcap", "c1.10.pcap", "c1.pcap"]
+    assert [path.name for path in read(metadata).pcaps] == ["c1.1.pcap", "c1.2.pcap", "c1.10.pcap", "c1.pcap"]
 
 
 HEX = "0123456789abcdef"
+
+
+def test_each_part_of_a_leg_that_was_made_anew_is_heard_at_its_own_ports(tmp_path: Path) -> None:
+    """rtpengine came back without the call: the leg has other ports since, its left one is what was right before."""
+    plan = make_plan(tmp_path)
+    document = json.loads(plan.read_text())
+    earlier = {"left": LEFT, "right": RIGHT, "codecs": {}}
+    plan.write_text(json.dumps({**document, "left": RIGHT, "right": 30004, "earlier": [earlier], "over": True}))
+    for name, ports in ((f"c1.1-{HEX}.1", (LEFT, RIGHT)), (f"c1.1-{HEX[::-1]}.1", (RIGHT, 30004))):
+        packets = [(1000.0, port, rtp_bytes(1, b"\x55" * 160)) for port in ports]
+        (tmp_path / "rescued" / f"{name}.pcap").write_bytes(pcap(packets))
+    found = {part.pcap.stem: (part.left, part.right) for part in read_plan(plan).parts}
+    assert found == {f"c1.1-{HEX}.1": (LEFT, RIGHT), f"c1.1-{HEX[::-1]}.1": (RIGHT, 30004)}
 
 
 def make_plan(root: Path, call: str = "c1.1", age: float = 0.0) -> Path:
@@ -275,22 +319,31 @@ def test_a_call_is_lost_when_nothing_but_rescued_parts_are_left_of_it_for_long(t
     soon, late = time.time() + 60, time.time() + spool.LOST_S + 60
     part = tmp_path / "rescued" / f"c1.1-{HEX}.1.pcap"
     part.write_bytes(b"")
-    assert spool.lost(tmp_path, soon) == [] and spool.lost(tmp_path, late) == [plan]
-    take = spool.read_plan(plan)
-    assert (take.recording, take.left, take.right, take.pcaps, take.papers) == ("c1-r1", LEFT, RIGHT, (part,), (plan,))
+    assert lost(tmp_path, soon) == [] and lost(tmp_path, late) == [plan]
+    take = read_plan(plan)
+    assert take.parts == (spool.Part(part, LEFT, RIGHT),) and take.papers == (plan,) and take.recording == "c1-r1"
     for alive in (tmp_path / "pcaps" / f"c1.1-{HEX}.pcap", tmp_path / "metadata" / f"rtpengine-meta-c1.1-{HEX}.txt"):
         alive.write_text("")
-        assert spool.lost(tmp_path, late) == []
+        assert lost(tmp_path, late) == []
         alive.unlink()
     (tmp_path / "pcaps" / f"c1.11-{HEX}.pcap").write_text("")  # another call
-    assert spool.lost(tmp_path, late) == [plan]
+    assert lost(tmp_path, late) == [plan]
 
 
 def test_a_plan_of_which_nothing_came_is_forgotten_after_a_day(tmp_path: Path) -> None:
     plan = make_plan(tmp_path)
-    assert spool.lost(tmp_path, time.time() + spool.LOST_S + 60) == []
-    assert spool.lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
-    assert spool.read_plan(plan).pcaps == ()
+    assert lost(tmp_path, time.time() + spool.LOST_S + 60) == []
+    assert lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
+    assert read_plan(plan).pcaps == ()
+
+
+def test_a_call_that_is_over_and_of_which_nothing_came_is_told_soon(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path)
+    plan.write_text(json.dumps({**json.loads(plan.read_text()), "over": True}))
+    assert lost(tmp_path, time.time() + 5) == [] and lost(tmp_path, time.time() + spool.OVER_S + 5) == [plan]
+    live = tmp_path / "pcaps" / f"c1.1-{HEX}.pcap"
+    live.write_text("")
+    assert lost(tmp_path, time.time() + spool.OVER_S + 5) == []  # its end is on the way
 
 
 @pytest.mark.parametrize(
@@ -299,18 +352,20 @@ def test_a_plan_of_which_nothing_came_is_forgotten_after_a_day(tmp_path: Path) -
 def test_an_unreadable_plan_is_set_aside(tmp_path: Path, text: str) -> None:
     plan = make_plan(tmp_path)
     plan.write_text(text)
-    assert spool.lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
+    assert lost(tmp_path, time.time() + spool.FORGOTTEN_S + 60) == [plan]
     with pytest.raises(spool.Unreadable):
-        spool.read_plan(plan)
-    spool.aside(tmp_path, plan)
-    assert [path.name for path in (tmp_path / "unreadable").iterdir()] == ["c1-r1.json"]
+        read_plan(plan)
+    spool.aside(tmp_path, plan, "why")
+    assert [path.name for path in (tmp_path / "lost+found").iterdir() if path.suffix != ".reason"] == ["c1-r1.json"]
 
 
 def test_unreadable_metadata_take_their_pcap_along(tmp_path: Path) -> None:
     metadata = make_take(tmp_path).rename(tmp_path / "metadata" / f"rtpengine-meta-c1.1-{HEX}.txt")
     (tmp_path / "pcaps/c1.pcap").rename(tmp_path / "pcaps" / f"c1.1-{HEX}.pcap")
-    spool.aside(tmp_path, metadata)
-    assert sorted(path.name for path in (tmp_path / "unreadable").iterdir()) == [f"c1.1-{HEX}.pcap", metadata.name]
+    spool.aside(tmp_path, metadata, "why")
+    assert sorted(path.name for path in (tmp_path / "lost+found").iterdir()) == [
+        f"c1.1-{HEX}.pcap", metadata.name, f"{metadata.name}.reason",
+    ]  # fmt: skip
 
 
 assert shutil.which("ffmpeg") and shutil.which("soxi"), "the tests need ffmpeg and sox"

@@ -7,10 +7,11 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-import sipmessage
-
 from lq.sip import events as ev
 from lq.sip.agent import UserAgent
+from lq.sip.digest import Credentials
+from lq.sip.transaction import Transport
+from tests.unit.sip.witness import read_by_another
 
 E = TypeVar("E", bound=ev.Event)
 DELAY = 0.001
@@ -19,15 +20,17 @@ DELAY = 0.001
 class Wire:
     """Delivers datagrams after DELAY, loses each with probability `loss`; time moves only here."""
 
-    def __init__(self, loss: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, loss: float = 0.0, seed: int = 1, transport: Transport = "udp") -> None:
         self.now, self.loss = 0.0, loss
         self.rng = random.Random(seed)
         self.agents: dict[tuple[str, int], UserAgent] = {}
         self.seen: list[tuple[float, bytes]] = []
         self.log: dict[str, list[ev.Event]] = {}
         self.react: dict[str, Callable[[UserAgent, ev.Event], None]] = {}
-        self._queue: list[tuple[float, int, tuple[str, int], tuple[str, int], bytes]] = []
+        self._queue: list[tuple[float, int, tuple[str, int], tuple[str, int], bytes, Transport]] = []
         self._count = 0
+        self.transport = transport
+        self.accounts: dict[str, Credentials] = {}
         self.a = self.add("a", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
         self.b = self.add("b", ("10.0.0.2", 5060), ("10.0.0.1", 5060))
 
@@ -37,6 +40,8 @@ class Wire:
             contact=f"<sip:{name}@{address[0]}:{address[1]}>",
             next_hop=peer,
             rng=random.Random(name),
+            transport=self.transport,
+            accounts=self.accounts.get,
         )
         self.agents[address] = agent
         self.log[name] = []
@@ -45,18 +50,20 @@ class Wire:
     def flush(self) -> None:
         for (address, agent), name in zip(self.agents.items(), self.log, strict=True):
             for datagram in agent.datagrams():
-                sipmessage.Message.parse(datagram.data)  # whatever we emit, another parser reads
+                read_by_another(datagram.data)
                 self.seen.append((self.now, datagram.data))
                 if self.rng.random() >= self.loss:
-                    self.put(datagram.data, address, datagram.destination)
+                    self.put(datagram.data, address, datagram.destination, datagram.transport)
             for event in agent.events():
                 self.log[name].append(event)
                 if name in self.react:
                     self.react[name](agent, event)
 
-    def put(self, data: bytes, source: tuple[str, int], destination: tuple[str, int]) -> None:
+    def put(
+        self, data: bytes, source: tuple[str, int], destination: tuple[str, int], transport: Transport = "udp"
+    ) -> None:
         self._count += 1
-        heapq.heappush(self._queue, (self.now + DELAY, self._count, source, destination, data))
+        heapq.heappush(self._queue, (self.now + DELAY, self._count, source, destination, data, transport))
 
     def run(self, seconds: float = 0.1) -> None:
         """Let so much time pass."""
@@ -70,9 +77,9 @@ class Wire:
                 break
             self.now = max(self.now, min(times))
             while self._queue and self._queue[0][0] <= self.now:
-                _, _, source, destination, data = heapq.heappop(self._queue)
+                _, _, source, destination, data, transport = heapq.heappop(self._queue)
                 if destination in self.agents:
-                    self.agents[destination].receive(data, source, self.now)
+                    self.agents[destination].receive(data, source, self.now, transport)
             for agent in self.agents.values():
                 agent.timeout(self.now)
         self.now = end

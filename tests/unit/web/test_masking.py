@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcall_web.calls.store import _without_number
 from lcall_web.common.masking import HIDDEN, masked
 
 
@@ -42,3 +43,19 @@ def test_at_least_three_digits_of_a_long_number_are_hidden(number: str) -> None:
 @given(st.text())
 def test_any_text_is_masked_and_masking_twice_tells_no_more(number: str) -> None:
     assert len(masked(masked(number))) <= max(len(masked(number)), len(HIDDEN))
+
+
+@pytest.mark.parametrize(
+    ("address", "party", "shown"),
+    [
+        ("13800138000", "customer", "138****8000"),
+        ("13800138000", "agent", "138****8000"),  # a phone sends its calls there
+        ("+8613800138000", "", "138****8000"),
+        ("8002", "agent", "8002"),
+        ("queue:sales", "", "queue:sales"),
+        ("front-desk", "agent", "front-desk"),
+        ("anonymous", "customer", HIDDEN),
+    ],
+)
+def test_whose_address_is_a_number_outside(address: str, party: str, shown: str) -> None:
+    assert _without_number(address, party) == shown

@@ -47,7 +47,8 @@ def test_nothing_that_can_be_shown_lacks_a_word() -> None:
     assert set(words.REASONS) >= set(OUTCOMES)
     assert set(words.SEGMENTS) >= set(STATE_OF)
     assert set(words.CALL_STATES) == {*STATE_OF.values(), "started", "ended"}
-    assert set(words.RECORDINGS) == {name.removeprefix("recording_") for name in RECORDING_SEQ}
+    of_ledger = {name.removeprefix("recording_") for name in RECORDING_SEQ}
+    assert set(words.RECORDINGS) == of_ledger | {"paused", "stopped"}  # while the call goes on
     about_calls = {name for name in TYPES if name.startswith(("contact_", "leg_", "recording_"))}
     assert set(words.EVENTS) == about_calls
 

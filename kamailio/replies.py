@@ -1,0 +1,17 @@
+"""An answer that the edge gives itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    code: int
+    reason: str
+    headers: tuple[str, ...] = ()
+
+
+BUSY: Final = Reply(503, "Service Unavailable", ("Retry-After: 5",))
+FORBIDDEN: Final = Reply(403, "Forbidden")

@@ -1,0 +1,99 @@
+"""Who names whom among the configuration documents. Pure."""
+
+from __future__ import annotations
+
+from lq.config.validation import TARGETS, FieldError, Kinds, forwards
+
+Named = tuple[str, str, str]  # field, kind, id
+
+
+def _queues_of_agents(kinds: Kinds) -> list[Named]:
+    return [
+        (f"agents/{agent}/queues", "queues", queue)
+        for agent, body in kinds.get("agents", {}).items()
+        for queue in body.get("queues", ())
+    ]
+
+
+def _targets_of_numbers(kinds: Kinds) -> list[Named]:
+    found: list[Named] = []
+    for number, body in kinds.get("numbers", {}).items():
+        target, _, id = str(body.get("target", "")).partition(":")
+        if target in TARGETS:
+            found.append((f"numbers/{number}/target", TARGETS[target], id))
+    return found
+
+
+def _lists_of_names(kinds: Kinds) -> list[Named]:
+    """Fields that are lists of ids, each called as the kind that it names."""
+    return [
+        (f"{kind}/{id}/{field}", field, name)
+        for kind, field in (
+            *(("routes", "trunks"), ("routes", "agents"), ("routes", "queues")),
+            ("lists", "purposes"),
+        )
+        for id, body in kinds.get(kind, {}).items()
+        for name in body.get(field, ())
+    ]
+
+
+def _agents_of_phones(kinds: Kinds) -> list[Named]:
+    phones = kinds.get("phones", {}).items()
+    return [(f"phones/{id}/agent", "agents", body["agent"]) for id, body in phones if body.get("agent")]
+
+
+def _calendars(kinds: Kinds) -> list[Named]:
+    return [
+        (f"{kind}/{id}/calendar", "calendars", body["calendar"])
+        for kind in ("routes", "purposes")
+        for id, body in kinds.get(kind, {}).items()
+        if body.get("calendar")
+    ]
+
+
+def _named_by_tokens(kinds: Kinds) -> list[Named]:
+    return [
+        (f"tokens/{token}/{kind}", kind, id)
+        for token, body in kinds.get("tokens", {}).items()
+        for kind in ("agents", "queues")
+        for id in body.get(kind, ())
+    ]
+
+
+def _targets_of_forwards(kinds: Kinds) -> list[Named]:
+    return [
+        (f"phones/{phone}/forward.{why}", f"{kind}s", id)
+        for phone, body in kinds.get("phones", {}).items()
+        for why, to in forwards(body.get("forward", {}))
+        for kind, colon, id in (to.partition(":"),)
+        if colon
+    ]
+
+
+def _targets_of_flows(kinds: Kinds) -> list[Named]:
+    return [
+        (f"flows/{flow}/nodes.{name}.{key}", f"{key}s", str(node[key]))
+        for flow, body in kinds.get("flows", {}).items()
+        for name, node in body.get("nodes", {}).items()
+        for key in ("queue", "agent")
+        if node.get("kind") == key
+    ]
+
+
+def references(kinds: Kinds) -> list[FieldError]:
+    """Names in documents that name nothing: the field is `<kind>/<id>/<field>`."""
+    named = [
+        *_queues_of_agents(kinds),
+        *_targets_of_numbers(kinds),
+        *_targets_of_flows(kinds),
+        *_named_by_tokens(kinds),
+        *_targets_of_forwards(kinds),
+        *_agents_of_phones(kinds),
+        *_lists_of_names(kinds),
+        *_calendars(kinds),
+    ]
+    return [
+        FieldError(field, "reference", f"{kind}/{id} does not exist")
+        for field, kind, id in named
+        if id not in kinds.get(kind, {})
+    ]

@@ -1,0 +1,73 @@
+"""A party leaves a contact in which people talk: who remains goes on, or the contact ends.
+
+With its last customer it ends, unless he was in a conference that agents had made: at least two of them remain. Who
+came as a leader came for that customer, and does not keep the agent.
+"""
+
+from __future__ import annotations
+
+from lq.contacts import conversation, ending, inputs, transfer
+from lq.contacts import effects as do
+from lq.contacts.contact import Leg
+from lq.contacts.turn import NORMAL, Turn
+
+
+def hung_up(turn: Turn, given: inputs.Ended) -> None:
+    cause = given.cause or NORMAL
+    ending.leg_ended(turn, given.leg, "peer", cause)
+    gone(turn, turn.leg(given.leg), cause)
+
+
+def shown_out(turn: Turn, leg: Leg) -> None:
+    """As if he had hung up: his dialog is ended by us."""
+    turn.do(do.Bye(leg.n, NORMAL))
+    ending.leg_ended(turn, leg.n, "us", NORMAL)
+    gone(turn, leg)
+
+
+def gone(turn: Turn, leg: Leg, cause: int = NORMAL) -> None:
+    """`leg` as it was placed; its dialog is over."""
+    remaining = [one for one in conversation.others(turn.contact, leg.n) if one.alive]
+    asks = [n for n, call in turn.contact.calls.items() if call.verb in ("consult", "blind") and call.by == leg.n]
+    goes_on = leg.place in ("", "listens", "whispers") or (len(remaining) > 1 and not _was_the_last(leg, remaining))
+    if not (goes_on or asks or (leg.place == "aside" and remaining)):
+        ending.finish(turn, "answered", ending.BY[leg.party], cause)
+        return
+    conversation.place(turn, leg.n, "")
+    ending.release(turn, leg.n)
+    ending.drop_media(turn, leg.n)
+    if leg.place == "aside" and remaining:
+        _alone_aside(turn, leg, remaining[0])
+    elif asks:
+        _sent_on(turn, leg, asks[0])
+    else:
+        conversation.changed(turn, leg.n)
+
+
+def _was_the_last(leg: Leg, remaining: list[Leg]) -> bool:
+    """He was the last customer, and who remains does not confer."""
+    customers = [one for one in (leg, *remaining) if one.party == "customer"]
+    return customers == [leg] and sum(not one.mode for one in remaining) < 2
+
+
+def _alone_aside(turn: Turn, leg: Leg, other: Leg) -> None:
+    """One of the two who talked aside has left: the other one has the customer."""
+    if leg.agent != turn.contact.agent:
+        transfer.back(turn, other.n)
+        return
+    who = {"from_agent": leg.agent} if leg.agent else {}
+    turn.emit("contact_transferred", n=turn.n, to=other.agent or other.address, mode="consult", **who)
+    transfer.takes(turn, other.n)
+
+
+def _sent_on(turn: Turn, leg: Leg, n: int) -> None:
+    """He does not wait for whom he has called: the customer does."""
+    call = turn.contact.calls[n]
+    if call.verb == "consult":
+        who = {"from_agent": leg.agent} if leg.agent else {}
+        turn.emit("contact_transferred", n=turn.n, to=call.to, mode="blind", **who)
+        transfer.send_on(turn, leg.n, n)
+    left = conversation.together(turn.contact, "talk")
+    if len(left) == 1:  # the agent had taken him back, and leaves all the same
+        conversation.place(turn, left[0].n, "waits")
+    conversation.arrange(turn)

@@ -1,0 +1,108 @@
+"""What this node says again to a Redis that may have forgotten, and what it keeps for one that is away (DESIGN §5).
+
+A new era (docs/contracts.md §2) is noticed with the renewal of the lease. Then every contact is committed with all that
+it holds, the last word on every agent is said, lost events of the last 30 s are appended, and at last `asserted`. What
+fails is begun again with the next renewal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+
+from lq.contacts.owner import Owner
+from lq.ledger.events import Event
+from lq.live.errors import LiveError
+from lq.live.memory import RECENT_MS, Memory
+from lq.live.redis import Live
+from lq.live.spool import Spool
+from lq.live.values import Renewal
+
+log = structlog.get_logger()
+
+RETRY_S = 0.5
+LOOK_BACK_MS = 2 * RECENT_MS
+
+
+class Remembering:
+    """`took`: whose contacts this node has adopted."""
+
+    def __init__(
+        self,
+        incarnation: str,
+        *,
+        live: Live,
+        owner: Owner,
+        memory: Memory,
+        spool: Spool,
+        took: Callable[[], Collection[str]],
+    ) -> None:
+        self._incarnation, self._live, self._owner, self._memory = incarnation, live, owner, memory
+        self._spool, self._took = spool, took
+        self._era = 0
+        self._after = ""
+        self._saying: asyncio.Task[None] | None = None
+        self._left = spool.left()  # by the process before us
+
+    # -- the stream ---------------------------------------------------------------------------------------------------
+    async def follow(self) -> None:
+        """Until cancelled: remembers what happens."""
+        while True:
+            try:
+                if not self._after:
+                    self._after = await self._live.last_event()
+                    for word in await self._live.last_words():
+                        self._memory.see(word)
+                events, self._after = await self._live.news(self._after, block_ms=1_000)
+                for event in events:
+                    self._memory.see(event)
+            except LiveError:
+                await asyncio.sleep(RETRY_S)
+
+    # -- a new era ----------------------------------------------------------------------------------------------------
+    def renewed(self, renewal: Renewal) -> bool:
+        """Whether all was said to this Redis; begins it if not."""
+        if renewal.era == self._era:
+            return True
+        if self._saying is None or self._saying.done():
+            self._saying = asyncio.create_task(self._say_again(renewal), name="say again")
+        return False
+
+    async def close(self) -> None:
+        if self._saying is not None:
+            self._saying.cancel()
+            await asyncio.gather(self._saying, return_exceptions=True)
+
+    async def _say_again(self, renewal: Renewal) -> None:
+        began, first = time.monotonic(), self._era == 0
+        try:
+            book = self._owner.book
+            await self._live.remembered(self._incarnation, renewal.era, self._memory.recalled(book.agents, book.queues))
+            await self._owner.say_again()
+            lost = await self._lost_events(renewal.now)
+            await self._live.append(lost)
+            if self._left:
+                await self._live.append(self._left)
+                log.warning("events that the process before could not write are written", events=len(self._left))
+                self._left = []
+                self._spool.clear()
+            await self._live.asserted(self._incarnation, renewal.era, took=self._took())
+        except LiveError as error:
+            log.warning("not all could be said again", error=str(error))
+            return
+        except Exception:
+            log.exception("what this node holds cannot be said again", alarm=True)
+            return
+        self._era = renewal.era
+        if not first:
+            self._after = f"{max(0, renewal.now - LOOK_BACK_MS)}-0"  # a new stream may count from an earlier clock
+            log.warning(
+                "Redis may have forgotten: all is said again",
+                era=renewal.era, contacts=self._owner.load, events=len(lost), s=round(time.monotonic() - began, 3),
+            )  # fmt: skip
+
+    async def _lost_events(self, now: int) -> list[Event]:
+        return self._memory.missing(await self._live.recent(now - LOOK_BACK_MS))

@@ -1,0 +1,105 @@
+"""What is done with a contact: one method a verb. Each answers the contact after it, or raises ApiError.
+
+What cannot be done now is a 409 with the contact as it is (`present`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+from lq.sdk.values import Contact, decode
+
+TransferMode = Literal["blind", "consult"]
+MonitorMode = Literal["listen", "whisper", "barge", "take-over"]
+RecordingAction = Literal["start", "stop", "pause", "resume"]
+
+
+class Commands(ABC):
+    """The part of the client that controls calls; `agent` is in whose name it is done."""
+
+    async def place(self, agent: str, to: str, purpose: str | None = None) -> Contact:
+        """The agent calls: his own phone rings first, then `to`: a number, an agent, a phone, `queue:…` or `ivr:…`."""
+        return decode(Contact, await self._post("/v1/contacts", {"agent": agent, "to": to, "purpose": purpose}))
+
+    async def answer(self, contact: str, agent: str) -> Contact:
+        """The agent's own phone is answered for him, where it can be."""
+        return await self._command(contact, "answer", agent=agent)
+
+    async def reject(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "reject", agent=agent)
+
+    async def hang_up(self, contact: str, agent: str | None = None) -> Contact:
+        return await self._command(contact, "hang-up", agent=agent)
+
+    async def hold(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "hold", agent=agent)
+
+    async def resume(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "resume", agent=agent)
+
+    async def mute(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "mute", agent=agent)
+
+    async def unmute(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "unmute", agent=agent)
+
+    async def send_dtmf(self, contact: str, agent: str, digits: str) -> Contact:
+        """At most 64 keys of 0-9 * # A-D."""
+        return await self._command(contact, "send-dtmf", agent=agent, digits=digits)
+
+    async def transfer(self, contact: str, agent: str, to: str, mode: TransferMode = "blind") -> Contact:
+        """`to`: an agent, a phone, `queue:sales`, `ivr:main`, `conference:<id>` or an outside number.
+
+        `consult`: the customer waits while the agent talks with `to`; then complete, cancel or make it a conference.
+        """
+        return await self._command(contact, "transfer", agent=agent, to=to, mode=mode)
+
+    async def complete_transfer(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "transfer/complete", agent=agent)
+
+    async def cancel_transfer(self, contact: str, agent: str) -> Contact:
+        return await self._command(contact, "transfer/cancel", agent=agent)
+
+    async def conference(self, contact: str, agent: str, to: str | None = None) -> Contact:
+        """Customer, agent and who is consulted, or `to` who is called now, in one conversation."""
+        return await self._command(contact, "transfer/conference", agent=agent, to=to)
+
+    async def pick_up(self, contact: str, agent: str) -> Contact:
+        """What rings at another's phone rings at this agent's."""
+        return await self._command(contact, "pick-up", agent=agent)
+
+    async def release(self, contact: str, agent: str, to: Literal["queue"] | None = None) -> Contact:
+        """A leader ends others' call; to "queue": the customer goes back to the head of his queue."""
+        return await self._command(contact, "release", agent=agent, to=to)
+
+    async def ask_help(self, contact: str, agent: str) -> Contact:
+        """The agent wants a leader; the first who monitors has come."""
+        return await self._command(contact, "help", agent=agent)
+
+    async def end_help(self, contact: str, agent: str) -> Contact:
+        return decode(Contact, await self._delete(f"/v1/contacts/{quote(contact, safe='')}/help", {"agent": agent}))
+
+    async def monitor(self, contact: str, agent: str, mode: MonitorMode = "listen") -> Contact:
+        """Begins, or changes the mode of who monitors already."""
+        return await self._command(contact, "monitor", agent=agent, mode=mode)
+
+    async def end_monitor(self, contact: str, agent: str) -> Contact:
+        return decode(Contact, await self._delete(f"/v1/contacts/{quote(contact, safe='')}/monitor", {"agent": agent}))
+
+    async def record(
+        self, contact: str, action: RecordingAction, agent: str | None = None, reason: str | None = None
+    ) -> Contact:
+        """`reason`: a word, e.g. customer_refused: nothing more is recorded before somebody starts it again."""
+        return await self._command(contact, "recording", agent=agent, action=action, reason=reason)
+
+    async def _command(self, contact: str, verb: str, **body: str | None) -> Contact:
+        return decode(Contact, await self._post(f"/v1/contacts/{quote(contact, safe='')}/{verb}", body))
+
+    @abstractmethod
+    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...
+
+    @abstractmethod
+    async def _delete(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]: ...

@@ -1,0 +1,147 @@
+"""What the watch asks: the figures of every process, Redis and PostgreSQL themselves, the disks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from lq.live import keys
+from lq.watch.alarms import Figures
+
+PATIENCE_S: Final = 1.0
+Figure = tuple[Mapping[str, str], float]
+
+
+class Places:
+    """`metered`: process → URL of its figures. `disks`: name → a path on it."""
+
+    def __init__(self, metered: Mapping[str, str], redis_url: str, dsn: str, disks: Mapping[str, Path]) -> None:
+        self._metered, self._dsn, self._disks = metered, dsn, disks
+        self._looking: dict[str, asyncio.Future[Any]] = {}  # at a disk
+        self._http = httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False)
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            decode_responses=True,
+            socket_timeout=PATIENCE_S,
+            socket_connect_timeout=PATIENCE_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        await self._redis.aclose()
+
+    async def read(self) -> dict[str, Figures | None]:
+        """Everything at once; who does not answer in time is None."""
+        names = [*self._metered, "redis", "postgres", "disks"]
+        asked = [self._process(url) for url in self._metered.values()]
+        found = await asyncio.gather(*asked, self._live(), self._history(), self.room())
+        return dict(zip(names, found, strict=True))
+
+    async def _process(self, url: str) -> Figures | None:
+        try:
+            answer = await self._http.get(url)
+            answer.raise_for_status()
+            return figures(answer.text)
+        except (httpx.HTTPError, ValueError):
+            return None
+
+    # -- Redis ------------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> Figures:
+        try:
+            async with asyncio.timeout(2 * PATIENCE_S):
+                memory = await self._redis.info("memory")
+                used, limit = float(memory["used_memory"]), float(memory["maxmemory"])
+                found: dict[str, list[Figure]] = defaultdict(list)
+                found["lcall_live_away"].append(({}, 0.0))
+                found["lcall_redis_memory_ratio"].append(({}, used / limit if limit else 0.0))
+                await self._queues(found)
+                await self._trunks(found)
+        except (RedisError, OSError, TimeoutError):
+            return {"lcall_live_away": (({}, 1.0),)}
+        return {name: tuple(values) for name, values in found.items()}
+
+    async def _queues(self, found: dict[str, list[Figure]]) -> None:
+        """P07: nobody may wait in a line in which an agent is ready."""
+        now = (await self._redis.time())[0]
+        for queue in map(str, await self._redis.hkeys(keys.config("queues"))):
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.zcard(keys.lane_agents(queue))
+                pipe.zrange(keys.lane_contacts(queue), 0, 0)
+                ready, first = await pipe.execute()
+            since = await self._redis.zscore(keys.lane_since(queue), first[0]) if ready and first else None
+            waited = now - since / 1000 if since else 0.0
+            found["lcall_oldest_servable_seconds"].append(({"queue": queue}, waited))
+
+    async def _trunks(self, found: dict[str, list[Figure]]) -> None:
+        trunks = await _documents(self._redis, "trunks")
+        for id, body in trunks.items():
+            if not body.get("enabled", True):
+                continue
+            up = await self._redis.hget(keys.trunk(id), "up")
+            taken = await self._redis.zcard(keys.channels(id))
+            found["lcall_trunk_down"].append(({"trunk": id}, float(up == "0")))
+            channels = int(body.get("channels", 30))
+            found["lcall_trunk_used_ratio"].append(({"trunk": id}, taken / channels if channels else 0.0))
+
+    # -- PostgreSQL, disks ------------------------------------------------------------------------------------------
+
+    async def _history(self) -> Figures:
+        try:
+            async with asyncio.timeout(2 * PATIENCE_S):
+                connection = await asyncpg.connect(self._dsn, timeout=PATIENCE_S)
+                try:
+                    await connection.fetchval("select 1", timeout=PATIENCE_S)
+                finally:
+                    connection.terminate()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return {"lcall_history_away": (({}, 1.0),)}
+        return {"lcall_history_away": (({}, 0.0),)}
+
+    async def room(self) -> Figures:
+        used = await asyncio.gather(*(self._used(name, path) for name, path in self._disks.items()))
+        return {"lcall_disk_used_ratio": tuple(({"place": name}, share) for name, share in used)}
+
+    async def _used(self, name: str, path: Path) -> tuple[str, float]:
+        """A disk that is not there, or does not answer, has no room. One that hangs is asked once, not each second."""
+        looking = self._looking.get(name)
+        if looking is None or looking.done():
+            looking = self._looking[name] = asyncio.ensure_future(asyncio.to_thread(shutil.disk_usage, path))
+        try:
+            room = await asyncio.wait_for(asyncio.shield(looking), PATIENCE_S)
+        except OSError:  # TimeoutError is one
+            return name, 1.0
+        return name, 1 - room.free / room.total
+
+
+async def _documents(redis: Redis, kind: str) -> dict[str, Any]:
+    return {str(id): json.loads(text) for id, text in (await redis.hgetall(keys.config(kind))).items()}
+
+
+def figures(text: str) -> Figures:
+    """Prometheus text, by the name of each sample. Raises ValueError."""
+    found: dict[str, list[Figure]] = defaultdict(list)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name].append((dict(sample.labels), float(sample.value)))
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def addresses(value: str) -> dict[str, str]:
+    """`lq1=http://127.0.0.1:15100/metrics,…` by name."""
+    parted = (pair.partition("=") for pair in value.split(",") if pair)
+    return {name: url for name, _, url in parted}

@@ -1,0 +1,36 @@
+"""Screen pop in a foreign CRM: opens the customer's page as soon as an agent is offered his call.
+
+    python sdk/examples/screen_pop.py http://127.0.0.1:8100 TOKEN 1001 "http://crm.example/?phone={number}" [EVENT ID]
+
+The token needs the scopes `read` and `events` and should be for this one agent. With POP=print in the environment the
+address is printed instead of being opened in the browser. With the id of an event: what came after that one, first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import webbrowser
+from urllib.parse import quote
+
+from lq.sdk import Client
+
+
+async def pop(api: str, token: str, agent: str, page: str, after: str | None = None) -> None:
+    shown: set[str] = set()  # an event may come twice, and a phone may ring twice
+    async with Client(api, token) as lq:
+        async for event in lq.events(["contacts"], after):
+            if event.type != "contact_offered" or event.data["agent"] != agent or event.subject in shown:
+                continue
+            shown.add(event.subject)
+            contact = await lq.contact(event.subject)
+            address = page.format(number=quote(contact.number, safe=""), contact=event.subject)
+            if os.environ.get("POP") == "print":
+                print(address, flush=True)
+            else:
+                await asyncio.to_thread(webbrowser.open, address)
+
+
+if __name__ == "__main__":
+    asyncio.run(pop(*sys.argv[1:6]))

@@ -1,0 +1,21 @@
+"""docs/metrics.md tells of every figure that a process serves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DEFINED = re.compile(r'telemetry\.(gauge|counter|histogram|Recent|Age)\(\s*"([a-z_0-9]+)"')
+SUFFIX = {"counter": "_total", "Recent": "_p99_seconds", "Age": "_seconds"}
+
+
+def test_every_figure_is_documented() -> None:
+    told = (ROOT / "docs/metrics.md").read_text()
+    found = set()
+    for room in ("lq", "lcall_web", "recorder", "kamailio", "ops"):
+        for source in (ROOT / room).rglob("*.py"):
+            for kind, name in DEFINED.findall(source.read_text()):
+                found.add(f"lcall_{name}{SUFFIX.get(kind, '')}")
+    assert len(found) > 10
+    assert [name for name in sorted(found) if f"`{name}`" not in told] == []

@@ -1,0 +1,126 @@
+"""What is done with contacts: each verb as the owner hears it, and what is refused before it gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import pytest
+
+from lq.live.redis import Live
+from lq.sdk import ApiError, Client, Contact
+
+from .conftest import Api
+from .owner import NODE, owning, waiting_contact
+
+Call = Callable[[Client], Awaitable[Contact]]
+
+AGENT: Final = {"agent": "1001"}
+VERBS: Final[list[tuple[str, Call, dict[str, Any]]]] = [
+    ("answer", lambda lq: lq.answer("c9", "1001"), AGENT),
+    ("reject", lambda lq: lq.reject("c9", "1001"), AGENT),
+    ("hang_up", lambda lq: lq.hang_up("c9", "1001"), AGENT),
+    ("hang_up", lambda lq: lq.hang_up("c9"), {}),
+    ("hold", lambda lq: lq.hold("c9", "1001"), AGENT),
+    ("resume", lambda lq: lq.resume("c9", "1001"), AGENT),
+    ("mute", lambda lq: lq.mute("c9", "1001"), AGENT),
+    ("unmute", lambda lq: lq.unmute("c9", "1001"), AGENT),
+    ("send_dtmf", lambda lq: lq.send_dtmf("c9", "1001", "12#*A"), {**AGENT, "digits": "12#*A"}),
+    ("transfer", lambda lq: lq.transfer("c9", "1001", "1002"), {**AGENT, "to": "1002", "mode": "blind"}),
+    (
+        "transfer",
+        lambda lq: lq.transfer("c9", "1001", "queue:sales", "consult"),
+        {**AGENT, "to": "queue:sales", "mode": "consult"},
+    ),
+    ("transfer_complete", lambda lq: lq.complete_transfer("c9", "1001"), AGENT),
+    ("transfer_cancel", lambda lq: lq.cancel_transfer("c9", "1001"), AGENT),
+    ("transfer_conference", lambda lq: lq.conference("c9", "1001"), AGENT),
+    ("pick_up", lambda lq: lq.pick_up("c9", "1001"), AGENT),
+    ("release", lambda lq: lq.release("c9", "1001"), AGENT),
+    ("monitor", lambda lq: lq.monitor("c9", "1001", "take-over"), {**AGENT, "mode": "take-over"}),
+    ("monitor_end", lambda lq: lq.end_monitor("c9", "1001"), AGENT),
+    ("record", lambda lq: lq.record("c9", "pause", "1001"), {**AGENT, "action": "pause"}),
+    ("record", lambda lq: lq.record("c9", "start"), {"action": "start"}),
+]
+
+
+async def test_each_verb_reaches_the_owner_in_his_words(api: Api, live: Live) -> None:
+    await waiting_contact(live, "c9")
+    async with owning(live) as owner, api.client() as lq:
+        for _, call, _ in VERBS:
+            assert (await call(lq)).id == "c9"
+        assert owner.heard == [("c9", verb, body) for verb, _, body in VERBS]
+
+
+async def test_what_the_owner_refuses_is_told_with_the_contact_as_it_is(api: Api, live: Live) -> None:
+    await waiting_contact(live, "c9")
+    async with owning(live) as owner, api.client() as lq:
+        for status, code, present in ((409, "not_talking", "c9"), (400, "unknown_verb", None), (403, "no_right", None)):
+            owner.refuses = {"status": status, "error": {"code": code, "message": "not now"}}
+            with pytest.raises(ApiError, match=f"{status} {code}: not now") as refused:
+                await lq.hold("c9", "1001")
+            assert (refused.value.present or {}).get("id") == present
+        with pytest.raises(ApiError, match="404"):
+            await lq.hold("nobody", "1001")
+
+
+LONG: Final = "1" * 65
+WRONG: Final[list[tuple[str, dict[str, Any], str]]] = [
+    ("hold", {}, "agent"),
+    ("hold", {"agent": None}, "agent"),
+    ("hold", {"agent": ""}, "agent"),
+    ("hold", {"agent": LONG}, "agent"),
+    ("hold", {"agent": 1001}, "agent"),
+    ("hold", {"agent": "10\n01"}, "agent"),
+    ("send-dtmf", AGENT, "digits"),
+    *(("send-dtmf", {**AGENT, "digits": digits}, "digits") for digits in ("", "12x", "1\n", LONG, 12, "１")),
+    ("transfer", {**AGENT, "to": "1002"}, "mode"),
+    ("transfer", {**AGENT, "mode": "blind"}, "to"),
+    ("transfer", {**AGENT, "to": "1002", "mode": "warm"}, "mode"),
+    *(
+        ("transfer", {**AGENT, "to": to, "mode": "blind"}, "to")
+        for to in ("", "a b", "sip:x@y", "1002\r\nVia: x", "shop:1", "queue:", "queue:a b", "<script>", "../x", LONG)
+    ),
+    ("monitor", {**AGENT, "mode": "look"}, "mode"),
+    ("recording", {**AGENT}, "action"),
+    ("recording", {**AGENT, "action": "erase"}, "action"),
+]
+
+
+async def test_a_body_that_cannot_be_is_refused_with_its_field(api: Api, live: Live) -> None:
+    await waiting_contact(live, "c9")
+    async with owning(live) as owner, api.http() as http:
+        for path, body, field in WRONG:
+            answer = await http.post(f"/v1/contacts/c9/{path}", json=body)
+            assert (answer.status_code, answer.json()["error"]["field"]) == (422, field), (path, body, answer.text)
+        no_agent = await http.delete("/v1/contacts/c9/monitor")
+        assert (no_agent.status_code, no_agent.json()["error"]["field"]) == (422, "agent")
+        assert owner.heard == [], "nothing of it got there"
+        for to in ("1002", "8002", "queue:sales", "ivr:main", "conference:0199-a", "+8613800138000", "9010-6552 0000"):
+            answer = await http.post("/v1/contacts/c9/transfer", json={**AGENT, "to": to, "mode": "blind", "new": 1})
+            assert answer.status_code == 200, to
+        assert [body["to"] for _, _, body in owner.heard][-1] == "9010-6552 0000"
+        assert all("new" not in body for _, _, body in owner.heard), "a field of another version is passed over"
+
+
+async def test_a_command_whose_answer_was_lost_comes_again_as_the_same(api: Api, live: Live) -> None:
+    """Nobody answers; the owner hears both under one id, and knows a repeat by it. Another body is another command."""
+    await waiting_contact(live, "c9")
+    key = {"Idempotency-Key": "lost"}
+    async with api.http() as http:
+        for agent in ("1001", "1001", "1002"):
+            answer = await http.post("/v1/contacts/c9/hold", json={"agent": agent}, headers=key, timeout=10)
+            assert answer.status_code == 503
+    first, second, other = [message for _, message in await live.inbox(NODE, "0", block_ms=5000)]
+    assert first["id"] == second["id"] != other["id"] and first["reply_to"] != second["reply_to"]
+
+
+async def test_a_command_with_the_same_key_is_carried_out_once(api: Api, live: Live) -> None:
+    await waiting_contact(live, "c9")
+    async with owning(live) as owner, api.http() as http:
+        key = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            assert (await http.post("/v1/contacts/c9/hold", json=AGENT, headers=key)).status_code == 200
+        assert len(owner.heard) == 1
+        other = await http.post("/v1/contacts/c9/hold", json={"agent": "1002"}, headers=key)
+        assert (other.status_code, other.json()["error"]["code"]) == (422, "key_reused")

@@ -1,0 +1,350 @@
+"""Tokens of programs: told once, kept as a hash, allowed what they say, gone when they are revoked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+import pytest
+from redis.asyncio import Redis as RedisClient
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from lq.config import publish, seed
+from lq.config.documents import SCOPES
+from lq.ledger.events import Event
+from lq.live import keys
+from lq.live.redis import Live
+from lq.sdk import ApiError, Client, Token
+from ops.migrate import migrate
+from tests.integration.ledger import services
+from tests.integration.ledger.services import eventually
+from tests.unit.ledger.lives import Life, agent_event, answered_call
+
+from .conftest import Api, serving
+from .owner import owning, waiting_contact
+from .test_api import recorded, store
+
+
+async def client(api: Api, *scopes: str, **to: Any) -> tuple[Token, Client]:
+    async with api.client() as house:
+        token = await house.add_token("test", scopes, **to)
+    assert token.secret is not None
+    return token, api.client(token.secret)
+
+
+async def test_a_secret_is_told_once_and_kept_as_a_hash(api: Api, live: Live, rows: asyncpg.Connection) -> None:
+    until = datetime.now(UTC) + timedelta(days=30)
+    token, program = await client(api, "read", queues=["sales"], per_second=20, expires_at=until)
+    secret = token.secret
+    assert secret is not None and secret.startswith(f"lcall_{token.id}_") and secret not in repr(token)
+    async with api.client() as house, program:
+        [listed] = await house.tokens()
+        assert listed == Token(token.id, "test", ("read",), (), ("sales",), 20, token.created_at, token.expires_at)
+        assert len(await program.queues()) == 1
+        await house.revoke_token(token.id)
+        assert await house.tokens() == ()
+        with pytest.raises(ApiError, match="404"):
+            await house.revoke_token(token.id)
+        with pytest.raises(ApiError, match="401"):
+            await program.queues()
+        await house.add_token("other", ["read"])
+    tables = await rows.fetch("select body::text as t from config_document union all select detail::text from audit")
+    texts = [row["t"] for row in tables] + [json.dumps(await live.config("tokens"))]
+    assert all(secret not in text and secret[15:] not in text for text in texts)
+    assert secret[15:] not in api.running.text()
+    assert [row["action"] for row in await rows.fetch("select action from audit order by id")] == [
+        *("token_add", "token_revoke", "token_add"),
+    ]
+
+
+async def test_a_repeat_of_the_request_is_not_told_the_secret(api: Api) -> None:
+    async with api.http() as http:
+        body = {"name": "crm", "scopes": ["read"]}
+        first = await http.post("/v1/tokens", json=body, headers={"Idempotency-Key": "k"})
+        again = await http.post("/v1/tokens", json=body, headers={"Idempotency-Key": "k"})
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json()["id"] == again.json()["id"] and "secret" not in again.json()
+
+
+REFUSED: Final[list[tuple[dict[str, Any], str]]] = [
+    ({"scopes": ["read"]}, "name"),
+    ({"name": "x"}, "scopes"),
+    ({"name": "x", "scopes": []}, "scopes"),
+    ({"name": "x", "scopes": ["all"]}, "scopes.0"),
+    ({"name": "x", "scopes": "read"}, "scopes"),
+    ({"name": "x", "scopes": ["config"], "agents": ["1001"]}, "scopes"),
+    ({"name": "x", "scopes": ["read"], "per_second": 0}, "per_second"),
+    ({"name": "x", "scopes": ["read"], "expires_at": "tomorrow"}, "expires_at"),
+    ({"name": "x", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+    ({"name": "x", "scopes": ["read"], "expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+]
+
+
+async def test_a_token_that_cannot_be_is_refused_with_its_field(api: Api) -> None:
+    async with api.http() as http:
+        for body, field in REFUSED:
+            answer = await http.post("/v1/tokens", json=body)
+            assert (answer.status_code, answer.json()["error"]["field"]) == (422, field), (body, answer.text)
+        nobody = await http.post("/v1/tokens", json={"name": "x", "scopes": ["read"], "agents": ["7"]})
+        assert nobody.status_code == 422 and "agents/7" in nobody.json()["error"]["message"]
+        assert (await http.get("/v1/tokens")).json()["items"] == []
+
+
+CALLS: Final[dict[str, list[Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]]]] = {
+    "read": [lambda http, p=path: http.get(p) for path in ("/v1/agents", "/v1/queues", "/v1/contacts", "/v1/cdrs")],
+    "agents": [lambda http: http.post("/v1/agents/1001/pause", json={"reason": "meal"})],
+    "contacts": [
+        lambda http: http.post("/v1/contacts/c9/hold", json={"agent": "1001"}),
+        lambda http: http.post("/v1/contacts/c9/hang-up"),
+    ],
+    "supervise": [
+        lambda http: http.post("/v1/contacts/c9/monitor", json={"agent": "1901", "mode": "listen"}),
+        lambda http: http.delete("/v1/contacts/c9/monitor?agent=1901"),
+        lambda http: http.post("/v1/contacts/c9/release", json={"agent": "1901"}),
+    ],
+    "recordings": [lambda http: http.get("/v1/recordings/c1-r1"), lambda http: http.get("/v1/recordings/c1-r1/audio")],
+    "events": [lambda http: http.get("/v1/events")],
+    "config": [
+        lambda http: http.get("/v1/config/queues"),
+        lambda http: http.put("/v1/config/queues/vip", json={"name": "贵宾"}),
+    ],
+    "admin": [lambda http: http.get("/v1/tokens")],
+}
+
+
+async def test_a_scope_opens_its_own_paths_and_no_others(api: Api, live: Live, rows: asyncpg.Connection) -> None:
+    await waiting_contact(live, "c9")
+    await recorded(api, rows)
+    assert set(CALLS) == set(SCOPES)
+    async with owning(live):
+        for mine in SCOPES:
+            token, program = await client(api, mine)
+            headers = {"Authorization": f"Bearer {token.secret}"}
+            async with program, httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http:
+                for scope, calls in CALLS.items():
+                    for call in calls:
+                        answer = await call(http)
+                        error = answer.json().get("error", {}) if answer.status_code >= 400 else {}
+                        if mine in (scope, "admin"):
+                            assert error.get("code") not in ("scope_missing", "unauthorized"), (mine, scope)
+                        else:
+                            assert (answer.status_code, error["code"]) == (403, "scope_missing"), (mine, scope)
+                            assert repr(scope) in error["message"]
+
+
+async def test_configuration_gives_nobody_rights(api: Api) -> None:
+    _, program = await client(api, "config")
+    async with program:
+        for call in (
+            program.documents("tokens"),
+            program.document("tokens", "x"),
+            program.put_document("tokens", "x", {"name": "x", "sha256": "a" * 64, "scopes": ["admin"]}),
+            program.delete_document("tokens", "x"),
+        ):
+            with pytest.raises(ApiError, match="404"):
+                await call
+
+
+async def test_a_restricted_token_acts_and_sees_for_its_own_agents_only(
+    api: Api, live: Live, rows: asyncpg.Connection
+) -> None:
+    await live.phone("8001", True, 60_000)
+    await waiting_contact(live, "sold", queue="sales")
+    await waiting_contact(live, "helped", queue="support")
+    await store(rows, answered_call("c1"))  # agent 1001, queue sales
+    await store(rows, Life("other").start("+8613911112222").queue("support").end("abandoned").events)
+    await recorded(api, rows)
+    scopes = ("read", "agents", "contacts", "recordings")
+    _, one = await client(api, *scopes, agents=["1001"])
+    _, queue = await client(api, *scopes, queues=["support"])
+    async with owning(live) as owner, one, queue:
+        assert [agent.id for agent in await one.agents()] == ["1001"]
+        assert len(await queue.agents()) == 51
+        assert [q.id for q in await queue.queues()] == ["support"]
+        assert (await one.sign_in("1001", "8001")).state == "ready"
+        assert [c.id for c in (await queue.contacts()).items] == ["helped"]
+        assert [c.id for c in (await one.contacts("ended")).items] == ["c1"]
+        assert [c.id for c in (await queue.contacts("ended")).items] == ["other"]
+        assert [c.contact_id for c in (await one.cdrs()).items] == ["c1"]
+        assert [c.contact_id for c in (await queue.cdrs()).items] == ["other"]
+        assert (await one.recording("c1-r1")).id == "c1-r1" and (await one.contact_events("c1"))
+        await queue.hang_up("helped", "1050")
+        await one.pick_up("sold", "1001")
+        assert [(contact, verb) for contact, verb, _ in owner.heard] == [("helped", "hang_up"), ("sold", "pick_up")]
+        owner.heard.clear()
+        for call, status, code in (
+            (one.agent("1002"), 403, "agent_forbidden"),
+            (one.pause("1002", "meal"), 403, "agent_forbidden"),
+            (queue.agent("1001"), 403, "agent_forbidden"),
+            (queue.queue("sales"), 403, "queue_forbidden"),
+            (one.contact("helped"), 403, "contact_forbidden"),
+            (one.contact_events("other"), 403, "contact_forbidden"),
+            (queue.recording("c1-r1"), 403, "contact_forbidden"),
+            (one.hang_up("helped", "1001"), 403, "contact_forbidden"),
+            (one.hang_up("sold", "1002"), 403, "agent_forbidden"),
+            (one.hang_up("sold"), 422, "invalid"),
+            (one.pick_up("sold", "1002"), 403, "agent_forbidden"),
+        ):
+            with pytest.raises(ApiError) as refused:
+                await call
+            assert (refused.value.status, refused.value.code) == (status, code), str(refused.value)
+        assert owner.heard == []
+
+
+async def test_an_expired_token_is_no_token(api: Api) -> None:
+    _, program = await client(api, "read", expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
+    async with program:
+        assert await program.agents()
+
+        async def expired() -> bool:
+            try:
+                await program.agents()
+            except ApiError as error:
+                return error.status == 401
+            return False
+
+        await eventually(expired, "the end of the token", 5)
+
+
+async def test_a_token_may_come_so_often_and_no_more(api: Api) -> None:
+    token, program = await client(api, "read", per_second=2)
+    headers = {"Authorization": f"Bearer {token.secret}"}
+    async with program, httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http:
+        answers = [await http.get("/v1/queues") for _ in range(12)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert answers[0].status_code == 200 and 6 <= len(refused) <= 9
+        assert refused[0].headers["Retry-After"] == "1" and token.id in refused[0].json()["error"]["message"]
+    async with api.client() as house:
+        assert await house.agents(), "others are not held up"
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+async def add(live: Live, *events: Event) -> None:
+    for event in events:
+        await live._redis.xadd(keys.EVENTS, dict(event.fields()))
+
+
+async def heard(program: Client, count: int, topics: tuple[str, ...] = ()) -> list[Event]:
+    found = []
+    async with asyncio.timeout(10), aclosing(program.events(topics, after="0")) as events:
+        async for event in events:
+            found.append(event)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_a_listener_hears_what_his_token_is_for(api: Api, live: Live, rows: asyncpg.Connection) -> None:
+    call = [event for event in answered_call("c1") if not event.type.startswith("recording_")]
+    other = Life("c2").start("+8613911112222").queue("support").end("abandoned").events
+    colleague = Event("agent_state_changed", 1, "agent:1002", 1, {**agent_event(1, "ready", "x").data, "agent": "1002"})
+    keys_pressed = Event("contact_keys", 1, "c1", 900, {"n": 1, "node": "menu", "pii_digits": "4111"})
+    sentinel = agent_event(9, "ready", "signed_out")
+    await add(live, *call, keys_pressed, *other, colleague, sentinel)
+    await store(rows, [*call, *other])
+    _, all_topics = await client(api, "events", "read")
+    _, one = await client(api, "events", "read", agents=["1001"])
+    _, deaf = await client(api, "events")
+    async with all_topics, one, deaf:
+        own = [*call, keys_pressed, sentinel]
+        found = await heard(one, len(own))
+        assert [event.seq for event in found] == [event.seq for event in own], "of his contact also what names nobody"
+        assert all("pii_digits" not in event.data for event in found)
+        assert len(await heard(all_topics, len(call) + len(other) + 3)) == len(call) + len(other) + 3
+        with pytest.raises(ApiError, match="403"):
+            await heard(one, 1, ("recordings",))
+        with pytest.raises(ApiError, match="403"):
+            await heard(deaf, 1, ("agents",))
+
+
+async def test_the_streams_of_a_revoked_token_end(api: Api, live: Live) -> None:
+    token, program = await client(api, "events", "read")
+    url = f"{api.url.replace('http', 'ws')}/v1/events"
+    kept, kept_program = await client(api, "events", "read")
+    async with (
+        connect(url, additional_headers={"Authorization": f"Bearer {token.secret}"}, proxy=None) as socket,
+        connect(url, additional_headers={"Authorization": f"Bearer {kept.secret}"}, proxy=None) as other,
+        api.client() as house,
+        program,
+        kept_program,
+    ):
+        await house.revoke_token(token.id)
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(5):
+                await socket.recv()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+        await add(live, agent_event(1, "ready", "signed_out"))
+        async with asyncio.timeout(5):
+            assert json.loads(await other.recv())["type"] == "agent_state_changed"
+        with pytest.raises(InvalidStatus):
+            await connect(url, additional_headers={"Authorization": f"Bearer {token.secret}"}, proxy=None)
+
+
+async def test_a_browser_gives_its_token_among_the_protocols(api: Api, live: Live) -> None:
+    token, program = await client(api, "events", "read")
+    url = f"{api.url.replace('http', 'ws')}/v1/events"
+    async with program, connect(url, subprotocols=["lcall.v1", f"bearer.{token.secret}"], proxy=None) as socket:  # type: ignore[list-item]
+        assert socket.subprotocol == "lcall.v1"
+        await add(live, agent_event(1, "ready", "signed_out"))
+        async with asyncio.timeout(5):
+            assert json.loads(await socket.recv())["seq"] == 1
+
+
+async def test_a_page_of_another_origin_may_ask_with_a_token(api: Api) -> None:
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False) as nobody:
+        wish = {"Origin": "http://crm", "Access-Control-Request-Method": "POST"}
+        preflight = await nobody.options("/v1/contacts/c9/hold", headers=wish)
+        assert preflight.status_code == 204 and "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+        refused = await nobody.get("/v1/agents", headers={"Origin": "http://crm"})
+        assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "*")
+        assert "Access-Control-Allow-Credentials" not in refused.headers
+
+
+# -- absences ----------------------------------------------------------------------------------------------------------
+
+
+async def test_with_postgresql_away_tokens_go_on_working(live: Live, redis_server: services.Redis) -> None:
+    with services.postgres() as server, services.temporary_directory("api") as home:
+        await migrate(server.dsn())
+        connection = await asyncpg.connect(server.dsn())
+        await seed.seed(connection)
+        await publish.publish(connection, live)
+        await connection.close()
+        async with serving(server.dsn(), redis_server.url, home) as api:
+            token, program = await client(api, "read")
+            server.kill()
+            async with program, api.client() as house:
+                assert await program.agents()
+                assert [known.id for known in await house.tokens()] == [token.id]
+                with pytest.raises(ApiError, match="503"):
+                    await house.add_token("more", ["read"])
+        async with serving(server.dsn(), redis_server.url, home) as again, again.client(token.secret or "") as program:
+            assert await program.agents(), "also at an api that has never seen PostgreSQL"
+
+
+async def test_a_redis_that_lost_everything_shuts_nobody_out(
+    dsn: str, live: Live, redis_server: services.Redis, rows: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await seed.seed(rows)
+    await publish.publish(rows, live)
+    async with serving(dsn, redis_server.url, tmp_path) as api:
+        _, program = await client(api, "read")
+        async with program:
+            assert await program.agents()
+            async with RedisClient.from_url(redis_server.url, protocol=2) as redis:
+                await redis.flushall()
+            for _ in range(20):
+                try:
+                    await program.agents()
+                except ApiError as error:
+                    assert error.status == 503, error

@@ -1,0 +1,309 @@
+"""A stage for call control: customer, agents, a leader and an outside mobile, each with a tone of his own.
+
+    await stage.opens("in")                                    # the customer calls, the agent answers, they talk
+    await stage.does("transfer", to="colleague", mode="consult")
+    await stage.answers("colleague")
+    await stage.hears({"customer": {MUSIC}, "agent": {"colleague"}, "colleague": {"agent"}})
+    await stage.closes(recorded=[("customer", "agent"), ("customer", MUSIC)])
+
+Parties are named by their roles. A test has a stage of its own: agents, phones, a queue, numbers that nobody else uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+import pytest
+
+from lq.config.documents import AccessNumber, Agent, Conference, Queue
+from lq.config.validation import to_json
+from lq.ledger.events import Event
+from lq.sdk import Cdr
+from ops import ladder, trace
+from ops.story import Story
+from tests.center import Center
+from tests.conftest import DIRECTORY
+from tests.scenarios.conftest import Scene, is_read, phone_of
+from tests.simulator import matrix, speech
+from tests.simulator.call import Call
+from tests.simulator.gateway import Answer, Gateway, Ring
+from tests.simulator.matrix import Names, Voices
+from tests.simulator.softphone import Softphone
+
+STAGES: Final = range(8)
+CUSTOMER, AGENT, COLLEAGUE, THIRD, LEADER, MOBILE = "customer", "agent", "colleague", "third", "leader", "mobile"
+TONES: Final = {CUSTOMER: 440, AGENT: 640, COLLEAGUE: 890, THIRD: 1090, LEADER: 1370, MOBILE: 1670}
+NUMBERS: Final = {AGENT: 1, COLLEAGUE: 2, THIRD: 3, LEADER: 9}
+OUTSIDE: Final = "13955550000"  # whom an agent calls
+MOBILE_NUMBER: Final = "13955550001"
+AFTERWARDS: Final = ("ready", "paused", "signed_out", "phone_offline", "busy_other")  # of a call and its wrap-up
+FREE_AGAIN: Final = ("wrap_up", *AFTERWARDS)
+
+
+def agent_id(stage: int, role: str) -> str:
+    return f"15{stage}{NUMBERS[role]}"
+
+
+def mobile_of(stage: int) -> str:
+    """The number at which the stage's agent may sign in instead of a phone."""
+    return f"13955551{stage}00"
+
+
+def documents() -> Iterable[tuple[str, str, Any]]:
+    """Kind, id and body of all that the stages need of the configuration."""
+    for n in STAGES:
+        queue = f"stage{n}"
+        yield (
+            "queues",
+            queue,
+            to_json(Queue(queue, f"舞台{n}", wrap_up_s=1, ring_s=5, position_every_s=0, max_no_answer=9)),
+        )
+        yield "conferences", queue, to_json(Conference(queue, f"会议{n}", calls="national"))
+        for prefix, policy in (("400800710", "none"), ("400800720", "talk")):
+            number = f"{prefix}{n}"
+            yield "numbers", number, to_json(AccessNumber(number, f"queue:{queue}", recording=policy))  # type: ignore[arg-type]
+        for role in NUMBERS:
+            id = agent_id(n, role)
+            phone = phone_of(id)
+            yield "phones", phone, {"id": phone, "password": f"demo-{phone}", "calls": "national"}
+            yield (
+                "agents",
+                id,
+                to_json(
+                    Agent(
+                        id,
+                        f"舞台{id}",
+                        (queue,) if role == AGENT else (),
+                        "leader" if role == LEADER else "agent",
+                        mobile=f"+86{mobile_of(n)}" if role == AGENT else "",
+                        mobile_calls="national",
+                    )
+                ),
+            )
+
+
+@dataclass
+class Stage:
+    scene: Scene
+    n: int
+    exchange: AsyncExitStack  # ours while we are the telephone network that the center calls
+    cast: dict[str, Call] = field(default_factory=dict)  # each party's call, the latest
+    phones: dict[str, Softphone] = field(default_factory=dict)
+    contact: str = ""
+    network: Gateway | None = None
+    _voices: Voices | None = None
+
+    # -- who is there ---------------------------------------------------------------------------------------------
+
+    def id(self, role: str) -> str:
+        """The agent's number of a role; any other word as it is."""
+        return agent_id(self.n, role) if role in NUMBERS else MOBILE_NUMBER if role == MOBILE else role
+
+    @property
+    def number(self) -> str:
+        return f"400800710{self.n}"
+
+    @property
+    def recorded_number(self) -> str:
+        """The caller hears the notice first, five seconds."""
+        return f"400800720{self.n}"
+
+    async def comes(self, *roles: str, rule: Answer | Ring | None = None) -> None:
+        """Signed in and ready, each at a phone that rings until he answers, or does as the rule says."""
+        for role in roles:
+            self.phones[role] = await self.scene.softphone(self.id(role), rule)
+            if (await self.scene.lq.agent(self.id(role))).state == "wrap_up":  # of the test before
+                await self.scene.state(self.id(role), *AFTERWARDS)
+            await self.scene.sign_in(self.id(role))
+
+    async def is_ready_again(self, role: str) -> None:
+        """His wrap-up, of a second, is over."""
+        await self.scene.state(self.id(role), "ready")
+
+    def joins(self, role: str, call: Call) -> Call:
+        """This call is that party's: he says his tone."""
+        self.cast[role] = call
+        call.say(TONES[role])
+        return call
+
+    async def answers(self, role: str, within_s: float = 10.0) -> Call:
+        call = await self.phones[role].rings(within_s)
+        call.answer()
+        return self.joins(role, call)
+
+    async def outside(self) -> Gateway:
+        """The telephone network, which only one test at a time can be."""
+        if self.network is None:
+            lock = self.exchange.enter_context((Path(os.environ[DIRECTORY]) / "exchange.lock").open("w"))
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            place, media = self.scene.place, self.scene.media
+            self.network = await self.exchange.enter_async_context(place.gateway("gw1", media=media, listening=True))
+        return self.network
+
+    # -- how it begins ----------------------------------------------------------------------------------------------
+
+    async def opens(self, direction: str, *, recorded: bool = False) -> None:
+        """Customer and agent talk: he has called in, or (`out`) was called."""
+        if AGENT not in self.phones:
+            await self.comes(AGENT)
+        if direction == "in":
+            await self.calls_in(recorded=recorded)
+            await self.answers(AGENT, 20)
+        else:
+            network = await self.outside()
+            own = await self.phones[AGENT].dial("9" + OUTSIDE)
+            started = await self.scene.events.first("contact_started", phone=phone_of(self.id(AGENT)))
+            self.contact = started.subject
+            self.joins(CUSTOMER, await network.called(OUTSIDE))
+            self.joins(AGENT, await own.answered())
+        await self.hears({CUSTOMER: {AGENT}, AGENT: {CUSTOMER}})
+
+    async def calls_in(self, *, recorded: bool = False) -> Call:
+        """The customer waits in the queue."""
+        call = self.joins(CUSTOMER, await self.scene.dial(self.recorded_number if recorded else self.number))
+        await call.answered()
+        self.contact = await self.scene.contact(call)
+        return call
+
+    # -- what is done ------------------------------------------------------------------------------------------------
+
+    async def does(self, verb: str, by: str = AGENT, **body: str) -> dict[str, Any]:
+        """A command of LQ-SDK: `POST /v1/contacts/{id}/<verb>`, "monitor/end" its DELETE. The contact after it.
+
+        Raises lq.sdk.ApiError.
+        """
+        lq, path = self.scene.lq, f"/v1/contacts/{self.contact}/{verb}"
+        if verb == "monitor/end":
+            return await lq._delete(path.removesuffix("/end"), {"agent": self.id(by)})
+        return await lq._post(path, {"agent": self.id(by), **{key: self.id(value) for key, value in body.items()}})
+
+    async def told(self, role: str, code: int, within_s: float = 8.0) -> None:
+        """Waits until this party's phone has heard so of its REFER."""
+        call = self.cast[role]
+        async with asyncio.timeout(within_s):
+            while code not in call.told:  # noqa: ASYNC110 - the phone tells nobody
+                await asyncio.sleep(0.05)
+
+    async def tells(self, type: str, within_s: float = 5.0, **data: Any) -> Event:
+        """Waits for this event of the contact."""
+        return await self.scene.events.first(type, within_s, subject=self.contact, **data)
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    @property
+    def voices(self) -> Voices:
+        if self._voices is None:
+            self._voices = Voices(TONES, self.scene.place.prompt("music/hold"))
+        return self._voices
+
+    async def hears(self, wanted: Mapping[str, Names], within_s: float = 6.0) -> None:
+        """Waits until it is exactly so on every leg (the silent named too), and so for one more second."""
+        up = {role for role, call in self.cast.items() if call.is_up}
+        if up != set(wanted):
+            raise AssertionError(f"in a call are {sorted(up)}, not {sorted(wanted)}\n{await self.shown()}")
+        ears = {role: self.cast[role].stream for role in wanted}
+        try:
+            await matrix.hear(ears, {role: frozenset(names) for role, names in wanted.items()}, self.voices, within_s)
+        except matrix.NotSo as not_so:
+            raise AssertionError(f"{not_so}\n{await self.shown()}") from None
+
+    async def hears_keys(self, role: str, digits: str, within_s: float = 6.0) -> None:
+        """As RFC 4733 events, each once."""
+        stream = self.cast[role].stream
+        try:
+            async with asyncio.timeout(within_s):
+                while len(stream.keys) < len(digits):  # noqa: ASYNC110 - the thread of the media tells nobody
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass  # what came is shown
+        assert "".join(key.key for key in stream.keys) == digits, await self.shown()
+
+    async def all_hear_each_other(self, *roles: str, within_s: float = 6.0) -> None:
+        await self.hears({role: set(roles) - {role} for role in roles}, within_s)
+
+    async def shown(self) -> str:
+        """The contact as LQ-SDK has it, and its ladder."""
+        if not self.contact:
+            return "no contact yet"
+        events = tuple(sorted(self.scene.events.of(self.contact), key=lambda event: (event.at, event.seq)))
+        story = Story(self.contact, trace.messages(self.scene.place.home / "trace", self.contact), events)
+        return f"{await self.scene.lq.contact(self.contact)}\n{ladder.page(story, mask=False, colours=False)}"
+
+    # -- how it ends -------------------------------------------------------------------------------------------------
+
+    async def hangs_up(self, role: str) -> None:
+        await self.cast[role].hang_up()
+
+    async def ends(self, role: str, within_s: float = 5.0) -> None:
+        """Waits until this party's call is ended by the center."""
+        await self.cast[role].ended(within_s)
+
+    async def closes(self, *, recorded: Sequence[tuple[str | Names, str | Names]] = (), by: str = CUSTOMER) -> Cdr:
+        """Who is still there hangs up; then nobody is in a call, no agent is held, the books are as they must be.
+
+        `recorded`: what stands left (the customer) and right (what he heard), section by section.
+        """
+        if self.cast[by].is_up:
+            await self.hangs_up(by)
+        for call in self.cast.values():
+            try:
+                await call.ended(5)
+            except TimeoutError:
+                raise AssertionError(f"{call} goes on\n{await self.shown()}") from None
+        await self.tells("contact_ended")
+        for role in self.phones:
+            await self.scene.state(self.id(role), *FREE_AGAIN)
+        cdr = await self.scene.cdr(self.contact)
+        if recorded:
+            await self._recorded([tuple(_names(part) for part in section) for section in recorded])
+        return cdr
+
+    async def _recorded(self, wanted: list[tuple[frozenset[str], ...]]) -> None:
+        _, file = await self.scene.recording(self.contact)
+        found = matrix.sections(await speech.read_wav(file), self.voices)
+        heard = [section for section in found if section != (frozenset(), frozenset())]
+        assert heard == wanted, f"recorded is {_said(heard)}\nnot {_said(wanted)}\n{await self.shown()}"
+
+
+def _names(part: str | Names) -> frozenset[str]:
+    return frozenset({part} if isinstance(part, str) and part else part)
+
+
+def _said(sections: Iterable[Sequence[Names]]) -> str:
+    return " · ".join(f"{matrix.said(left)} | {matrix.said(right)}" for left, right in sections)
+
+
+def free_stage() -> tuple[int, IO[str]]:
+    """One that no other worker uses, and its lock. There are more than workers."""
+    for n in STAGES:
+        lock = (Path(os.environ[DIRECTORY]) / f"stage{n}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return n, lock
+    raise RuntimeError("more workers than stages")
+
+
+@pytest.fixture
+async def stage(scene: Scene, center: Center) -> AsyncIterator[Stage]:
+    directory = Path(os.environ[DIRECTORY])
+    with (directory / "stages.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not (directory / "stages.done").exists():
+            for kind, id, body in documents():
+                await scene.lq.put_document(kind, id, body)
+            await is_read(center, (await scene.lq.health()).config_version or 0)
+            (directory / "stages.done").touch()
+    n, own = free_stage()
+    with own:
+        async with AsyncExitStack() as exchange:
+            yield Stage(scene, n, exchange)

@@ -1,0 +1,123 @@
+"""A leg follows to another rtpengine (P45): what is said to whom, in which order, and when a phone will not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from lq.config.book import Book
+from lq.contacts import advance as rule
+from lq.contacts import effects as do
+from lq.contacts import inputs, moving
+from lq.contacts.contact import Contact, Leg, Play, Recording
+from lq.trunks.numbers import Number
+
+NOBODY = Number("", "", "", "anonymous")
+LEGS = {
+    1: Leg(1, "customer", "in", "", "answered", media={"engine": "a"}, codec="PCMA/8000", peer="leg:2", place="talk"),
+    2: Leg(2, "agent", "out", "", "answered", media={"engine": "a"}, codec="G722/8000", peer="leg:1", place="talk"),
+}
+TALK = Contact("c", "talking", "in", 0, NOBODY, NOBODY, "trunk:gw1", "queue:sales", legs=LEGS)
+LOST = [inputs.MediaLost(n, "engine", "a") for n in (1, 2)]
+
+
+def after(contact: Contact, *given: inputs.Input, at: int = 0) -> tuple[Contact, list[do.Effect], list[str]]:
+    """The contact, what it wants done, the types of its events."""
+    wanted: list[do.Effect] = []
+    for one in given:
+        contact, effects = rule.advance(contact, one, at, Book())
+        wanted += effects
+    told = [effect.event.type for effect in wanted if isinstance(effect, do.Emit)]
+    return contact, [effect for effect in wanted if not isinstance(effect, do.Emit)], told
+
+
+def steps(n: int) -> Sequence[inputs.Input]:
+    return (
+        inputs.MediaMoved(n, {"engine": "b"}, f"offer {n}"),
+        inputs.OfferAnswered(n, f"answer {n}"),
+        inputs.MediaReady(n, {"engine": "b"}, "PCMA/8000"),
+    )
+
+
+def test_both_legs_follow_and_are_joined_when_both_are_there() -> None:
+    contact, wanted, told = after(TALK, *LOST)
+    assert wanted == [do.Move(1), do.Move(2)] and told == ["leg_media_lost"] * 2
+    contact, wanted, told = after(contact, *steps(2))
+    assert wanted == [do.Reoffer(2, "offer 2"), do.TakeAnswer(2, "answer 2")] and told == ["leg_media_restored"]
+    contact, wanted, _ = after(contact, *steps(1))
+    assert wanted == [do.Reoffer(1, "offer 1"), do.TakeAnswer(1, "answer 1"), do.Connect(1, 2)]
+    assert [leg.moves for leg in contact.legs.values()] == [0, 0] and contact.state == "talking"
+
+
+def test_one_leg_follows_and_is_joined_with_the_one_that_stayed() -> None:
+    for n in (1, 2):
+        _, wanted, _ = after(TALK, LOST[n - 1], *steps(n))
+        assert wanted[-1] == do.Connect(1, 2)
+
+
+@pytest.mark.parametrize(("state", "paused"), [("active", False), ("planned", False), ("paused", True)])
+def test_a_recording_goes_on_there(state: str, paused: bool) -> None:
+    recorded = replace(TALK, recording=replace(Recording("c-r1", "talk", 1, "active"), state=state))  # type: ignore[arg-type]
+    _, wanted, _ = after(recorded, LOST[0], *steps(1))
+    assert wanted[-1] == do.ContinueRecording(1, "c-r1", paused)
+    _, wanted, _ = after(recorded, LOST[1], *steps(2))
+    assert not any(isinstance(each, do.ContinueRecording) for each in wanted)
+
+
+def test_what_played_goes_on_where_it_would_be() -> None:
+    music = Play("p1", ("music",), 0, 1_000)
+    waiting = replace(TALK, state="queueing", legs={1: replace(LEGS[1], peer="mixer", play=music)})
+    _, wanted, _ = after(waiting, LOST[0], *steps(1))
+    assert wanted[-1] == do.StartPlay(1, "p1", ("music",), 0, 1_000)
+
+
+@pytest.mark.parametrize(
+    "no", [inputs.OfferRefused(1, 488), inputs.OfferRefused(1, 0), inputs.MediaFailed(1, "refused")]
+)
+def test_a_phone_that_cannot_follow_now_is_asked_again_and_the_call_lives(no: inputs.Input) -> None:
+    contact, _, _ = after(TALK, LOST[0])
+    for n in range(1, moving.TRIES):
+        contact, wanted, _ = after(contact, no, at=n * 10_000)
+        assert wanted == [] and contact.deadlines == {"move:1": n * 10_000 + moving.AGAIN_MS}
+        contact, wanted, _ = after(contact, inputs.Due("move:1"), at=n * 10_000 + moving.AGAIN_MS)
+        assert wanted == [do.Move(1)]
+    contact, wanted, _ = after(contact, no)
+    assert (wanted, dict(contact.deadlines), contact.state) == ([], {}, "talking")
+
+
+def test_loss_is_told_once_and_a_phone_that_changes_its_media_meanwhile_asks_again() -> None:
+    contact, _, _ = after(TALK, LOST[0])
+    assert after(contact, LOST[0])[1:] == ([], [])
+    _, wanted, _ = after(contact, inputs.Reoffered(1, "v=0"))
+    assert wanted == [do.RefuseOffer(1, 491)]
+
+
+def test_an_adopter_asks_again() -> None:
+    contact, _, _ = after(TALK, LOST[0])
+    _, wanted, _ = after(contact, inputs.Adopted("n"))
+    assert do.Move(1) in wanted and not any(isinstance(each, do.Connect) for each in wanted)
+
+
+def test_the_end_is_the_end() -> None:
+    contact, _, _ = after(TALK, LOST[0], inputs.Ended(2))
+    assert contact.state == "ending"
+    _, wanted, told = after(contact, *steps(1), inputs.MediaLost(1, "engine", "a"))
+    assert not any(isinstance(each, do.Move | do.Reoffer | do.Connect) for each in wanted) and told == []
+
+
+def test_a_silent_phone_is_asked_whether_it_lives_and_told_of_once() -> None:
+    contact, wanted, told = after(TALK, inputs.PhoneSilent(2, "a"))
+    assert wanted == [do.Probe(2)] and told == ["leg_media_lost"]
+    contact, wanted, told = after(contact, inputs.PhoneSilent(2, "a"))
+    assert wanted == [do.Probe(2)] and told == []
+    contact, wanted, told = after(contact, inputs.PhoneHeard(2, "a"), inputs.PhoneHeard(2, "a"))
+    assert wanted == [] and told == ["leg_media_restored"] and contact.state == "talking"
+    contact, _, _ = after(contact, inputs.PhoneSilent(2, "a"), inputs.Ended(2, "gone"))
+    assert contact.state == "ending"
+
+
+def test_who_holds_may_be_silent() -> None:
+    held = replace(TALK, legs={**LEGS, 2: replace(LEGS[2], held=True)})
+    assert after(held, inputs.PhoneSilent(2, "a"))[1:] == ([], [])

@@ -1,0 +1,221 @@
+"""The shell of contacts with a Redis, a SIP stack and media that only note what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lq.contacts import inputs
+from lq.contacts.contact import Call
+from lq.contacts.media_desk import MediaDesk
+from lq.contacts.owner import Owner
+from lq.contacts.sip_desk import SipDesk
+from lq.live.errors import LiveUnavailable, Superseded
+from lq.live.memory import Memory
+from lq.live.redis import Live
+from lq.live.spool import Spool
+from lq.live.values import AgentResult, Committed
+from lq.pulse import Pulse
+from tests.unit.contacts.test_advance import Life
+
+US, OTHER = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
+
+
+@dataclass
+class FakeLive:
+    epoch: int = 1  # below it is superseded
+    deaf: bool = False  # takes contacts, and no messages
+    commits: list[int] = field(default_factory=list)  # their epochs
+    closed: list[str] = field(default_factory=list)
+    sent: int = 0
+    lose_answers: int = 0
+
+    async def commit(self, contact: str, *, epoch: int, **rest: Any) -> Committed:
+        await asyncio.sleep(0)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise LiveUnavailable("did it, and nobody heard so")
+        if epoch < self.epoch:
+            raise Superseded(OTHER, self.epoch)
+        self.commits.append(epoch)
+        if rest["snapshot"] is None:
+            self.closed.append(contact)
+        return Committed(tuple(AgentResult(op.agent, False, "ready") for op in rest.get("agents", ())))
+
+    async def hand_over(self, contact: str, **rest: Any) -> int:
+        return 2
+
+    async def send(self, incarnation: str, message: dict[str, Any]) -> None:
+        self.sent += 1
+        if self.deaf:
+            raise LiveUnavailable("away")
+
+
+@dataclass
+class FakeDesk:
+    """SIP and media at once: everything that is asked of either, by name."""
+
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    unreadable: bool = False
+    quiet: bool = True
+
+    def adopt(self, contact: str, dialogs: Any) -> None:
+        if self.unreadable:
+            raise ValueError("no dialog")
+
+    def dialogs(self, contact: str) -> dict[str, Any]:
+        return {}
+
+    let_go = dialogs
+
+    def perform(self, contact: Any, effects: Any) -> list[Any]:
+        return []
+
+    def is_quiet(self, contact: str) -> bool:
+        return self.quiet
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: self.asked.append((name, arguments))
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
+class House:
+    def __init__(self, place: Path) -> None:
+        self.live, self.sip, self.media = FakeLive(), FakeDesk(), FakeDesk()
+        self.spool = Spool(place)
+        self.owner = Owner(
+            incarnation=US,
+            live=cast(Live, self.live),
+            sip=cast(SipDesk, self.sip),
+            media=cast(MediaDesk, self.media),
+            pulse=Pulse(10),
+            memory=Memory(),
+            spool=self.spool,
+            now=lambda: Life().now + 1_000,
+        )
+
+    async def settled(self) -> None:
+        """Whatever can be done without anything new has been done."""
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "spool")
+    yield house
+    house.spool.close()
+
+
+def snapshot(**more: Any) -> str:
+    return json.dumps(Life().talking().contact.to_json() | {"dialogs": {}, "channels": []} | more)
+
+
+async def test_a_contact_that_cannot_be_read_is_not_held(house: House) -> None:
+    house.sip.unreadable = True
+    with pytest.raises(ValueError, match="no dialog"):
+        house.owner.adopt("c1", 2, snapshot())
+    assert not house.owner.holds("c1") and house.owner.load == 0
+
+
+async def test_one_that_cannot_be_read_is_closed_so_that_its_agents_are_free(house: House) -> None:
+    house.sip.unreadable = True
+    assert await house.owner.take_over("c1", 2, snapshot()) is None
+    assert await house.owner.take_over("c2", 2, "no snapshot") is None
+    assert house.live.closed == ["c1", "c2"]
+
+
+async def test_what_an_older_hold_of_a_contact_comes_to_does_not_touch_the_newer(house: House) -> None:
+    """Handed over by a request that Redis did and we heard nothing of, adopted back: the first hold is superseded."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.live.epoch = 3
+    house.owner.deliver("c1", inputs.Notice())
+    await house.owner.adopt("c1", 3, snapshot()).wait()
+    await house.settled()
+    assert house.owner.holds("c1")
+    assert house.owner.deliver("c1", inputs.Notice())
+    await house.settled()
+    assert house.live.commits.count(3) >= 2
+    await house.owner.close()
+
+
+async def test_a_contact_that_was_handed_over_keeps_its_media_when_redis_goes_at_that_moment(house: House) -> None:
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.live.deaf = True
+    pause = {"verb": "record", "body": {"action": "pause"}}
+    command = {"id": "x1", "contact": "c1", "type": "command", "expires_at": 1 << 60, **pause}
+    assert house.owner.message(command)  # answered when it has come true: it goes with the contact
+    house.owner.hand_over("c1", OTHER, at_once=True)
+    await house.settled()
+    assert house.live.sent == 1 and not house.owner.holds("c1") and house.owner.heir("c1") == OTHER
+    assert "abandon" not in house.media.names() and "abandon" not in house.sip.names()
+
+
+async def test_a_contact_that_cannot_be_said_again_keeps_no_other_from_it(house: House) -> None:
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    await house.owner.adopt("c2", 2, snapshot(id="c2", offer=None, agent="")).wait()
+    house.owner._held["c1"].contact = replace(
+        house.owner._held["c1"].contact,
+        calls={9: Call("consult", "agent:1002", reservation=5)},  # there is no leg 9
+    )
+    before = len(house.live.commits)
+    await house.owner.say_again()
+    assert len(house.live.commits) == before + 1
+    await house.owner.close()
+
+
+@pytest.mark.parametrize("lost_answers", [2, 0])
+async def test_an_operation_that_is_said_twice_ends_no_newer_offer(house: House, lost_answers: int) -> None:
+    """The agent was let go, which nobody heard, and is reserved for the same caller again: under another fence."""
+    house.live.lose_answers = lost_answers
+    offered = json.dumps(Life().offered().contact.to_json() | {"dialogs": {}, "channels": []})
+    house.owner.adopt("c1", 2, offered)  # which stops the ringing and lets him go
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.line is not None and contact.offer is None
+    house.owner.deliver("c1", inputs.Reserved(contact.line.request, "1001", "8001", 18, "sales"))
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.offer is not None and contact.offer.reservation == 18
+    house.owner.deliver(
+        "c1", inputs.Progress(contact.offer.leg, 180)
+    )  # "ringing" under 18 is refused: that one is lost
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.offer is None
+    await house.owner.close()
+
+
+async def test_who_is_asked_again_and_again_to_go_writes_nothing_meanwhile(house: House) -> None:
+    """A node that drains asks ten times a second for those of whom something is in the air."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.media.quiet = False
+    before = len(house.live.commits)
+    for _ in range(5):
+        house.owner.hand_over("c1", OTHER)
+        await house.settled()
+    assert len(house.live.commits) == before and house.owner.holds("c1")
+    house.media.quiet = True
+    house.owner.hand_over("c1", OTHER)
+    await house.settled()
+    assert not house.owner.holds("c1") and house.owner.heir("c1") == OTHER
+
+
+async def test_a_call_that_our_own_fault_keeps_from_beginning_is_refused(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: Any) -> Any:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr("lq.contacts.advance.begin", fails)
+    house.owner.begin(inputs.Incoming("c1", "trunk:gw1", "1", "2", "v=0", US), claim="a|b")
+    assert house.sip.asked[-2:] == [("refuse", ("c1", 500)), ("forget", ("c1",))]
+    assert not house.owner.holds("c1")

@@ -1,0 +1,198 @@
+"""What the SIP desk keeps of a contact's sessions, and for how long."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import unquote
+
+import pytest
+
+from lq.contacts import effects as do
+from lq.contacts import inputs
+from lq.contacts.sip_desk import SipDesk, dialled
+from lq.contacts.tags import contact_of, leg_of, tag_of
+from lq.sip import events as sip
+from lq.sip.agent import UserAgent
+from tests.unit.contacts.test_advance import Life
+from tests.unit.sip.peer import Peer
+
+CONTACT = "01935c2e-7a10-7000-8000-000000000001"
+
+
+class FakeAgent:
+    def request(self, session: str, method: str, *, now: float) -> str:
+        return f"{session}'s"
+
+    def forget(self, session: str) -> None:
+        pass
+
+    def datagrams(self) -> list[Any]:
+        return []
+
+
+@pytest.fixture
+def desk() -> SipDesk:
+    desk = SipDesk(cast(UserAgent, FakeAgent()), lambda datagrams: None, lambda: 0.0)
+    desk.take("c1", 2, "s2")
+    desk.perform(Life().talking().contact, [do.Probe(2)])
+    return desk
+
+
+@pytest.mark.parametrize(("code", "ends"), [(200, False), (408, True), (481, True), (500, False)])
+def test_a_probe_ends_a_leg_whose_dialog_is_gone(desk: SipDesk, code: int, ends: bool) -> None:
+    told: list[inputs.Input] = []
+    desk.deliver = lambda contact, given: told.append(given) is None
+    desk.happened(sip.RequestDone("s2", "another's", 481, {}, b""))
+    assert told == []
+    desk.happened(sip.RequestDone("s2", "s2's", code, {}, b""))
+    assert [type(given) for given in told] == ([inputs.Ended] if ends else [])
+    assert not desk._probes
+
+
+def test_a_probe_whose_contact_is_gone_is_forgotten(desk: SipDesk) -> None:
+    desk.forget("c1")
+    assert not desk._probes
+
+
+def test_a_probe_whose_dialog_ended_first_is_forgotten(desk: SipDesk) -> None:
+    desk.deliver = lambda contact, given: True
+    desk.happened(sip.Ended("s2", "", "bye"))
+    assert not desk._probes
+
+
+class Desk(Peer):
+    """A real user agent, whose session is leg 2 of a contact."""
+
+    def __init__(self, talks: bool) -> None:
+        super().__init__()
+        self.given: list[inputs.Input] = []
+        self.desk = SipDesk(self.ua, lambda datagrams: None, lambda: self.now)
+        self.desk.deliver = lambda contact, given: self.given.append(given) is None
+        self.contact = Life().talking().contact
+        session = self.talk() if talks else self.call()
+        self.desk.take(self.contact.id, 2, session)
+        if not talks:
+            self.invite = self.sent("INVITE")
+
+    def do(self, *effects: do.Effect) -> None:
+        for datagram in self.desk.perform(self.contact, effects):
+            self.ua.queue(datagram.session or "", datagram.data, datagram.destination, datagram.transport)
+        self.pump()
+
+    def pump(self) -> None:
+        super().pump()
+        while self.log:
+            self.desk.happened(self.log.pop(0))
+        super().pump()
+
+
+def test_a_phone_that_says_so_is_told_to_answer_and_what_it_says_is_told() -> None:
+    peer = Desk(talks=False)
+    assert peer.invite is not None
+    peer.answer(peer.invite, 100, tag="")
+    peer.do(do.AnswerPhone(2, "early"))
+    peer.answer(peer.invite, 180, {"Allow-Events": "conference,Talk, hold"})
+    assert [given for given in peer.given if given != inputs.Progress(2, 100)] == [
+        inputs.PhoneTold(2, "early", 0),
+        inputs.Progress(2, 180, talks=True),
+    ]
+    peer.do(do.AnswerPhone(2, "a"), do.AnswerPhone(2, "b"))
+    first, second = peer.sent("NOTIFY"), peer.sent("NOTIFY")
+    peer.answer(second, 481)
+    peer.answer(first, 200)
+    assert peer.given[-2:] == [inputs.PhoneTold(2, "b", 481), inputs.PhoneTold(2, "a", 200)]
+    peer.do(do.AnswerPhone(2, "c"))
+    peer.answer(peer.invite, 486)  # who waits for what it says to the last order is told as well
+    assert peer.given[-2:] == [inputs.Rejected(2, 486), inputs.PhoneTold(2, "c", 0)]
+    assert not peer.desk._told
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [
+        ("<sip:8002@lcall>", ("8002", "", 0)),
+        ("sip:8002@lcall;transport=udp", ("8002", "", 0)),
+        ("<sips:8002:secret@lcall>", ("8002", "", 0)),
+        ("<sip:13800138000;phone-context=+86@lcall;user=phone>", ("13800138000", "", 0)),
+        ("<tel:+8613800138000;phone-context=x>", ("+8613800138000", "", 0)),
+        ("<sip:%2A8%23@lcall>", ("*8#", "", 0)),
+        (f"<sip:8002@lcall?Replaces=x%3Bto-tag%3D{tag_of(CONTACT, 3, 7)}%3Bfrom-tag%3Dp>", ("8002", CONTACT, 3)),
+        (f"<sip:lq@lq.internal;i=1?Replaces=x%3Bfrom-tag%3Dp%3Bto-tag%3D{tag_of(CONTACT, 1, 7)}>", ("lq", CONTACT, 1)),
+    ],
+)
+def test_a_transfer_by_a_phone_is_told_with_what_it_dialled(target: str, given: tuple[str, str, int]) -> None:
+    peer = Desk(talks=True)
+    peer.ask("REFER", {"Refer-To": target})
+    to, contact, other = given
+    replaces = unquote(target.partition("Replaces=")[2].rstrip(">"))
+    assert peer.given == [inputs.Referred(2, to, "101", contact, other, replaces)]
+    assert peer.number("NOTIFY") == 1
+    peer.do(do.TellReferrer(2, "101", 180), do.TellReferrer(2, "101", 486), do.TellReferrer(2, "101", 200))
+    said = [peer.sent("NOTIFY").body for _ in range(3)]
+    assert said == [b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 180 Ringing\r\n", b"SIP/2.0 486 Busy Here\r\n"]
+    assert peer.number("NOTIFY") == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("<http://lcall/8002>", 416),
+        ("<urn:service:sos>", 416),
+        ("<sip:lcall>", 484),
+        ("<sip:@lcall>", 484),
+        ("<tel:>", 484),
+        ("<sip:8002@lcall?Replaces=x%3Bto-tag%3Dsomebody%3Bfrom-tag%3Dp>", 481),
+        ("<sip:8002@lcall?Replaces=x>", 400),
+    ],
+)
+def test_a_transfer_that_means_nothing_is_refused_at_once(target: str, code: int) -> None:
+    peer = Desk(talks=True)
+    peer.ask("REFER", {"Refer-To": target})
+    assert peer.sent(202)
+    peer.sent("NOTIFY")
+    assert peer.sent("NOTIFY").body.startswith(f"SIP/2.0 {code} ".encode())
+    peer.ask("REFER", {"Refer-To": target, "Refer-Sub": "false"})
+    assert peer.number("NOTIFY") == 2 and peer.given == []
+
+
+def test_who_wants_to_hear_nothing_of_one_transfer_hears_nothing_in_the_place_of_another() -> None:
+    peer = Desk(talks=True)
+    peer.ask("REFER", {"Refer-To": "<sip:8002@lcall>"})
+    peer.ask("REFER", {"Refer-To": "<sip:8003@lcall>", "Refer-Sub": "false"})
+    peer.do(do.TellReferrer(2, "", 200))
+    assert peer.number("NOTIFY") == 1 and len(peer.given) == 2
+
+
+def test_a_tag_says_contact_and_leg() -> None:
+    for leg in (1, 2, 255, 256, 4095):
+        tag = tag_of(CONTACT, leg, 2**40 + 5)
+        assert (contact_of(tag), leg_of(tag)) == (CONTACT, leg)
+    assert tag_of(CONTACT, 1, 1) != tag_of(CONTACT, 1, 2) != tag_of(CONTACT, 2, 2)
+    for strange in (
+        "",
+        "peer-tag",
+        CONTACT,
+        f"{CONTACT}-1",
+        tag_of(CONTACT, 1, 1).upper(),
+        f"x{tag_of(CONTACT, 1, 1)}",
+    ):
+        assert (contact_of(strange), leg_of(strange)) == ("", 0)
+
+
+@pytest.mark.parametrize("uri", ["sip:" + ";" * 5000, "sip:" + "a:" * 5000, "tel:" + "%" * 5000, "", ":", "sip", "\0"])
+def test_strange_uris_are_judged_quickly(uri: str) -> None:
+    assert dialled(uri) is None or isinstance(dialled(uri), str)
+
+
+def test_a_phone_that_answers_when_its_leg_was_called_anew_is_shown_out() -> None:
+    peer = Desk(talks=False)
+    first = peer.invite
+    assert first is not None
+    peer.answer(first, 100, tag="")
+    peer.do(do.Cancel(2, "Q.850;cause=16"))
+    peer.do(do.Invite(2, "sip:b@10.0.0.2", "v=0 another", "a"))
+    sent: list[bytes] = []
+    peer.desk.send = lambda datagrams: sent.extend(datagram.data for datagram in datagrams)
+    peer.answer(first, 200, sdp="v=0 late")
+    assert [data.split()[0] for data in sent] == [b"ACK", b"BYE"]
+    assert not any(isinstance(given, inputs.Accepted) for given in peer.given), "it says nothing of the new one"

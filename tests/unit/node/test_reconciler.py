@@ -1,0 +1,203 @@
+"""When something counts as left behind: found by two sweeps, not young, not anybody's who lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from lq.contacts import inputs
+from lq.contacts.contact import Contact, with_leg
+from lq.contacts.owner import Owner
+from lq.live.redis import Live
+from lq.live.values import ContactState, Lease, Mended
+from lq.reconciler import YOUNG_MS, Reconciler, _born
+from tests.unit.contacts.test_advance import MEDIA, Life
+
+US, OTHER = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
+NOW = 1_764_000_000_000
+OLD, YOUNG = (f"{at:012x}"[:8] + "-" + f"{at:012x}"[8:] + "-7000-8000-000000000001" for at in (NOW - 60_000, NOW - 1))
+ENGINE = "127.0.0.1:2223"
+
+
+@dataclass
+class FakeLive:
+    alive: tuple[str, ...] = (US, OTHER)
+    known: list[str] = field(default_factory=list)
+    mine: list[str] = field(default_factory=list)
+
+    async def contacts(self) -> list[str]:
+        return self.known
+
+    async def owned(self, incarnation: str) -> list[str]:
+        return self.mine
+
+    async def leases(self, role: str) -> list[Lease]:
+        return [Lease("lq", id, id, "", 0, False, 0) for id in self.alive]
+
+    async def config(self, kind: str) -> dict[str, Any]:
+        return {}
+
+    async def contact(self, id: str) -> ContactState:
+        return ContactState(id, US, 3, "snapshot")
+
+
+@dataclass
+class FakeDebris:
+    gone: set[str] = field(default_factory=set)  # contacts whose owner is none that lives
+    free: list[str] = field(default_factory=list)
+    mended: list[tuple[str, str]] = field(default_factory=list)
+
+    async def owners(self, contacts: list[str]) -> dict[str, str | None]:
+        return {id: "lq9-dead" if id in self.gone else OTHER for id in contacts}
+
+    async def unbound(self) -> list[str]:
+        return self.free
+
+    async def strangers(self, phones: list[str]) -> list[str]:
+        return []
+
+    async def nobodys_places(self, lanes: list[str]) -> list[tuple[str, str]]:
+        return []
+
+    async def mend(self, node: str, what: str, about: str, older_ms: int) -> Mended | None:
+        self.mended.append((what, about))
+        return Mended(2, "snapshot") if what == "contact" else Mended()
+
+
+@dataclass
+class FakeOwner:
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    with_dialog: set[int] = field(default_factory=set)
+    heard: list[Any] = field(default_factory=list)
+
+    def holds(self, contact: str) -> bool:
+        return contact in self.contacts
+
+    def held(self, contact: str) -> Contact | None:
+        return self.contacts.get(contact)
+
+    def all_held(self) -> dict[str, Contact]:
+        return self.contacts
+
+    def dialogs(self, contact: str) -> set[int]:
+        return self.with_dialog
+
+    async def take_over(self, contact: str, epoch: int, snapshot: str) -> None:
+        self.heard.append((contact, epoch, snapshot))
+
+    def deliver(self, contact: str, given: inputs.Input) -> None:
+        self.heard.append((contact, given))
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.live, self.owner, self.debris = FakeLive(), FakeOwner(), FakeDebris()
+        self.calls: list[tuple[str, str]] = []
+        self.deleted: list[tuple[str, str]] = []
+        self.room = Reconciler(
+            US,
+            live=cast(Live, self.live),
+            owner=cast(Owner, self.owner),
+            calls=self.list_calls,
+            delete_call=self.delete,
+            passed=self.at_once,
+            whole_for=lambda: 60.0,
+            now=lambda: NOW,
+        )
+        self.room._debris = cast(Any, self.debris)
+
+    async def list_calls(self) -> list[tuple[str, str]]:
+        return self.calls
+
+    async def delete(self, engine: str, call: str) -> None:
+        self.deleted.append((engine, call))
+
+    async def at_once(self) -> None:
+        pass
+
+    async def sweeps(self, count: int = 2) -> list[tuple[str, str]]:
+        for _ in range(count):
+            await self.room.sweep()
+        return self.debris.mended
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_two_sweeps_must_find_it(scene: Scene) -> None:
+    scene.debris.free = ["1001"]
+    assert await scene.sweeps(1) == []
+    scene.debris.free = []
+    assert await scene.sweeps(1) == []
+    scene.debris.free = ["1001"]
+    assert await scene.sweeps(1) == []
+    assert await scene.sweeps(1) == [("agent", "1001")]
+
+
+async def test_a_call_of_no_contact_is_deleted_unless_it_is_young_or_not_ours(scene: Scene) -> None:
+    scene.calls = [(ENGINE, f"{OLD}.1"), (ENGINE, f"{YOUNG}.1"), (ENGINE, "edge-3848276298220188511@x")]
+    assert await scene.sweeps() == [("call", f"{ENGINE} {OLD}.1")]
+    assert scene.deleted == [(ENGINE, f"{OLD}.1")]
+
+
+async def test_what_is_nobodys_is_the_first_living_nodes_business(scene: Scene) -> None:
+    scene.live.alive = ("lq0-00000000", US)
+    scene.calls, scene.debris.free = [(ENGINE, f"{OLD}.1")], ["1001"]
+    assert await scene.sweeps() == []
+
+
+async def test_a_contact_of_nobody_becomes_ours(scene: Scene) -> None:
+    scene.live.known, scene.debris.gone = [OLD], {OLD}
+    assert await scene.sweeps() == [("contact", OLD)]
+    assert scene.owner.heard == [(OLD, 2, "snapshot")]
+
+
+async def test_a_contact_that_is_ours_and_that_we_never_heard_of_is_taken(scene: Scene) -> None:
+    scene.live.known = scene.live.mine = [OLD]
+    assert await scene.sweeps() == [("lost", OLD)]
+    assert scene.owner.heard == [(OLD, 3, "snapshot")]
+
+
+def talking() -> Contact:
+    life = Life().talking()
+    return replace(life.contact, id=OLD)
+
+
+async def test_a_call_in_order_is_left_alone(scene: Scene) -> None:
+    scene.owner.contacts, scene.owner.with_dialog = {OLD: talking()}, {1, 2}
+    scene.live.known = [OLD]
+    scene.calls = [(ENGINE, f"{OLD}.1"), (ENGINE, f"{OLD}.2")]
+    assert await scene.sweeps(4) == []
+
+
+async def test_a_leg_that_talks_without_a_dialog_has_ended(scene: Scene) -> None:
+    scene.owner.contacts, scene.owner.with_dialog = {OLD: talking()}, {1}
+    scene.live.known = [OLD]
+    assert await scene.sweeps() == [("dialog", f"{OLD}.2")]
+    assert scene.owner.heard == [(OLD, inputs.Ended(2, "gone"))]
+
+
+async def test_a_contact_whose_legs_have_all_ended_is_closed(scene: Scene) -> None:
+    contact = talking()
+    for n in (1, 2):
+        contact = with_leg(contact, n, state="ended", media=None)
+    scene.owner.contacts, scene.live.known = {OLD: contact}, [OLD]
+    assert await scene.sweeps() == [("dialog", f"{OLD}.1")]
+    assert scene.owner.heard == [(OLD, inputs.Ended(1, "gone"))]
+
+
+async def test_media_of_a_leg_that_has_ended_or_moved_is_deleted(scene: Scene) -> None:
+    contact = with_leg(talking(), 2, state="ended", media=None)
+    contact = with_leg(contact, 1, media={**MEDIA, "engine": ENGINE})
+    scene.owner.contacts, scene.owner.with_dialog, scene.live.known = {OLD: contact}, {1}, [OLD]
+    scene.calls = [(ENGINE, f"{OLD}.1"), (ENGINE, f"{OLD}.2"), ("127.0.0.1:9999", f"{OLD}.1")]
+    await scene.sweeps()
+    assert scene.deleted == [(ENGINE, f"{OLD}.2"), ("127.0.0.1:9999", f"{OLD}.1")]
+
+
+def test_a_contact_tells_its_age() -> None:
+    assert (_born(OLD), NOW - _born(YOUNG) < YOUNG_MS) == (NOW - 60_000, True)

@@ -1,0 +1,184 @@
+"""REFER, its NOTIFYs, and calls that take another's place."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lq.sip import events as ev
+from lq.sip import transfer
+from tests.unit.sip.peer import Peer
+
+REFER = {"Refer-To": "<sip:8002@lq.internal>", "Referred-By": "<sip:8001@lq.internal>"}
+
+
+def test_a_refer_from_202_to_its_last_notify() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    assert peer.sent(202)
+    first = peer.sent("NOTIFY")
+    assert first.get("event") == "refer" and first.body == b"SIP/2.0 100 Trying\r\n"
+    assert first.get("subscription-state").startswith("active;expires=1")
+    peer.answer(first, 200)
+    refer = peer.told(ev.Refer)
+    assert refer == ev.Refer(session, "sip:8002@lq.internal", "", "<sip:8001@lq.internal>", "101")
+    assert peer.ua.notify_refer(session, 180, "Ringing", id=refer.id, now=peer.now)
+    peer.answer(peer.sent("NOTIFY"), 200)
+    last = peer.ua.notify_refer(session, 200, "OK", id=refer.id, now=peer.now)
+    notify = peer.sent("NOTIFY")
+    assert notify.get("subscription-state") == "terminated;reason=noresource"
+    assert notify.get("content-type") == "message/sipfrag;version=2.0" and notify.body == b"SIP/2.0 200 OK\r\n"
+    peer.answer(notify, 200)
+    assert peer.told(ev.RequestDone).id == last
+    assert peer.ua.notify_refer(session, 200, "OK", id=refer.id, now=peer.now) == ""
+    peer.run(400)
+    assert peer.number("NOTIFY") == 3 and peer.count(ev.Ended) == 0
+
+
+def test_refers_at_once_are_told_apart_and_bounded() -> None:
+    peer = Peer()
+    session = peer.talk()
+    for _ in range(transfer.MAX_REFERS):
+        peer.ask("REFER", REFER)
+        peer.sent(202)
+    ids = [event.id for event in peer.log if isinstance(event, ev.Refer)]
+    peer.ua.notify_refer(session, 404, "Not Found", id=ids[1], now=peer.now)
+    assert peer.number("NOTIFY") == transfer.MAX_REFERS + 1
+    assert peer.sent("NOTIFY").get("event") in ("refer", f"refer;id={ids[3]}")
+    assert peer.sent("NOTIFY").get("event") == f"refer;id={ids[1]}"
+    peer.ask("REFER", REFER)
+    assert peer.sent(202)  # the place of the one that is over
+    peer.ask("REFER", REFER)
+    assert peer.sent(503)
+
+
+def test_who_wants_to_hear_nothing_hears_nothing() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER | {"Refer-Sub": "false"})
+    assert peer.sent(202).get("refer-sub") == "false"
+    assert peer.told(ev.Refer).id == "" and peer.number("NOTIFY") == 0
+    assert peer.ua.notify_refer(session, 200, "OK", now=peer.now) == ""
+
+
+def test_an_owner_who_never_says_how_it_went() -> None:
+    peer = Peer()
+    peer.talk()
+    peer.ask("REFER", REFER)
+    peer.answer(peer.sent("NOTIFY"), 200)
+    peer.run(181)
+    assert peer.sent("NOTIFY").body.startswith(b"SIP/2.0 408")
+
+
+@pytest.mark.parametrize("code", [481, 489, 500])
+def test_a_refused_notify_ends_the_subscription_not_the_call(code: int) -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    peer.answer(peer.sent("NOTIFY"), code)
+    assert peer.ua.notify_refer(session, 200, "OK", now=peer.now) == ""
+    assert peer.count(ev.Ended) == 0
+    assert peer.ua.bye(session, now=peer.now)
+    peer.answer(peer.sent("BYE"), 200)
+    peer.run(300)
+    assert peer.ua.idle
+
+
+@pytest.mark.parametrize("headers", [{}, {"Refer-To": ""}, {"Refer-To": "<>"}])
+def test_a_refer_to_nobody(headers: dict[str, str]) -> None:
+    peer = Peer()
+    peer.talk()
+    peer.ask("REFER", headers)
+    assert peer.sent(400) and peer.count(ev.Refer) == 0
+
+
+def test_a_hostile_refer_to_is_data() -> None:
+    peer = Peer()
+    peer.talk()
+    peer.ask("REFER", {"Refer-To": "<sip:$(reboot)@127.0.0.1:22;x=%0d%0aEvil?Replaces=a%0D%0AVia:%20x%3Bto-tag%3D1>"})
+    refer = peer.told(ev.Refer)
+    assert refer.target == "sip:$(reboot)@127.0.0.1:22;x=%0d%0aEvil"
+    assert transfer.read_replaces(refer.replaces) is None  # no from-tag
+    assert not any(b"Evil" in data for data in peer.wire_log)
+
+
+def test_the_subscription_survives_a_take_over() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    peer.answer(peer.sent("NOTIFY"), 200)
+    document = json.loads(json.dumps(peer.ua.export(session)))
+    peer.ua.forget(session)
+    adopted = peer.ua.adopt(document, now=peer.now)
+    assert peer.ua.notify_refer(adopted, 200, "OK", now=peer.now)
+    notify = peer.sent("NOTIFY")
+    assert notify.get("event") == "refer" and notify.cseq[0] > 1000
+
+
+def test_we_refer_and_hear_of_it() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ua.request(session, "REFER", headers={"Refer-To": "<sip:x@y>"}, now=peer.now)
+    peer.answer(peer.sent("REFER"), 202)
+    peer.ask("NOTIFY", {"Event": "refer", "Subscription-State": "terminated", "Content-Type": "message/sipfrag"},
+             b"SIP/2.0 486 Busy Here\r\n")  # fmt: skip
+    notify = peer.told(ev.Notify)
+    assert (notify.event, notify.state, transfer.progress(notify.body)) == ("refer", "terminated", 486)
+    assert transfer.progress(b"\xff") == 0
+
+
+# -- Replaces ----------------------------------------------------------------------------------------------------------
+def named(peer: Peer, session: str, extra: str = "") -> str:
+    dialog = peer.ua.export(session)
+    return f"{dialog['call_id']};to-tag={dialog['local_tag']};from-tag={dialog['remote_tag']}{extra}"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_call_that_takes_the_place_of_one_of_ours(ours: bool) -> None:
+    peer = Peer()
+    session = peer.talk() if ours else peer.called()[0]
+    peer.incoming(Replaces=named(peer, session))
+    replaces = peer.told(ev.Incoming).replaces
+    assert replaces is not None and (replaces.session, replaces.early_only) == (session, False)
+
+
+def test_an_early_only_call_is_not_taken_when_it_talks() -> None:
+    peer = Peer()
+    peer.incoming(Replaces=named(peer, peer.talk(), ";early-only"))
+    assert peer.sent(486) and peer.count(ev.Incoming) == 0
+
+
+def test_a_ringing_call_of_ours_is_picked_up_one_that_rings_here_is_not() -> None:
+    peer = Peer()
+    session = peer.call()
+    peer.answer(peer.sent("INVITE"), 180)
+    peer.incoming(Replaces=named(peer, session, ";early-only"))
+    picked = peer.told(ev.Incoming).replaces
+    assert picked is not None and picked.session == session
+    other = Peer()
+    other.incoming()
+    waiting = other.told(ev.Incoming).session
+    other.incoming(Replaces=named(other, waiting))
+    assert other.sent(481) and other.count(ev.Incoming) == 1
+
+
+def test_a_dialog_that_is_not_here_may_be_another_nodes() -> None:
+    peer = Peer()
+    peer.incoming(Replaces="far@away;to-tag=1;from-tag=2")
+    assert peer.told(ev.Incoming).replaces == ev.Replaces("far@away", "1", "2", early_only=False, session="")
+
+
+def test_the_right_dialog_with_a_wrong_tag() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.incoming(Replaces=named(peer, session).replace("from-tag=", "from-tag=x"))
+    assert peer.sent(481) and peer.count(ev.Incoming) == 0
+
+
+@pytest.mark.parametrize("value", ["", "abc", "abc;to-tag=1", ";to-tag=1;from-tag=2", "a;to-tag=;from-tag="])
+def test_replaces_that_names_no_dialog(value: str) -> None:
+    peer = Peer()
+    peer.incoming(Replaces=value)
+    assert peer.sent(400) and peer.count(ev.Incoming) == 0
