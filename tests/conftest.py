@@ -27,10 +27,16 @@ from tests.center import Center, reserve
 DIRECTORY: Final = "LCALL_TEST_DIRECTORY"  # of the session; workers inherit it
 CONTROLLER: Final = "LCALL_TEST_CONTROLLER"  # pid of the process whose end ends the session
 FIRST: Final = ("architecture", "unit", "contract", "model", "integration", "scenarios")
-ONE_AFTER_ANOTHER: Final = (  # files of scenarios: each test of theirs locks what the next one needs
-    "test_at_the_phone.py", "test_calling_in.py", "test_codes.py", "test_forwarding.py", "test_gate.py",
-    "test_mobile.py", "test_outgoing.py", "test_placing.py", "test_verbs_*.py",
-)  # fmt: skip
+ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
+    "telephones": (  # each test locks what the next one needs
+        "test_at_the_phone.py", "test_calling_in.py", "test_codes.py", "test_forwarding.py", "test_gate.py",
+        "test_mobile.py", "test_outgoing.py", "test_placing.py", "test_verbs_*.py",
+    ),
+    "lines": (  # they share queues: a call of one would go to the agent of another
+        "test_first_call.py", "test_joining.py", "test_menu.py", "test_odd_callers.py", "test_offers.py",
+        "test_pause.py", "test_talk.py", "test_trace.py", "test_web.py",
+    ),
+}  # fmt: skip
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 
@@ -74,11 +80,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each test goes to whoever is free, but all that wait for one another's lines and gateways to one worker."""
+    """Each test goes to whoever is free, but all that want the same lines and gateways to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = PurePath(nodeid.partition("::")[0])
-        return "telephones" if any(file.match(pattern) for pattern in ONE_AFTER_ANOTHER) else nodeid
+        return group_of(nodeid.partition("::")[0]) or nodeid
+
+
+def group_of(file: str) -> str:
+    """In ONE_AFTER_ANOTHER; "": in none."""
+    for group, patterns in ONE_AFTER_ANOTHER.items():
+        if any(PurePath(file).match(pattern) for pattern in patterns):
+            return group
+    return ""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,8 +7,10 @@ Times are integer milliseconds of the epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+
+import msgspec
 
 from lq.ivr.flow import Position
 from lq.trunks.numbers import Number
@@ -327,10 +329,10 @@ class Contact:
         return f"{self.id}.{n}"
 
     def to_json(self) -> dict[str, Any]:
-        document = asdict(self)
+        document: dict[str, Any] = msgspec.to_builtins(self)  # 60 times as fast as dataclasses.asdict
         document["v"] = VERSION
-        document["legs"] = [asdict(leg) for leg in self.legs.values()]
-        document["calls"] = [{"leg": n, **asdict(call)} for n, call in self.calls.items()]
+        document["legs"] = list(document["legs"].values())
+        document["calls"] = [{"leg": n, **call} for n, call in document["calls"].items()]
         return document
 
     @classmethod

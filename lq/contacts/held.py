@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from lq.config.book import Book
 from lq.contacts import effects as do
@@ -83,5 +84,5 @@ class Held:
     def snapshot(self, dialogs: Mapping[str, Any]) -> str:
         """As another node carries it on; `dialogs` of its legs."""
         document = self.contact.to_json() | {"epoch": self.epoch, "dialogs": dialogs}
-        document["channels"] = [asdict(channel) for channel in self.channels.values()]
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        document["channels"] = list(self.channels.values())
+        return msgspec.json.encode(document).decode()

@@ -1153,6 +1153,14 @@ local function hand_over(q)     -- on purpose, to a node that lives; it finds th
   return { ok = true, epoch = epoch }
 end
 
+local function order(q)         -- a message (JSON) for the contact's owner, or for a node; void after within_ms
+  local node = given(q.node) and q.node or redis.call('HGET', K .. 'contact:' .. q.contact, 'owner')
+  if not node then return fail('gone') end
+  redis.call('XADD', K .. 'inbox:' .. node, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
+    string.sub(q.message, 1, -2) .. ',"expires_at":' .. text(now + q.within_ms) .. '}')
+  return { ok = true }
+end
+
 local function adopt(q)
   local expires = tonumber(redis.call('ZSCORE', K .. 'leases', q.dead) or '0')
   if expires > now or q.dead == q.node then return fail('alive') end
@@ -1490,6 +1498,7 @@ redis.register_function('adopt', answered(adopt, { node = TEXT, dead = TEXT }))
 redis.register_function('hand_over', answered(hand_over, {
   contact = TEXT, node = TEXT, to = TEXT, epoch = NUMBER, snapshot = TEXT,
 }))
+redis.register_function('order', answered(order, { contact = TEXT, message = TEXT, within_ms = NUMBER }))
 redis.register_function('mend', answered(mend, {}))
 redis.register_function('publish', answered(publish, { version = NUMBER, kinds = TABLE_ }))
 redis.register_function('list', answered(list, { first = NUMBER, last = NUMBER, ['entries?'] = TABLE_ }))

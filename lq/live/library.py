@@ -11,8 +11,10 @@ from typing import Any, Final
 from lq.acd.agent import OUTCOMES, TABLE
 
 NAME: Final = "lcall"
-VERSION: Final = 3  # raise with every released change: N and N−1 run together, and only the newer is loaded
-FUNCTIONS: Final = ("commit", "ask", "agent", "phone", "trunk", "node", "adopt", "hand_over", "mend", "tick", "publish")
+VERSION: Final = 4  # raise with every released change: N and N−1 run together, and only the newer is loaded
+FUNCTIONS: Final = (
+    "commit", "ask", "agent", "phone", "trunk", "node", "adopt", "hand_over", "order", "mend", "tick", "publish",
+)  # fmt: skip
 MISSING: Final = "Function not found"  # Redis's words when the library is not loaded
 
 _SOURCE: Final = Path(__file__).with_name("lcall.lua")

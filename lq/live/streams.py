@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from lq.ledger.events import Event
 from lq.live import keys, reading
-from lq.live.errors import Gone, LiveUnavailable
+from lq.live.errors import LiveUnavailable
 from lq.live.wire import Wire
 
 _INBOX_LENGTH: Final = 10_000
@@ -51,11 +51,8 @@ class Streams(Wire):
         Raises Gone for an unknown contact, LiveUnavailable when the owner does not reply within `timeout` seconds (the
         command has expired by then and is not executed later).
         """
-        owner = await self.owner(contact)
-        if owner is None:
-            raise Gone(f"no contact {contact}")
         message = {"type": "command", "contact": contact, "verb": verb, "body": dict(body or {})}
-        return await self._order(owner, message, timeout, id)
+        return await self._order("", message, timeout, id)
 
     async def place(
         self, node: str, contact: str, body: Mapping[str, Any], timeout: float = 2.0, id: str = ""
@@ -65,9 +62,10 @@ class Streams(Wire):
         return await self._order(node, {"type": "place", "contact": contact, "body": dict(body)}, timeout, id)
 
     async def _order(self, node: str, message: Mapping[str, Any], timeout: float, id: str) -> dict[str, Any]:
+        """To this node, or "": to the contact's owner, in one request."""
         this = uuid.uuid4().hex
-        expires_at = await self._now() + int(timeout * 1000)
-        await self.send(node, {**message, "id": id or this, "expires_at": expires_at, "reply_to": keys.reply(this)})
+        text = json.dumps({**message, "id": id or this, "reply_to": keys.reply(this)}, ensure_ascii=False)
+        await self._call("order", contact=message["contact"], node=node, message=text, within_ms=int(timeout * 1000))
         reply = await self._blocking(self._readers.blpop([keys.reply(this)], timeout=timeout), timeout)
         if reply is None:
             raise LiveUnavailable(f"the owner of contact {message['contact']} did not reply within {timeout} s")

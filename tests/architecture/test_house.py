@@ -11,6 +11,8 @@ from typing import Final
 
 import pytest
 
+from tests.conftest import ONE_AFTER_ANOTHER, group_of
+
 CHECKOUT: Final = Path(__file__).parents[2]
 ROOMS: Final = ("lq", "kamailio", "recorder", "ops", "lcall_web")
 MODULES: Final = sorted(path for room in ROOMS for path in (CHECKOUT / room).rglob("*.py"))
@@ -108,3 +110,13 @@ def test_words_that_do_not_belong_here(meaning: str) -> None:
         if pattern.search(line)
     ]
     assert not found
+
+
+def test_who_wants_the_same_line_waits_for_it() -> None:
+    """Of two tests that share a queue one's caller would get the other's agent, if two workers had them."""
+    groups: dict[str, set[str]] = {}
+    for file in sorted((CHECKOUT / "tests" / "scenarios").glob("test_*.py")):
+        for line in re.findall(r"\bline\(\d+\)|\bMENU\b", file.read_text(encoding="utf-8")):
+            groups.setdefault(line, set()).add(group_of(file.name) or file.name)
+    assert {line: found for line, found in groups.items() if len(found) > 1} == {}
+    assert set[str]().union(*groups.values()) <= set(ONE_AFTER_ANOTHER), groups

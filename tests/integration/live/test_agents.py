@@ -155,15 +155,17 @@ async def test_command_reaches_the_owner_and_his_reply_comes_back(live: Live) ->
     async def owner() -> None:
         [(id, message)] = await live.inbox(LQ1, block_ms=2_000)
         assert (message["type"], message["verb"], message["body"]) == ("command", "hang_up", {"agent": "1001"})
+        assert asked_at <= message["expires_at"] - 2_000 <= await live._now()
         await live.reply(message["reply_to"], {"status": 200, "contact": {"id": "c1"}})
         await live.taken(LQ1, id)
 
     serving = asyncio.create_task(owner())
+    asked_at = await live._now()
     reply = await live.command("c1", "hang_up", {"agent": "1001"})
     await serving
     assert reply == {"status": 200, "contact": {"id": "c1"}}
     assert await live.inbox(LQ1) == []
-    with pytest.raises(Gone):
+    with pytest.raises(Gone, match="no such contact"):
         await live.command("nobody", "hang_up")
     with pytest.raises(LiveUnavailable, match="did not reply"):
         await live.command("c1", "hang_up", timeout=0.05)

@@ -19,8 +19,11 @@ def test_every_function_is_registered_once() -> None:
 
 def test_only_upwards() -> None:
     code = library.render()
-    older = code.replace("local VERSION = 3", "local VERSION = 2")
-    newer = code.replace("local VERSION = 3", "local VERSION = 4")
+    older, newer = (
+        code.replace(f"local VERSION = {library.VERSION}", f"local VERSION = {library.VERSION + step}")
+        for step in (-1, 1)
+    )
+    assert len({code, older, newer}) == 3
     changed = code + "-- a developer's change\n"
     assert library.to_load(None) == code
     assert library.to_load(code) is None
