@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Final
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -15,15 +16,20 @@ from babel.support import Translations
 LANGUAGES: Final = {"zh": "中文", "en": "English"}
 TAGS: Final = {"zh": "zh-CN", "en": "en"}
 DEFAULT: Final = "zh"
-ENGLISH: Final = Path(__file__).resolve().parent.parent / "locale/en.po"
+HERE: Final = Path(__file__).resolve().parent.parent
+ENGLISH: Final = sorted(HERE.glob("*/en.po"))  # what all share in locale/, and of each room its own
 
 
-def _compiled(file: Path) -> Translations:
-    """The catalogue as gettext reads it, made at the start so that no compiled file can be out of date."""
-    with file.open("rb") as source:
-        catalogue = read_po(source, locale="en")
+def _compiled(files: Iterable[Path]) -> Translations:
+    """The catalogues as gettext reads them, made at the start so that no compiled file can be out of date."""
+    whole = Catalog(locale="en")
+    for file in files:
+        with file.open("rb") as source:
+            for message in read_po(source, locale="en"):
+                if message.id:
+                    whole[message.id] = message
     compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, whole)
     compiled.seek(0)
     return Translations(compiled)
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from sanic import Request
 from sanic.response import HTTPResponse, html
 
-from lcall_web.common import context, door
+from lcall_web.common import context, door, menu
 from lcall_web.common.assets import Assets
 from lcall_web.common.i18n import CATALOGUES, LANGUAGES, TAGS
 from lcall_web.common.viewer import ROLES
@@ -96,6 +96,7 @@ async def render(request: Request, template: str, **values: Any) -> str:
             csrf=door.csrf(request),
             language=request.ctx.language,
             languages=LANGUAGES,
+            menu=menu.of(request.ctx.viewer),
             nonce=request.ctx.nonce,
             address=request.path + (f"?{request.query_string}" if request.query_string else ""),
             path=request.path,

@@ -11,11 +11,17 @@ from lcall_web.common.i18n import mark
 ALL_CALLS: Final = "all_calls"  # every call and its recording; else only those that he talked in
 NUMBERS: Final = "numbers"  # telephone numbers whole; else masked, in everything that leaves the web
 REVEAL: Final = "reveal"  # one number at a time, which is written down
+DESK: Final = "desk"  # the soft phone: he takes and makes calls
+CUSTOMERS: Final = "customers"  # looks at customers and changes them
+TEAM: Final = "team"  # the leader's page: agents' states and calls are his to change
+EXPORT: Final = "export"  # takes lists and recordings away as files
+SETTINGS: Final = "settings"  # agents, phones, queues, numbers …
+ACCOUNTS: Final = "accounts"  # who may use the web, with which rights; and what they did
 
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
-    "agent": frozenset(),
-    "leader": frozenset({ALL_CALLS, REVEAL}),
-    "admin": frozenset({ALL_CALLS, REVEAL, NUMBERS}),
+    "agent": frozenset({DESK, CUSTOMERS}),
+    "leader": frozenset({DESK, CUSTOMERS, ALL_CALLS, REVEAL, TEAM}),
+    "admin": frozenset({DESK, CUSTOMERS, ALL_CALLS, REVEAL, NUMBERS, TEAM, EXPORT, SETTINGS, ACCOUNTS}),
 }
 ROLES: Final[Mapping[str, str]] = {"agent": mark("坐席"), "leader": mark("班长"), "admin": mark("管理员")}
 

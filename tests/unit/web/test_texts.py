@@ -20,9 +20,12 @@ PLACEHOLDER = re.compile(r"%\(\w+\)s")
 def test_every_text_has_an_english_one() -> None:
     used = dict(texts())
     assert len(used) > 200, "the sources were read"
-    with ENGLISH.open("rb") as file:
-        catalogue = read_po(file, locale="en")
-    known = {_first(message.id): message.string for message in catalogue if message.id}
+    known: dict[str, str | tuple[str, ...]] = {}
+    for path in ENGLISH:
+        with path.open("rb") as file:
+            here = {_first(message.id): message.string for message in read_po(file, locale="en") if message.id}
+        assert set(here) & set(known) == set(), f"{path}: these stand in another catalogue too"
+        known |= here
     assert set(used) - set(known) == set(), "these have no English"
     assert set(known) - set(used) == set(), "nothing shows these any more"
     for id, string in known.items():

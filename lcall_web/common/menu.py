@@ -1,0 +1,31 @@
+"""The main menu: what each room puts into it, and who sees that. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from lcall_web.common.i18n import mark
+from lcall_web.common.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    address: str
+    name: str  # marked
+    icon: str  # of static/vendor/icons.svg
+    permission: str = ""  # "": everybody who is in
+
+    def holds(self, path: str) -> bool:
+        """Whether this page is below it."""
+        return path == self.address.rstrip("/") or path.startswith(self.address.rstrip("/") + "/")
+
+
+MENU: Final = (
+    Entry("/board", mark("实时看板"), "layout-dashboard"),
+    Entry("/calls/", mark("通话记录"), "history"),
+)
+
+
+def of(viewer: Viewer | None) -> list[Entry]:
+    return [entry for entry in MENU if not entry.permission or (viewer is not None and viewer.may(entry.permission))]
