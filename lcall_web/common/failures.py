@@ -19,6 +19,7 @@ from lq.sdk import ApiError, ApiUnavailable
 log = structlog.get_logger()
 
 RETRY_S: Final = 5
+MAIN: Final = "main"  # of the layout: what links change (static/page.js)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,18 @@ async def _broken(request: Request, error: Exception) -> HTTPResponse:
 async def failure(request: Request, status: int, reason: str = "") -> HTTPResponse:
     """`reason`: a marked text that says more than the status does."""
     door.prepare(request)
-    template = "common/failure_part.html" if "hx-request" in request.headers else "common/failure.html"
+    asked_by_script = "hx-request" in request.headers
+    whole = not asked_by_script or request.headers.get("hx-target") == MAIN
     retry_s = RETRY_S if status == 503 and request.method == "GET" else 0
     answer = await pages.page(
-        request, template, status, code=status, words=WORDS[status], reason=reason, retry_s=retry_s
+        request,
+        "common/failure.html" if whole else "common/failure_part.html",
+        status,
+        code=status,
+        words=WORDS[status],
+        reason=reason,
+        retry_s=0 if asked_by_script else retry_s,
+        again_s=retry_s if asked_by_script else 0,  # a refresh would end what lives beside the page: the soft phone
     )
     if status == 503:
         answer.headers["Retry-After"] = str(RETRY_S)

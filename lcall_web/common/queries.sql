@@ -1,6 +1,7 @@
 -- name: session
--- Who a cookie belongs to; `stale`: it was last noted as seen more than a minute ago.
-select s.operator, o.name, o.role, s.csrf, s.seen_at < now() - interval '1 minute' as stale
+-- Who a cookie belongs to; `stale`: it was last noted as seen more than a minute ago; `agent`: he is one.
+select s.operator, o.name, o.role, s.csrf, s.seen_at < now() - interval '1 minute' as stale,
+       exists (select from config_document a where a.kind = 'agents' and a.id = s.operator) as agent
 from web_session s join operator o on o.id = s.operator
 where s.token_sha256 = $1 and s.expires_at > now() and not o.disabled
 

@@ -44,7 +44,7 @@ class Sessions:
         if row is None:
             self._remembered.pop(session, None)
             return None
-        viewer = Viewer(row["operator"], row["name"], row["role"], session, row["csrf"])
+        viewer = Viewer(row["operator"], row["name"], row["role"], session, row["csrf"], row["agent"])
         self._remember(viewer)
         if row["stale"]:
             await self._database.fetch(SQL["seen"], session)

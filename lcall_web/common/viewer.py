@@ -33,6 +33,11 @@ class Viewer:
     role: str
     session: bytes  # sha256 of the cookie's token
     csrf: str
+    agent: bool = False  # there is an agent of this number: he may have a soft phone
+
+    @property
+    def desk(self) -> bool:
+        return self.agent and self.may(DESK)
 
     def may(self, permission: str) -> bool:
         return permission in PERMISSIONS[self.role]

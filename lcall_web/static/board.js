@@ -1,7 +1,6 @@
 // Draws the board from what the stream tells. Text goes in as text, never as markup.
 "use strict";
-(() => {
-  const board = document.getElementById("board");
+page.widget("#board", (board) => {
   const $ = (selector) => board.querySelector(selector);
   const WARN_MS = 20_000; // a wait this long is amber, three times as long red
   const known = { agents: new Map(), queues: new Map(), calls: new Map() };
@@ -94,7 +93,7 @@
     field.parentElement.classList.toggle("lc-busy", waits > WARN_MS);
     field.parentElement.classList.toggle("lc-late", waits > 3 * WARN_MS);
   }
-  setInterval(tickOldest, 1000);
+  const ticking = setInterval(tickOldest, 1000);
 
   function sift() {
     const counts = { "": 0 };
@@ -158,9 +157,14 @@
     if (document.fullscreenElement) return document.exitFullscreen();
     await document.documentElement.requestFullscreen();
   });
-  document.addEventListener("fullscreenchange", () => {
-    document.body.classList.toggle("lc-walled", Boolean(document.fullscreenElement));
-  });
+  const walled = () => document.body.classList.toggle("lc-walled", Boolean(document.fullscreenElement));
+  document.addEventListener("fullscreenchange", walled);
 
-  live.follow(take);
-})();
+  const unfollow = live.follow("board", take);
+  return () => {
+    unfollow();
+    clearInterval(ticking);
+    document.removeEventListener("fullscreenchange", walled);
+    document.body.classList.remove("lc-walled");
+  };
+});

@@ -1,16 +1,16 @@
-// The one stream of this page: what has changed (for board.js), and what is the matter. Clocks tick here; they decide nothing.
+// The one stream of this page: what has changed (for those who follow it), and what is the matter. Clocks tick here; they decide nothing.
 "use strict";
 const live = (() => {
-  const board = document.getElementById("board");
-  const place = document.getElementById("problems");
-  const address = board ? "/live?board=1" : "/live";
   const AGAIN_MS = 3000;
+  const followers = { board: new Set(), desk: new Set() };
   let ahead = 0; // of the server's clock before ours
   let source = null;
   let lostAt = 0;
   let told = [];
-  let listener = () => {};
+  let keeps = false; // this tab holds its stream also while it is hidden
 
+  const place = () => document.getElementById("problems");
+  const address = () => (followers.board.size ? "/live?board=1" : "/live");
   const now = () => Date.now() + ahead;
 
   function duration(seconds) {
@@ -30,49 +30,57 @@ const live = (() => {
   }
 
   function showProblems() {
-    const all = lostAt ? [{ text: place.dataset.lost, since: lostAt }] : told;
-    place.replaceChildren(...all.map(({ text, since }) => {
+    const all = lostAt ? [{ text: place().dataset.lost, since: lostAt }] : told;
+    place().replaceChildren(...all.map(({ text, since }) => {
       const line = document.getElementById("problem").content.firstElementChild.cloneNode(true);
       line.querySelector("[data-text]").textContent = text;
       line.querySelector("time").dataset.since = since;
       return line;
     }));
-    tick(place);
+    tick(place());
   }
 
   function heard() {
     if (!lostAt) return;
     lostAt = 0;
     showProblems();
+    document.dispatchEvent(new CustomEvent("live", { detail: { lost: false } }));
   }
 
   function lost() {
     if (lostAt) return;
     lostAt = now();
     showProblems();
+    document.dispatchEvent(new CustomEvent("live", { detail: { lost: true } }));
   }
 
   function open() {
-    if (source || document.hidden) return;
-    source = new EventSource(address);
+    if (source || (document.hidden && !keeps)) return;
+    source = new EventSource(address());
+    source.address = address();
     source.onopen = heard;
     source.addEventListener("problems", (event) => {
-      const news = JSON.parse(event.data);
-      ahead = news.now - Date.now();
-      told = news.problems;
+      told = news(event).problems;
       showProblems();
     });
-    source.addEventListener("board", (event) => {
-      const news = JSON.parse(event.data);
-      ahead = news.now - Date.now();
-      listener(news);
-    });
+    for (const [name, listeners] of Object.entries(followers)) {
+      source.addEventListener(name, (event) => {
+        const told = news(event);
+        for (const listener of listeners) listener(told);
+      });
+    }
     source.onerror = async () => {
       lost();
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       close();
       await askAgain();
     };
+  }
+
+  function news(event) {
+    const told = JSON.parse(event.data);
+    ahead = told.now - Date.now();
+    return told;
   }
 
   // The server refused the stream: because we are out, or because something is away.
@@ -92,12 +100,36 @@ const live = (() => {
     source = null;
   }
 
+  // `listener(news)` for each event of that name; what is returned ends it. The stream begins anew if it must tell more.
+  function follow(name, listener) {
+    followers[name].add(listener);
+    setTimeout(settle);
+    return () => {
+      followers[name].delete(listener);
+      setTimeout(settle);
+    };
+  }
+
+  function settle() {
+    if (source && source.address !== address()) close();
+    open();
+  }
+
+  // Of all the tabs of a soft phone one is told also while nobody looks at it.
+  function keep() {
+    if (!navigator.locks) return; // an insecure place: only the tab that is looked at
+    navigator.locks.request("lcall-desk", () => {
+      keeps = true;
+      open();
+      return new Promise(() => {});
+    });
+  }
+
   // A hidden page holds no connection: a browser has only six to one server, and its clocks would not run anyway.
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("visibilitychange", () => (document.hidden && !keeps ? close() : open()));
   addEventListener("pagehide", close);
-  addEventListener("pageshow", open);
+  addEventListener("pageshow", () => setTimeout(open));
   setInterval(tick, 1000);
-  tick();
-  return { now, duration, tick, follow: (told) => { listener = told; open(); } };
+  page.widget("#problems", () => { tick(); setTimeout(open); });
+  return { now, duration, tick, follow, keep };
 })();
-if (!document.getElementById("board")) live.follow(() => {});

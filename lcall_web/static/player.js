@@ -11,7 +11,7 @@
       trouble.hidden = false;
     };
     const answer = await fetch(`${address}/peaks`);
-    if (!answer.ok) return fail();
+    if (!answer.ok) { fail(); return null; }
     const { peaks } = await answer.json();
     const seconds = Number(player.dataset.seconds);
     const audio = new Audio();
@@ -49,8 +49,8 @@
         balance.hear(button.dataset.hear);
       });
     }
-    player.wave = wave;
     player.classList.add("lc-drawn");
+    return wave;
   }
 
   // Both voices are heard in both ears; either may be silenced.
@@ -77,11 +77,15 @@
     };
   }
 
-  htmx.onLoad((added) => {
-    if (added.matches("[data-player]")) start(added);
-    for (const player of added.querySelectorAll("[data-player]")) start(player);
-  });
-  document.addEventListener("htmx:beforeCleanupElement", (event) => {
-    if (event.target.wave) event.target.wave.destroy();
+  page.widget("[data-player]", (player) => {
+    let gone = false;
+    start(player).then((wave) => {
+      player.wave = wave;
+      if (gone && wave) wave.destroy();
+    });
+    return () => {
+      gone = true;
+      if (player.wave) player.wave.destroy();
+    };
   });
 })();

@@ -1,0 +1,129 @@
+// What outlives a page. Links change #main alone, so that the soft phone, the stream and a call in the browser go on.
+"use strict";
+const page = (() => {
+  const AGAIN_MS = 3000;
+  const TOLD_MS = 6000;
+  const widgets = []; // {selector, start, running: Map(element -> what tidies up after it)}
+  const main = () => document.getElementById("main");
+
+  // `start(element)` for each such element, now and whenever one comes; what it returns is called when that one goes.
+  function widget(selector, start) {
+    const added = { selector, start, running: new Map() };
+    widgets.push(added);
+    if (ready) begin(added, document.body);
+  }
+
+  let ready = false;
+  function begin(widget, root) {
+    const found = [...root.querySelectorAll(widget.selector)];
+    if (root.matches(widget.selector)) found.unshift(root);
+    for (const element of found) if (!widget.running.has(element)) widget.running.set(element, widget.start(element) || null);
+  }
+
+  addEventListener("DOMContentLoaded", () => {
+    htmx.onLoad((added) => {
+      ready = true;
+      for (const widget of widgets) begin(widget, added);
+    });
+    mark();
+  });
+
+  document.addEventListener("htmx:beforeCleanupElement", (event) => {
+    for (const { running } of widgets) {
+      if (!running.has(event.target)) continue;
+      const tidy = running.get(event.target);
+      running.delete(event.target);
+      if (tidy) tidy();
+    }
+  });
+
+  // -- links and plain forms ------------------------------------------------------------------------------------------
+
+  const ours = ({ boosted, target }) => boosted && target === document.body; // with no target of its own
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (!ours(event.detail)) return;
+    event.detail.headers["HX-Target"] = "main";
+    main().classList.add("lc-loading");
+  });
+
+  document.addEventListener("htmx:afterRequest", () => main()?.classList.remove("lc-loading"));
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { detail } = event;
+    if (ours(detail)) {
+      if (!(detail.xhr.getResponseHeader("content-type") || "").startsWith("text/html")) {
+        detail.shouldSwap = false; // a file: the browser keeps it
+        location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
+        return;
+      }
+      detail.target = main();
+      detail.selectOverride = "#main";
+      detail.swapOverride = "outerHTML show:window:top";
+    }
+    if (detail.target === main()) fetchScripts(detail.serverResponse);
+  });
+
+  // A file to keep is not a page.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("a[download]")) event.stopImmediatePropagation();
+  }, true);
+
+  document.addEventListener("htmx:historyCacheMissLoad", (event) => fetchScripts(event.detail.response));
+  document.addEventListener("htmx:historyCacheMissLoadError", (event) => load(event.detail.path));
+  document.addEventListener("htmx:historyCacheMiss", (event) => {
+    const { xhr, path } = event.detail;
+    xhr.addEventListener("error", () => setTimeout(() => path === here() && load(path), AGAIN_MS));
+  });
+  document.addEventListener("htmx:sendError", () => tell(document.getElementById("told").dataset.away));
+
+  const here = () => location.pathname + location.search;
+
+  // Shows that page of ours in place of this one.
+  function load(path) {
+    return htmx.ajax("GET", path, { target: "#main", select: "#main", swap: "outerHTML" });
+  }
+
+  // The scripts that the new page has and this one has not; once here, they begin by themselves.
+  const asset = (source) => new URL(source, location).pathname.split("/").slice(3).join("/"); // without its version
+  function fetchScripts(text) {
+    const known = new Set([...document.scripts].map((each) => each.src && asset(each.src)));
+    for (const wanted of new DOMParser().parseFromString(text, "text/html").scripts) {
+      const source = wanted.getAttribute("src");
+      if (!source || known.has(asset(source))) continue;
+      const added = document.createElement("script");
+      added.src = source;
+      added.async = false; // in their order
+      document.head.append(added);
+    }
+  }
+
+  // What stands outside #main and knows the address.
+  function mark() {
+    for (const link of document.querySelectorAll(".lc-menu a")) {
+      const below = link.getAttribute("href").replace(/\/$/, "");
+      const holds = location.pathname === below || location.pathname.startsWith(`${below}/`);
+      link.classList.toggle("active", holds);
+      if (holds) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    for (const field of document.querySelectorAll(".lc-language [name=next]")) field.value = here();
+  }
+  for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
+    document.addEventListener(name, mark);
+  }
+
+  // -- a word that passes ----------------------------------------------------------------------------------------------
+
+  function tell(text, tone = "warning") {
+    const place = document.getElementById("told");
+    const line = document.createElement("div");
+    line.className = "lc-told";
+    line.dataset.tone = tone;
+    line.textContent = text;
+    place.replaceChildren(line);
+    setTimeout(() => line.remove(), TOLD_MS);
+  }
+
+  return { widget, load, tell };
+})();
