@@ -15,7 +15,7 @@ SQL: Final = queries(__file__)
 Refusal = Literal["wrong", "too_often"]
 
 
-async def log_in(database: Database, id: str, password: str, address: str) -> tuple[str, Refusal | None]:
+async def log_in(database: Database, id: str, password: str, address: str, browser: str) -> tuple[str, Refusal | None]:
     """The token of a new session, or why there is none."""
     id = rules.readable(id)
     subjects = f"account:{id}", f"address:{address}"
@@ -33,7 +33,7 @@ async def log_in(database: Database, id: str, password: str, address: str) -> tu
         if better is not None:
             await connection.execute(SQL["rehash"], id, better)
         await connection.execute(SQL["forgive"], *subjects)
-        token = await sessions.begin(connection, id, address)
+        token = await sessions.begin(connection, id, address, browser)
         await audit.note(connection, id, "login", f"operator:{id}", address)
     return token, None
 

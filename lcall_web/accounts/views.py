@@ -14,6 +14,7 @@ from lcall_web.common.i18n import LANGUAGES, mark
 blueprint = Blueprint("accounts")
 
 YEAR_S: Final = 365 * 86_400
+LONGEST_BROWSER: Final = 300
 REFUSALS: Final = {
     "wrong": (401, mark("工号或密码不对。")),
     "too_often": (429, mark("尝试次数过多，请 15 分钟后再试。")),
@@ -33,7 +34,8 @@ async def log_in(request: Request) -> HTTPResponse:
     form = door.form(request)
     id, following = form.get("id", ""), rules.local(form.get("next", ""))
     here = context.of(request)
-    token, refusal = await store.log_in(here.database, id, form.get("password", ""), request.ip)
+    browser = request.headers.get("user-agent", "")[:LONGEST_BROWSER]
+    token, refusal = await store.log_in(here.database, id, form.get("password", ""), request.ip, browser)
     if refusal is not None:
         status, message = REFUSALS[refusal]
         return await pages.page(request, "accounts/login.html", status, next=following, id=id, message=message)

@@ -10,7 +10,7 @@ from lcall_web.board.feed import Board, Name
 from lcall_web.board.rules import Call
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.masking import masked
-from lcall_web.common.viewer import ALL_CALLS, NUMBERS, Viewer
+from lcall_web.common.viewer import NUMBERS, Viewer
 from lcall_web.common.words import AGENT_STATES, CALL_STATES, NEXT, PAUSE_REASONS
 from lq.sdk import Agent, Queue
 
@@ -44,7 +44,7 @@ def changes(board: Board, names: Iterable[Name], viewer: Viewer, language: str) 
 
 
 def _may_see(viewer: Viewer, call: Call) -> bool:
-    return viewer.may(ALL_CALLS) or call.agent == viewer.id
+    return viewer.reach.holds_call((call.agent,), (call.queue,))
 
 
 def _number(viewer: Viewer, number: str, language: str) -> str:

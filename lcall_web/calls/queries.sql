@@ -1,5 +1,6 @@
 -- name: conditions
--- $1 to $9: what is looked for, null where it does not matter. $9: only calls that this agent talked in.
+-- $1 to $8: what is looked for, null where it does not matter. $9, $10: whose calls, as Viewer.reach has it: calls that
+-- these agents talked in, that waited in these queues, and with queues what reached nobody.
 ($1::timestamptz is null or c.started_at >= $1)
 and ($2::timestamptz is null or c.started_at < $2)
 and ($3::text[] is null or c.number like any ($3) or c.number_published like any ($3) or c.called_published like any ($3))
@@ -7,8 +8,12 @@ and ($4::text is null or c.agent = $4 or c.agent in (select id from operator whe
 and ($6::text is null or c.queue = $6)
 and ($7::text is null or c.direction = $7)
 and ($8::text is null or c.result = $8)
-and ($9::text is null or c.agent = $9 or exists (
-    select from segment s where s.contact_id = c.contact_id and s.agent = $9 and s.kind in ('talk', 'conference')))
+and ($9::text[] is null or c.agent = any ($9) or c.queue = any ($10)
+    or ($10::text[] is not null and c.agent is null and c.queue is null)
+    or exists (
+        select from segment s
+        where s.contact_id = c.contact_id
+          and (s.agent = any ($9) and s.kind in ('talk', 'conference') or s.queue = any ($10))))
 
 -- name: page
 -- Calls that are over, latest first, behind the last one of the page before.
@@ -19,9 +24,9 @@ from cdr c
 left join operator o on o.id = c.agent
 left join config_document q on q.kind = 'queues' and q.id = c.queue
 left join recording r on r.id = c.recording_id
-where :conditions and ($10::timestamptz is null or (c.started_at, c.contact_id) < ($10, $11))
+where :conditions and ($11::timestamptz is null or (c.started_at, c.contact_id) < ($11, $12))
 order by c.started_at desc, c.contact_id desc
-limit $12
+limit $13
 
 -- name: totals
 -- Over all that is found. Each duration is as the ledger's fold defines it.

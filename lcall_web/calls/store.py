@@ -20,7 +20,7 @@ from lcall_web.common import audit
 from lcall_web.common.context import Context
 from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, queries
 from lcall_web.common.masking import HIDDEN, masked
-from lcall_web.common.viewer import ALL_CALLS, NUMBERS, REVEAL, Viewer
+from lcall_web.common.viewer import NUMBERS, REVEAL, Viewer
 from lq.sdk import ApiError, Contact
 from lq.sdk.values import decode
 
@@ -125,7 +125,7 @@ async def search(database: Database, viewer: Viewer, wanted: Search, language: s
     arguments = (
         *(wanted.start, wanted.end, list(wanted.patterns) if wanted.patterns is not None else None),
         *(wanted.agent, _literal(wanted.agent or ""), wanted.queue, wanted.direction, wanted.result),
-        None if viewer.may(ALL_CALLS) else viewer.id,
+        *(_list(viewer.reach.agents), _list(viewer.reach.queues)),
     )
     after = wanted.after or (None, None)
     rows = await database.fetch(SQL["page"], *arguments, *after, PAGE + 1, seconds=PATIENCE_S)
@@ -157,6 +157,10 @@ def _row(row: asyncpg.Record, viewer: Viewer, language: str) -> Row:
         result=row["result"],
         recording=row["recording_state"] or "",
     )
+
+
+def _list(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
 
 
 def _literal(text: str) -> str:
@@ -209,10 +213,9 @@ async def _contact(here: Context, id: str, row: asyncpg.Record | None, history: 
 
 
 def _his(viewer: Viewer, contact: Contact) -> bool:
-    return viewer.may(ALL_CALLS) or viewer.id in (
-        contact.agent,
-        *(segment.agent for segment in contact.segments if segment.kind in ("talk", "conference")),
-    )
+    talked = [segment.agent for segment in contact.segments if segment.kind in ("talk", "conference")]
+    waited = [segment.queue for segment in contact.segments]
+    return viewer.reach.holds_call((contact.agent, *talked), (contact.queue, *waited))
 
 
 def _whole(contact: Contact, row: asyncpg.Record | None, history: bool) -> Call:

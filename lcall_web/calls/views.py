@@ -16,7 +16,7 @@ from lcall_web.calls import rules, store
 from lcall_web.common import context, door, pages, words
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import ALL_CALLS, NUMBERS
+from lcall_web.common.viewer import NUMBERS
 
 blueprint = Blueprint("calls", url_prefix="/calls")
 
@@ -49,7 +49,7 @@ async def listing(request: Request) -> HTTPResponse:
         next=_next(form, found),
         queues=queues,
         ranges=_ranges(now.astimezone(ZoneInfo(here.watch.center.time_zone))),
-        all_calls=viewer.may(ALL_CALLS),
+        others=viewer.reach.others,
         numbers=viewer.may(NUMBERS),
         directions=words.DIRECTIONS,
         results=words.RESULTS,

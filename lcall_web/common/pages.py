@@ -18,7 +18,6 @@ from sanic.response import HTTPResponse, html
 from lcall_web.common import context, door, menu
 from lcall_web.common.assets import Assets
 from lcall_web.common.i18n import CATALOGUES, LANGUAGES, TAGS
-from lcall_web.common.viewer import ROLES
 
 ROOMS: Final = ("common", "accounts", "board", "calls", "recordings")
 HERE: Final = Path(__file__).resolve().parent.parent
@@ -101,7 +100,6 @@ async def render(request: Request, template: str, **values: Any) -> str:
             address=request.path + (f"?{request.query_string}" if request.query_string else ""),
             path=request.path,
             problems=here.watch.problems(),
-            roles=ROLES,
             tag=TAGS[request.ctx.language],
             viewer=request.ctx.viewer,
             **values,

@@ -1,8 +1,14 @@
 -- name: session
 -- Who a cookie belongs to; `stale`: it was last noted as seen more than a minute ago; `agent`: he is one.
-select s.operator, o.name, o.role, s.csrf, s.seen_at < now() - interval '1 minute' as stale,
+-- `people`, `queues`: of his team, where his role sees that far.
+select s.operator, o.name, o.role, r.name as role_name, r.scope, r.permissions, s.csrf, t.queues,
+       case when t.id is not null then array(select id from operator where team = t.id) end as people,
+       s.seen_at < now() - interval '1 minute' as stale,
        exists (select from config_document a where a.kind = 'agents' and a.id = s.operator) as agent
-from web_session s join operator o on o.id = s.operator
+from web_session s
+join operator o on o.id = s.operator
+join role r on r.id = o.role
+left join team t on t.id = o.team and r.scope = 'team'
 where s.token_sha256 = $1 and s.expires_at > now() and not o.disabled
 
 -- name: seen
@@ -12,8 +18,8 @@ set seen_at = now(), expires_at = least(created_at + interval '7 days', now() + 
 where token_sha256 = $1
 
 -- name: begin
-insert into web_session (token_sha256, operator, csrf, expires_at, address)
-values ($1, $2, $3, now() + interval '12 hours', $4)
+insert into web_session (token_sha256, operator, csrf, expires_at, address, browser)
+values ($1, $2, $3, now() + interval '12 hours', $4, $5)
 
 -- name: end
 delete from web_session where token_sha256 = $1

@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 
 from lcall_web.common.database import Database, DatabaseAway, queries
-from lcall_web.common.viewer import Viewer
+from lcall_web.common.viewer import ROLES, Viewer, granted, reach
 
 SQL: Final = queries(__file__)
 REMEMBERED: Final = 1000
@@ -44,7 +44,7 @@ class Sessions:
         if row is None:
             self._remembered.pop(session, None)
             return None
-        viewer = Viewer(row["operator"], row["name"], row["role"], session, row["csrf"], row["agent"])
+        viewer = _viewer(session, row)
         self._remember(viewer)
         if row["stale"]:
             await self._database.fetch(SQL["seen"], session)
@@ -61,11 +61,25 @@ class Sessions:
         self._remembered.pop(session, None)
 
 
-async def begin(connection: asyncpg.Connection, operator: str, address: str) -> str:
+def _viewer(session: bytes, row: asyncpg.Record) -> Viewer:
+    return Viewer(
+        id=row["operator"],
+        name=row["name"],
+        role=row["role"],
+        role_name=ROLES.get(row["role"], row["role_name"]),
+        session=session,
+        csrf=row["csrf"],
+        permissions=granted(row["role"], row["permissions"]),
+        reach=reach(row["operator"], row["scope"], row["people"], row["queues"]),
+        agent=row["agent"],
+    )
+
+
+async def begin(connection: asyncpg.Connection, operator: str, address: str, browser: str) -> str:
     """A new session in the caller's transaction; returns the token for the cookie, which is stored nowhere."""
     token = secrets.token_urlsafe(32)
     await connection.execute(SQL["forget_expired"])
-    await connection.execute(SQL["begin"], _hashed(token), operator, secrets.token_urlsafe(32), address)
+    await connection.execute(SQL["begin"], _hashed(token), operator, secrets.token_urlsafe(32), address, browser)
     return token
 
 

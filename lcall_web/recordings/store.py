@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sanic.exceptions import NotFound
+import asyncpg
+from sanic.exceptions import Forbidden, NotFound
 
 from lcall_web.common.context import Context
 from lcall_web.common.database import queries
 from lcall_web.common.failures import Busy
-from lcall_web.common.viewer import ALL_CALLS, Viewer
+from lcall_web.common.viewer import LISTEN, Viewer
 from lcall_web.recordings.wave import NoWave, Outline
 from lq.sdk import ApiError
 from lq.sdk.client import Audio
@@ -47,9 +48,11 @@ class Recording:
 
 
 async def recording(here: Context, viewer: Viewer, id: str) -> Recording:
-    """Raises NotFound unless the viewer may hear it."""
-    row = await here.database.row(SQL["contact"], id, viewer.id)
-    if row is None or not (viewer.may(ALL_CALLS) or row["his"]):
+    """Raises Forbidden for one who may hear none, NotFound for a call that is not his to see."""
+    if not viewer.may(LISTEN):
+        raise Forbidden
+    row = await here.database.row(SQL["contact"], id)
+    if row is None or not (viewer.reach.everything or (row["known"] and _his(viewer, row))):
         raise NotFound(id)
     found = await here.lq.recording(id)
     return Recording(
@@ -64,6 +67,10 @@ async def recording(here: Context, viewer: Viewer, id: str) -> Recording:
         ),
         reason=row["reason"] or "",
     )
+
+
+def _his(viewer: Viewer, row: asyncpg.Record) -> bool:
+    return viewer.reach.holds_call(row["talked"], row["waited"])
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ LISTS: Final = (
 _SURNAMES: Final = "王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
 _GIVEN: Final = ("芳", "伟", "秀英", "娜", "敏", "静", "强", "磊", "洋", "艳")
 _LEADER_NAMES: Final = ("沈月华", "顾志远")
+TEAM: Final = ("客服部", ("sales", "support"))  # all agents and both leaders are in it
 
 
 def name_of(agent: int) -> str:

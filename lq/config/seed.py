@@ -37,9 +37,14 @@ async def seed(connection: asyncpg.Connection, gateway_port: int = GATEWAY_PORT)
         if await connection.fetchval("select exists (select from config_document)"):
             return False
         await publish.put(connection, _documents(gateway_port), by=BY)
+        team = await connection.fetchval("insert into team (name, queues) values ($1, $2) returning id", *demo.TEAM)
         await connection.executemany(
-            "insert into operator (id, name, role, password_hash) values ($1, $2, $3, $4) on conflict do nothing",
-            [(id, name, role, HASHER.hash(password)) for id, name, role, password in demo.operators()],
+            "insert into operator (id, name, role, password_hash, team) values ($1, $2, $3, $4, $5)"
+            " on conflict do nothing",
+            [
+                (id, name, role, HASHER.hash(password), None if role == "admin" else team)
+                for id, name, role, password in demo.operators()
+            ],
         )
         return True
 
