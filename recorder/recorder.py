@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from lq import telemetry
-from recorder import spool, store
+from recorder import quiet, spool, store
 from recorder.letters import Letters
 from recorder.pcap import BadPcap, begins_at, rtp_file
 from recorder.spool import Look, Part, Take, Unreadable
@@ -134,7 +134,8 @@ class Recorder:
 
     def _late(self, take: Take, stored: Stored) -> None:
         """Parts that came when the recording had been stored: never thrown away unheard."""
-        end = (stored.started_at + stored.duration_ms) / 1000 + LATE_S
+        left_out_s = sum(gap["duration_s"] for gap in stored.gaps if gap.get("reason") == quiet.SILENCE)
+        end = (stored.started_at + stored.duration_ms) / 1000 + left_out_s + LATE_S
         for part in take.parts:
             if part.pcap.exists() and end < begins_at(part.pcap) < float("inf"):
                 why = f"a part of {stored.recording} that came after it had been stored"
@@ -152,7 +153,7 @@ class Recorder:
         voices = assembler.voices(take.pauses)
         if not len(voices.samples):
             log.error("recording without audio", contact=take.contact, recording=take.recording, alarm=True)
-        return voices
+        return quiet.left_out(voices, take.silence_s) if take.silence_s else voices
 
     def _feed(self, assembler: Assembler, part: Part) -> None:
         try:

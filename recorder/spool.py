@@ -59,6 +59,7 @@ class Take:
     since: float  # s of the epoch, to the second: no packet is older …
     until: float  # … or younger
     pauses: tuple[tuple[float, float], ...] = ()  # s of the epoch
+    silence_s: float = 0.0  # longer silences are left out; 0: none
 
     @property
     def pcaps(self) -> tuple[Path, ...]:
@@ -295,6 +296,7 @@ def _take(
         min(times or changed),
         max((*times, *changed) if not told.times else times),
         tuple(_pauses(document for _, _, document in plans)),
+        _silence_s(document for _, _, document in plans),
     )
 
 
@@ -331,6 +333,10 @@ def _pauses(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, flo
         for pause in document.get("pauses") or ():
             if isinstance(pause, list) and len(pause) == 2 and isinstance(pause[0], int | float):
                 yield pause[0] / 1000, pause[1] / 1000 if isinstance(pause[1], int | float) else OPEN_END
+
+
+def _silence_s(documents: Iterable[Mapping[str, Any]]) -> float:
+    return min((longest for document in documents if (longest := _at(document, "silence_s")) > 0), default=0.0)
 
 
 def _plan(plan: Path) -> Mapping[str, Any]:

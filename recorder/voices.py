@@ -39,7 +39,7 @@ class Gap:
     channel: int  # 0: the party of the leg, 1: what it heard
     start_s: float
     duration_s: float
-    reason: str = "no packets"  # or "codec not decoded", "paused"
+    reason: str = "no packets"  # or "codec not decoded", "paused", "silence" (recorder/quiet.py)
 
 
 @dataclass(frozen=True, slots=True)

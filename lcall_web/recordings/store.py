@@ -22,6 +22,7 @@ from lq.sdk.client import Audio
 SQL: Final = queries(__file__)
 AT_REST: Final = ("stored", "verified")
 OUTLINES: Final = 200
+SILENCE: Final = "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Recording:
     state: str
     duration_s: float | None
     sha256: str
-    gaps: tuple[Gap, ...]
+    gaps: tuple[Gap, ...]  # of which no packets came, or which somebody paused
+    left_out_s: float  # of a recording by voice: silence that it does not hold
     reason: str  # why it was stopped, or failed
 
     @property
@@ -55,16 +57,18 @@ async def recording(here: Context, viewer: Viewer, id: str) -> Recording:
     if row is None or not (viewer.reach.everything or (row["known"] and _his(viewer, row))):
         raise NotFound(id)
     found = await here.lq.recording(id)
+    gaps = [
+        Gap(int(g["channel"]), float(g["start_s"]), float(g["duration_s"]), str(g.get("reason", "")))
+        for g in found.gaps
+    ]
     return Recording(
         id=id,
         contact_id=row["contact_id"],
         state=found.state,
         duration_s=found.duration_s,
         sha256=found.sha256 or "",
-        gaps=tuple(
-            Gap(int(g["channel"]), float(g["start_s"]), float(g["duration_s"]), str(g.get("reason", "")))
-            for g in found.gaps
-        ),
+        gaps=tuple(gap for gap in gaps if gap.reason != SILENCE),
+        left_out_s=sum(gap.duration_s for gap in gaps if gap.reason == SILENCE),
         reason=row["reason"] or "",
     )
 

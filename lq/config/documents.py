@@ -19,7 +19,7 @@ KINDS: Final = (
 SAY: Final = "say:"  # a prompt of this form is a text to be spoken, not the name of an item
 
 # Of whoever has a word in it the one who records least decides (lq/contacts/recorded.py); "": he has none.
-RecordingPolicy = Literal["", "none", "on_demand", "talk", "whole"]
+RecordingPolicy = Literal["", "none", "on_demand", "voice", "talk", "whole"]
 NoticePolicy = Literal["", "none", "by_agent", "required"]
 Permission = Literal["internal", "local", "national", "international"]  # each holds those before it
 PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
@@ -254,6 +254,7 @@ class Settings:
     language: str = "zh"
     outside_prefix: str = "9"  # may be dialled before a number outside; "": none is known
     recording: Mapping[str, RecordingPolicy] = field(default_factory=dict)  # by direction: where nobody else has a word
+    recording_silence_s: int = 3  # what a recording by voice leaves out: silences that are longer
     feature_codes: Mapping[str, str] = field(default_factory=dict)  # what is to be dialled instead; "": cannot be
     recording_keys: Mapping[str, str] = field(default_factory=dict)  # start, stop, pause, resume -> an agent's keys
     demo: bool = False

@@ -337,6 +337,7 @@ def _settings(settings: Settings) -> list[FieldError]:
     except (ValueError, OSError, KeyError):
         errors.append(FieldError("time_zone", "value", "the name of a time zone, e.g. Asia/Shanghai"))
     errors += _feature_codes(settings) + _recording_keys(settings.recording_keys)
+    errors += _between("recording_silence_s", settings.recording_silence_s, 2, 60)
     if not re.fullmatch(r"\d?", settings.outside_prefix):
         errors.append(FieldError("outside_prefix", "value", "one digit or nothing"))
     errors += [

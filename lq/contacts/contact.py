@@ -253,7 +253,7 @@ class Conference:
 @dataclass(frozen=True, slots=True)
 class Recording:
     id: str
-    kind: str  # talk | whole | voicemail
+    kind: str  # talk | voice | whole | voicemail
     leg: int
     state: RecordingState
     by: str = ""  # the agent who asked for its last change

@@ -359,6 +359,15 @@ class ResumeRecording:
     change: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LeaveOutSilence:
+    """Silences of both sides that are longer are not kept: the recorder leaves them out at the end."""
+
+    leg: int
+    recording: str
+    longer_than_s: int
+
+
 # -- ACD and people ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -405,6 +414,7 @@ Effect = (
     | StartRecording
     | ContinueRecording
     | PauseRecording
+    | LeaveOutSilence
     | ResumeRecording
     | Ask
     | AskAgent

@@ -238,7 +238,13 @@ class MediaDesk:
                 await self._hears_mixer(bench, n, lambda: self._mixer.echo(leg_id))
             case do.DeleteMedia(n):
                 await self._delete(bench, n)
-            case do.StartRecording() | do.ContinueRecording() | do.PauseRecording() | do.ResumeRecording():
+            case (
+                do.StartRecording()
+                | do.ContinueRecording()
+                | do.PauseRecording()
+                | do.ResumeRecording()
+                | do.LeaveOutSilence()
+            ):
                 given = await self._recordings.perform(bench.legs[effect.leg], bench.contact.id, effect)
                 if given is not None:
                     self._tell(bench, given)

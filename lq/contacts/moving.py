@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lq.contacts import adoption, calling, direct, inputs, outgoing, placing, talking
 from lq.contacts import effects as do
+from lq.contacts import recording as record
 from lq.contacts.contact import Leg
 from lq.contacts.turn import Turn
 
@@ -106,6 +107,7 @@ def _restored(turn: Turn, given: inputs.MediaReady) -> None:
     if recording is not None and recording.leg == given.leg and recording.state not in ("closing", "failed"):
         paused = recording.state not in ("planned", "active")
         turn.do(do.ContinueRecording(given.leg, recording.id, paused))
+        record.leave_out_silence(turn)
 
 
 def _offered(turn: Turn, given: inputs.Reoffered) -> None:

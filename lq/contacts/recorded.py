@@ -18,6 +18,7 @@ from lq.contacts.contact import Contact
 LEAST_FIRST: Final = (
     "none",  # never, whoever orders it
     "on_demand",  # only when somebody orders it
+    "voice",  # as talk, and silences in which nobody is heard are left out of it
     "talk",  # while the customer and an agent are in conversation, hold included
     "whole",  # from our answer on
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from lq.contacts import effects as do
 from lq.contacts import inputs, recorded
@@ -33,6 +33,7 @@ _TOLD: Final = {
 
 
 KEY: Final = "key"
+BY_VOICE: Final = "voice"
 
 
 # -- by the policy ---------------------------------------------------------------------------------------------------
@@ -43,7 +44,7 @@ def settle(turn: Turn) -> None:
     known, leg, due = turn.contact.recording, customers_leg(turn.contact), _is_due(turn.contact)
     if known is None:
         if due and leg is not None:
-            _begin(turn, "whole" if rule.recording == "whole" else "talk", leg)
+            _begin(turn, leg)
     elif due and known.state in ("stopping", "stopped"):
         _change(turn, known, "starting")
     elif not due and known.state == "paused":  # until somebody resumes it, where that may be
@@ -51,6 +52,26 @@ def settle(turn: Turn) -> None:
             _is_stopped(turn, replace(known, state="stopped", by=""))
     elif not due and known.state not in ("stopping", "stopped", "closing", "failed"):
         _change(turn, known, "stopping")
+    _by_voice(turn)
+
+
+def _by_voice(turn: Turn) -> None:
+    """Who records by voice records less than whoever began it. What has been left out once is, to the end."""
+    known = turn.contact.recording
+    if known is not None and known.kind != BY_VOICE and turn.contact.recording_rule == BY_VOICE and _runs(known):
+        turn.set(recording=replace(known, kind=BY_VOICE))
+        leave_out_silence(turn)
+
+
+def leave_out_silence(turn: Turn) -> None:
+    """Said where the recording's plan is: when it begins, and again where it goes on after a death or elsewhere."""
+    known = turn.contact.recording
+    if known is not None and known.kind == BY_VOICE and _runs(known):
+        turn.do(do.LeaveOutSilence(known.leg, known.id, turn.book.settings.recording_silence_s))
+
+
+def _runs(known: Recording) -> bool:
+    return known.state not in ("closing", "failed")
 
 
 def customers_leg(contact: Contact) -> Leg | None:
@@ -62,7 +83,7 @@ def _is_due(contact: Contact) -> bool:
     rule = contact.recording_rule
     if rule == "none" or contact.recording_order == "off":
         return False
-    return contact.recording_order == "on" or rule == "whole" or (rule == "talk" and _converses(contact))
+    return contact.recording_order == "on" or rule == "whole" or (rule in ("talk", BY_VOICE) and _converses(contact))
 
 
 def _converses(contact: Contact) -> bool:
@@ -114,7 +135,7 @@ def start(turn: Turn, given: inputs.Command) -> None:
 
 def _run(turn: Turn, known: Recording | None, leg: Leg, given: inputs.Command) -> None:
     if known is None or known.state == "failed":
-        _begin(turn, "talk", leg, given)
+        _begin(turn, leg, given)
     elif known.state == "planned":
         turn.do(do.StartRecording(leg.n, known.id, given.id))
     elif known.state == "active":
@@ -193,11 +214,14 @@ def _by(given: inputs.Command) -> str:
 
 
 # -- what is done, and how it went -----------------------------------------------------------------------------------
-def _begin(turn: Turn, kind: Literal["talk", "whole"], leg: Leg, given: inputs.Command | None = None) -> None:
+def _begin(turn: Turn, leg: Leg, given: inputs.Command | None = None) -> None:
     contact, by = turn.contact, _by(given) if given else ""
+    rule = contact.recording_rule
+    kind = rule if rule == BY_VOICE or (rule == "whole" and given is None) else "talk"
     turn.set(recording=Recording(f"{contact.id}-r1", kind, leg.n, "planned", by))
     turn.emit("recording_planned", kind=kind, agent=contact.agent, **_said(by))
     turn.do(do.StartRecording(leg.n, f"{contact.id}-r1", given.id if given else ""))
+    leave_out_silence(turn)
 
 
 def _change(turn: Turn, known: Recording, to: RecordingState, given: inputs.Command | None = None) -> None:
@@ -291,6 +315,7 @@ def again(turn: Turn) -> None:
             turn.do(do.PauseRecording(known.leg, known.id, change=known.changes))
         case "resuming" | "starting":
             turn.do(do.ResumeRecording(known.leg, known.id, change=known.changes))
+    leave_out_silence(turn)
 
 
 def close(turn: Turn, leg: int = 0) -> None:

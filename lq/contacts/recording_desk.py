@@ -19,7 +19,7 @@ from lq.media.spools import Spools
 log = structlog.get_logger()
 
 Patiently = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[bool]]
-Order = do.StartRecording | do.ContinueRecording | do.PauseRecording | do.ResumeRecording
+Order = do.StartRecording | do.ContinueRecording | do.PauseRecording | do.ResumeRecording | do.LeaveOutSilence
 AWAY = "rtpengine does not answer"
 
 
@@ -45,6 +45,9 @@ class RecordingDesk:
                 return await self._pause(leg, contact, effect)
             case do.ResumeRecording():
                 return await self._resume(leg, contact, effect)
+            case do.LeaveOutSilence(_, recording, seconds):
+                await self._planned(leg, plan.leave_out_silence, leg, recording, contact, _now(), seconds)
+                return None
 
     async def over(self, leg: MediaLeg, recording: str) -> None:
         await self._planned(leg, plan.over, recording)

@@ -20,12 +20,12 @@ FULL_SHARE: Final = 0.02  # … of the disk: the less of the two
 def write(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int) -> None:
     """Before its first packet, and again when rtpengine lost the leg and it was made anew. Raises OSError.
 
-    What was written before keeps the ports that it was heard at, and its pauses.
+    What was written before keeps the ports that it was heard at, its pauses, and what is left out of it.
     """
     file, told = _file(spool, recording), _new(leg, recording, contact, now)
     if file.exists():
         before = _get(file)
-        told |= {key: before[key] for key in ("pauses",) if key in before}
+        told |= {key: before[key] for key in ("pauses", "silence_s") if key in before}
         ports = {key: before[key] for key in ("left", "right", "codecs") if key in before}
         told["earlier"] = before.get("earlier", [])
         if (ports.get("left"), ports.get("right")) != (told["left"], told["right"]):
@@ -50,6 +50,13 @@ def resume(spool: Path, recording: str, now: int) -> None:
     if pauses and pauses[-1][1] is None:
         pauses[-1][1] = now
         _put(_file(spool, recording), told)
+
+
+def leave_out_silence(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int, longer_than_s: float) -> None:
+    """Of the whole recording, when it is over. Raises OSError."""
+    file = _file(spool, recording)
+    told = _get(file) if file.exists() else _new(leg, recording, contact, now)  # the disk may have been full
+    _put(file, {**told, "silence_s": longer_than_s})
 
 
 def over(spool: Path, recording: str) -> None:

@@ -113,7 +113,7 @@ class Contact:
     segments: tuple[Segment, ...] = ()
     legs: tuple[Leg, ...] = ()
     recordings: tuple[ContactRecording, ...] = ()
-    recording_policy: str = ""  # while it goes on: none | on_demand | talk | whole
+    recording_policy: str = ""  # while it goes on: none | on_demand | voice | talk | whole
     notice_policy: str = ""  # required | by_agent (he says it) | none
     data: Mapping[str, Any] = field(default_factory=dict)
 

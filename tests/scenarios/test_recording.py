@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from tests.simulator.audio import RATE
 from tests.simulator.call import Call
 
 CALLER, AGENT, THIRD, SECRET = 990, 1670, 640, 1240
-STOPPED, ON_DEMAND, CONFERENCE, HOUSE = Line(40), Line(41), Line(42), Line(44)
+STOPPED, ON_DEMAND, CONFERENCE, BY_VOICE, HOUSE = Line(40), Line(41), Line(42), Line(43), Line(44)
 SOON: Final = 20.0
 LOUD: Final = -35.0
 
@@ -119,6 +120,35 @@ async def test_what_is_said_between_stop_and_start_is_on_no_disk(scene: Scene, l
         (e.type.rpartition("_")[2], e.data["by"]) for e in scene.events.of(contact) if "contact_recording" in e.type
     ]
     assert told == [("stopped", agent), ("started", agent)]
+
+
+@pytest.mark.slow
+async def test_a_recording_by_voice_keeps_what_is_said_and_the_times(scene: Scene, live: Live, center: Center) -> None:
+    """Of eight silent seconds one is left; where it was, and how long, is told with the recording."""
+    await line_with(scene, center, BY_VOICE, of_queue="voice")
+    call, talk, contact = await talk_on(scene, BY_VOICE)
+    await says(call, talk, CALLER)
+    for party in (call, talk):
+        party.be_quiet()
+    quiet = talk.heard_s
+    async with asyncio.timeout(30):
+        while talk.heard_s < quiet + 8:  # noqa: ASYNC110 - it is time that is waited for
+            await asyncio.sleep(0.1)
+    await says(talk, call, THIRD)
+    await call.hang_up()
+    recording, file = await scene.recording(contact)
+    (cut,) = [gap for gap in recording.gaps if gap["reason"] == "silence"]
+    assert recording.kind == "voice" and 6.5 < cut["duration_s"] < 8.5
+    left, right = heard(file)
+    at = round(cut["start_s"] * RATE)
+    assert tones(left[:at]) == {CALLER} and tones(right[:at]) == {AGENT}
+    assert tones(left[at:]) == set() and tones(right[at:]) == {THIRD}
+    assert audio.gaps(right[at - RATE : at + RATE], longer_than=0.8), "half a second at either end"
+    cdr = await scene.cdr(contact)
+    assert cdr.recording_id == recording.id and recording.duration_s is not None
+    assert recording.duration_s + cut["duration_s"] == pytest.approx(cdr.talk_s, abs=1.5), (
+        "no second is unaccounted for"
+    )
 
 
 @pytest.mark.slow

@@ -96,7 +96,15 @@ async def test_the_player_tells_length_gaps_and_state(place: Place) -> None:
     leader = await place.user("1901")
     text = (await leader.get(f"/recordings/{id}")).text
     assert 'data-seconds="4.0"' in text and "1 处没有声音包" in text
-    assert '<rect x="25.0%" width="12.5%" y="50%" height="50%"/>' in text
+    assert '<rect x="25.0%" width="12.5%" y="50%" height="50%"/>' in text and "略去静音" not in text
+
+
+async def test_the_player_of_a_recording_by_voice_says_what_was_left_out(place: Place) -> None:
+    gaps = [{"channel": 0, "start_s": at, "duration_s": 30.5, "reason": "silence"} for at in (1.0, 2.0)]
+    id, _ = await recorded(place, gaps=gaps)
+    text = (await (await place.user("1901")).get(f"/recordings/{id}")).text
+    assert 'data-seconds="4.0"' in text and "声控录音，已略去静音 1:01" in text
+    assert "<rect" not in text and "没有声音包" not in text
 
 
 @pytest.mark.parametrize(

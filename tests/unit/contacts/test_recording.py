@@ -134,6 +134,8 @@ def settled(life: Life, failed: str = "") -> list[do.Effect]:
         ("whole", "on_demand", "", [[], [], []], None),
         ("none", "whole", "whole", [[], [], []], None),
         ("", "", "talk", [[], [], ["start"]], "talk"),
+        ("voice", "talk", "", [[], [], ["start"]], "voice"),
+        ("whole", "whole", "voice", [["start"], [], []], "voice"),
         ("", "", "", [[], [], []], None),
     ],
 )
@@ -146,6 +148,33 @@ def test_the_policy_of_number_queue_and_agent(
     recording = life.contact.recording
     assert (recording and recording.kind) == kind
     assert ("contact_notice_played" in life.events) == (of_number != "none")
+
+
+class Noted(Life):
+    """All that it asked for is kept."""
+
+    def take(self, given: inputs.Input, after_ms: int = 10) -> list[do.Effect]:
+        found = super().take(given, after_ms)
+        self.everything = [*getattr(self, "everything", []), *found]
+        return found
+
+
+def test_by_voice_the_recorder_is_told_what_to_leave_out(world: Any) -> None:
+    """When it begins, or when somebody comes who has it so; said again by whoever takes the contact over."""
+    seconds = doc.Settings(recording_silence_s=5)
+    told = do.LeaveOutSilence(1, "c1-r1", 5)
+    world(numbers=number("whole"), queues=queue("whole"), agents=agent("voice"), settings=seconds)
+    life = Noted(called="4008001001")
+    through(life)
+    assert life.everything.count(told) == 1 and life.contact.recording_rule == "voice"
+    assert told in life.take(inputs.Adopted())
+    world(numbers=number("voice"), queues=queue("whole"), agents=agent(), settings=seconds)
+    life = Life(called="4008001001").answered()
+    assert order(life, "start", "s") == [do.StartRecording(1, "c1-r1", "s"), told]
+    world(numbers=number("whole"), queues=queue("whole"), agents=agent(), settings=seconds)
+    life = Noted(called="4008001001")
+    through(life)
+    assert told not in [*life.everything, *life.take(inputs.Adopted())]
 
 
 def test_a_queue_reached_by_the_menu_has_its_word(world: Any) -> None:
