@@ -6,7 +6,8 @@ import hmac
 import ipaddress
 import secrets
 from asyncio import WriteTransport
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,8 +23,10 @@ SESSION: Final = "lcall_session"
 VISITOR: Final = "lcall_visitor"  # ties the forms of one who is not in yet to his browser
 LANGUAGE: Final = "lcall_language"
 FREE: Final = ("/static/", "/healthz", "/favicon.ico")  # nothing there belongs to anybody
-FOR_ALL: Final = ("/login", "/language")
+FOR_ALL: Final = ("/login", "/login/code", "/login/password", "/language")
 READING: Final = ("GET", "HEAD")
+
+Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -46,6 +49,21 @@ def form(request: Request) -> dict[str, str]:
 def viewer(request: Request) -> Viewer:
     found: Viewer = request.ctx.viewer
     return found
+
+
+def needs(permission: str) -> Callable[[Handler], Handler]:
+    """For a handler whose pages are for those alone who have this permission; others get 403."""
+
+    def guarded(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def answer(request: Request, *args: Any, **kwargs: Any) -> HTTPResponse | None:
+            if not viewer(request).may(permission):
+                raise Forbidden
+            return await handler(request, *args, **kwargs)
+
+        return answer
+
+    return guarded
 
 
 def csrf(request: Request) -> str:

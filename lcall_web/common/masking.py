@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 HIDDEN: Final = "****"
@@ -22,3 +23,11 @@ def masked(number: str) -> str:
         return sign + digits
     head = digits[:3] if len(digits) >= WHOLE else ""
     return f"{sign}{head}{HIDDEN}{digits[-4:]}"
+
+
+NUMBER: Final = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w-])")
+
+
+def without_numbers(text: str) -> str:
+    """A text in which whatever could be a telephone number is masked; ids of contacts and times stay."""
+    return NUMBER.sub(lambda found: masked(found[0]), text)
