@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
 import structlog
 from sanic import Request
 
-from lq.api import access, context, reading
+from lq.api import access, context, reading, schemas
 from lq.api.errors import Refusal, malformed, not_found, wrong
 from lq.api.history import HistoryAway
 from lq.config import lists, pins, publish
 from lq.config.demo import ha1
 from lq.config.documents import DOCUMENTS, Settings
 from lq.config.publish import Document
+from lq.config.references import users as named_by
+from lq.config.validation import FieldError, validate
 from lq.live.errors import LiveError
 
 log = structlog.get_logger()
@@ -51,17 +53,106 @@ async def put(request: Request, kind: str, id: str) -> tuple[int, Json]:
         body = _COMPLETED.get(kind, _as_given)(given, before)
         try:
             async with connection.transaction():
-                [written] = await publish.put(
-                    connection, [(kind, body)], by=operator(request), if_version=_match(request)
-                )
+                version = _match(request)
+                expected = {} if version is None else {(kind, id): version}
+                [written] = await publish.put(connection, [(kind, body)], by=operator(request), if_versions=expected)
                 await audit(connection, request, "config_put", written)
         except publish.Refused as refused:
             raise refusal(refused) from refused
         except publish.Changed as changed:
-            present = document_json(changed.present) if changed.present else {}
-            raise Refusal(409, "changed", str(changed), present=present) from changed
+            raise _changed(changed) from changed
         await publish_now(connection, here)
     return (200 if id in before[kind] else 201), document_json(written)
+
+
+async def put_many(request: Request) -> Json:
+    """All of them under one version, or none. Fields of what is wrong begin with `documents.<n>.`."""
+    here, given = context.of(request), _many(reading.body(request))
+    check, documents = reading.flag(reading.body(request), "check"), given["documents"]
+    async with here.history.connection() as connection:
+        before = (await publish.read(connection))[1]
+        bodies = [(one["kind"], _COMPLETED.get(one["kind"], _as_given)(one["body"], before)) for one in documents]
+        _need_valid(bodies)
+        versions = {(one["kind"], one["id"]): one["version"] for one in documents if "version" in one}
+        try:
+            async with connection.transaction():
+                written = await publish.put(connection, bodies, by=operator(request), if_versions=versions)
+                if check:
+                    raise _OnlyChecked
+                for document in written:
+                    await audit(connection, request, "config_put", document)
+        except _OnlyChecked:
+            return {"written": 0}
+        except publish.Refused as refused:
+            places = {f"{kind}/{body['id']}/": f"documents.{n}." for n, (kind, body) in enumerate(bodies)}
+            raise refusal(publish.Refused([_moved(error, places) for error in refused.errors])) from refused
+        except publish.Changed as changed:
+            raise _changed(changed) from changed
+        await publish_now(connection, here)
+    return {"written": len(written)}
+
+
+class _OnlyChecked(Exception):
+    """Takes back what was written to see whether it could be."""
+
+
+def _many(given: Json) -> Json:
+    """The documents of a body, each with its id in it; 422 for what is none."""
+    documents = given.get("documents")
+    if not isinstance(documents, list) or not 1 <= len(documents) <= schemas.MOST_DOCUMENTS:
+        raise wrong("documents", f"a list of 1 to {schemas.MOST_DOCUMENTS} documents is expected")
+    for n, one in enumerate(documents):
+        place = f"documents.{n}"
+        if not isinstance(one, dict) or not isinstance(one.get("body"), dict):
+            raise wrong(place, "kind, id and body of a document are expected")
+        if unknown := set(one) - {"kind", "id", "body", "version"}:
+            raise wrong(f"{place}.{min(unknown)}", "there is no such field")
+        kind, id = (reading.text({f"{place}.{key}": one.get(key)}, f"{place}.{key}") for key in ("kind", "id"))
+        _known(kind)
+        if one["body"].setdefault("id", id) != id:
+            raise wrong(f"{place}.body.id", "it is not the id of the document")
+        if not isinstance(one.get("version", 0), int) or isinstance(one.get("version"), bool):
+            raise wrong(f"{place}.version", "a whole number is expected")
+    return given
+
+
+def _need_valid(bodies: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    faults = [
+        FieldError(f"documents.{n}.{error.field}", error.code, error.message)
+        for n, (kind, body) in enumerate(bodies)
+        for error in validate(kind, body)
+    ]
+    if faults:
+        raise refusal(publish.Refused(faults))
+
+
+def _moved(error: FieldError, places: Mapping[str, str]) -> FieldError:
+    """A field `agents/1001/queues` as one of the documents that were sent."""
+    for known, place in places.items():
+        if error.field.startswith(known):
+            return FieldError(place + error.field.removeprefix(known), error.code, error.message)
+    return error
+
+
+def _changed(changed: publish.Changed) -> Refusal:
+    return Refusal(409, "changed", str(changed), present=document_json(changed.present) if changed.present else {})
+
+
+async def users(request: Request, kind: str, id: str) -> Json:
+    """Who is in the way of its being deleted, and for whom a change of it matters."""
+    _known(kind)
+    async with context.of(request).history.connection() as connection:
+        found = (await publish.read(connection))[1]
+    if id not in found[kind]:
+        raise not_found(f"document {kind}/{id}")
+    kinds = {name: {each: document.body for each, document in one.items()} for name, one in found.items()}
+    named = named_by(kinds, kind, id)
+    rows = [{"kind": k, "id": n, "field": field, "name": str(kinds[k][n].get("name") or n)} for k, n, field in named]
+    size, cursor = reading.limit(request), reading.parameter(request, "cursor")
+    if not re.fullmatch(r"\d{0,6}", cursor, re.ASCII):
+        raise malformed("cursor", "it cannot be read")
+    start = int(cursor or 0)
+    return {"items": rows[start : start + size], "next": str(start + size) if len(rows) > start + size else None}
 
 
 async def delete(request: Request, kind: str, id: str) -> tuple[int, Json]:
@@ -196,5 +287,5 @@ async def publish_now(connection: asyncpg.Connection, here: context.Context) -> 
 
 
 def refusal(refused: publish.Refused) -> Refusal:
-    first = refused.errors[0]
-    return Refusal(422, "invalid", str(refused), field=first.field)
+    errors = [{"field": error.field, "code": error.code, "message": error.message} for error in refused.errors]
+    return Refusal(422, "invalid", str(refused), field=errors[0]["field"], errors=errors)

@@ -1,15 +1,18 @@
-"""The one shape in which the api says no: `{"error": {"code", "message", "field", "present"?}}`."""
+"""The one shape in which the api says no: `{"error": {"code", "message", "field", "present"?, "errors"?}}`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sanic.response import HTTPResponse, json
 
 
 class Refusal(Exception):
-    """Ends a request. `present` is the state of the object on a 409; `retry_after_s` stands on 429 and 503."""
+    """Ends a request. `present` is the state of the object on a 409; `retry_after_s` stands on 429 and 503.
+
+    `errors`: all that is wrong with a document, each `{"field", "code", "message"}`; `field` is the first one's.
+    """
 
     def __init__(
         self,
@@ -20,6 +23,7 @@ class Refusal(Exception):
         field: str | None = None,
         present: Mapping[str, Any] | None = None,
         retry_after_s: int | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -28,11 +32,14 @@ class Refusal(Exception):
         self.field = field
         self.present = present
         self.retry_after_s = retry_after_s
+        self.errors = tuple(errors)
 
     def body(self) -> dict[str, Any]:
         error: dict[str, Any] = {"code": self.code, "message": self.message, "field": self.field}
         if self.present is not None:
             error["present"] = dict(self.present)
+        if self.errors:
+            error["errors"] = [dict(each) for each in self.errors]
         return {"error": error}
 
     def response(self) -> HTTPResponse:

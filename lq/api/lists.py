@@ -11,6 +11,7 @@ import structlog
 from sanic import Request
 
 from lq.api import context, reading
+from lq.api.config import operator
 from lq.api.errors import not_found, wrong
 from lq.config import lists, publish
 from lq.config.book import Book
@@ -45,7 +46,7 @@ async def put(request: Request, list: str) -> Json:
         entries = [_entry(one, home, f"entries.{n}") for n, one in enumerate(given)]
         try:
             async with connection.transaction():
-                written = await lists.put(connection, list, entries, by=_operator(request))
+                written = await lists.put(connection, list, entries, by=operator(request))
                 await _audit(connection, request, "list_put", list, {"entries": written})
         except lists.Missing as missing:
             raise not_found(f"list {list}") from missing
@@ -59,7 +60,7 @@ async def delete(request: Request, list: str, number: str) -> tuple[int, Json]:
         found = _number(number, await _home(connection), "number")
         try:
             async with connection.transaction():
-                await lists.remove(connection, list, [found], by=_operator(request))
+                await lists.remove(connection, list, [found], by=operator(request))
                 await _audit(connection, request, "list_delete", list, {"number": found})
         except lists.Missing as missing:
             raise not_found(f"entry {number} of list {list}") from missing
@@ -72,7 +73,7 @@ async def clear(request: Request, list: str) -> Json:
     here = context.of(request)
     async with here.history.connection() as connection:
         async with connection.transaction():
-            written = await lists.clear(connection, list, by=_operator(request))
+            written = await lists.clear(connection, list, by=operator(request))
             await _audit(connection, request, "list_clear", list, {"entries": written})
         await _tell(connection, here)
     return {"written": written}
@@ -114,14 +115,10 @@ def _entry_json(row: asyncpg.Record) -> Json:
     }
 
 
-def _operator(request: Request) -> str:
-    return reading.optional_text({"operator": request.headers.get("x-operator")}, "operator")
-
-
 async def _audit(connection: asyncpg.Connection, request: Request, action: str, list: str, detail: Json) -> None:
     await connection.execute(
         "insert into audit (operator, action, object, address, detail) values ($1, $2, $3, $4, $5)",
-        *(_operator(request), action, f"lists:{list}", request.ip, json.dumps(detail)),
+        *(operator(request), action, f"lists:{list}", request.ip, json.dumps(detail)),
     )
 
 

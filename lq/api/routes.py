@@ -213,6 +213,18 @@ ROUTES: Final = (
         scope="config",
     ),
     Route(
+        *("GET", "/v1/config/<kind:str>/<id:str>/users", config.users, "Documents that name this one"),
+        *("DocumentUser", True, _PAGE),
+        errors=(404,),
+        scope="config",
+    ),
+    Route(
+        *("POST", "/v1/config", config.put_many, "Write and publish documents together, or none", "Written"),
+        body=schemas.DOCUMENTS,
+        errors=(404, 409, 422),
+        scope="config",
+    ),
+    Route(
         *("GET", "/v1/webhooks/<webhook:str>/deliveries", webhooks.deliveries),
         "What was told to a receiver, or is to be, latest first",
         "Delivery",

@@ -241,6 +241,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         }
     ),
     "Document": _object({"kind": TEXT, "id": TEXT, "version": COUNT, "body": FREE}),
+    "DocumentUser": _object({"kind": TEXT, "id": TEXT, "name": TEXT, "field": TEXT}),
     "Token": _object(
         {
             "id": TEXT,
@@ -292,7 +293,11 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Error": _object(
         {
             "error": _object(
-                {"code": TEXT, "message": TEXT, "field": _TEXT_OR_NULL, "present": FREE}, optional=("present",)
+                {
+                    **{"code": TEXT, "message": TEXT, "field": _TEXT_OR_NULL, "present": FREE},
+                    "errors": _list(_object({"field": TEXT, "code": TEXT, "message": TEXT})),
+                },
+                optional=("present", "errors"),
             )
         }
     ),
@@ -380,6 +385,25 @@ CALL_IN: Final = _object(
     optional=("host", "greet", "purpose"),
 )
 DOCUMENT: Final = {"type": "object", "description": "the document of this kind; see lq/config/documents.py"}
+MOST_DOCUMENTS: Final = 1000  # written at once
+DOCUMENTS: Final = _object(
+    {
+        "documents": {
+            **_list(
+                _object(
+                    {
+                        **{"kind": TEXT, "id": TEXT, "body": DOCUMENT},
+                        "version": {**COUNT, "description": "that was read; 0: it is new; absent: it does not matter"},
+                    },
+                    optional=("version",),
+                )
+            ),
+            **{"minItems": 1, "maxItems": MOST_DOCUMENTS},
+        },
+        "check": {"type": "boolean", "description": "nothing is written, only what is against it is told"},
+    },
+    optional=("check",),
+)
 ENTRIES: Final = _object(
     {
         "entries": _list(

@@ -23,7 +23,9 @@ def local(now: int, time_zone: str) -> datetime:
 
 
 def open_at(calendar: Calendar, moment: datetime) -> bool:
-    """Whether the calendar's hours include this local moment. A worked weekend wins over a holiday."""
+    """Whether its hours include this local moment. A worked weekend wins over a holiday, its switch over all."""
+    if calendar.override:
+        return calendar.override == "open"
     minute = moment.hour * 60 + moment.minute
     return any(start <= minute < end for start, end in map(span, calendar.hours.get(_day(calendar, moment.date()), ())))
 

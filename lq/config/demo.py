@@ -13,12 +13,14 @@ from lq.config.documents import (
     Conference,
     NumberList,
     NumberRule,
+    PauseReason,
     Phone,
     Purpose,
     Queue,
     Route,
     Settings,
     Trunk,
+    WrapUpCode,
 )
 from lq.config.validation import to_json
 
@@ -55,6 +57,26 @@ LISTS: Final = (
     NumberList("vip", "vip", "重要客户", priority=5),
 )
 
+PAUSE_REASONS: Final = (
+    PauseReason("break", "小休", "Break", 10, longest_min=15),
+    PauseReason("meal", "用餐", "Meal", 20, longest_min=60),
+    PauseReason("training", "培训", "Training", 30),
+    PauseReason("meeting", "会议", "Meeting", 40),
+)
+WRAP_UP_CODES: Final = (
+    WrapUpCode("order", "订购", "Order", queues=("sales",), order=10),
+    WrapUpCode("order.new", "新订单", "New order", "order", order=10),
+    WrapUpCode("order.change", "修改订单", "Change of an order", "order", order=20),
+    WrapUpCode("price", "询价", "Price", queues=("sales",), order=20),
+    WrapUpCode("fault", "故障", "Fault", queues=("support",), order=30),
+    WrapUpCode("fault.network", "网络", "Network", "fault", order=10),
+    WrapUpCode("fault.network.slow", "网速慢", "Slow", "fault.network", order=10),
+    WrapUpCode("fault.network.down", "断网", "Down", "fault.network", order=20),
+    WrapUpCode("fault.device", "设备", "Device", "fault", order=20),
+    WrapUpCode("complaint", "投诉", "Complaint", order=40),
+    WrapUpCode("other", "其他", "Other", order=50),
+)
+
 _SURNAMES: Final = "王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗"
 _GIVEN: Final = ("芳", "伟", "秀英", "娜", "敏", "静", "强", "磊", "洋", "艳")
 _LEADER_NAMES: Final = ("沈月华", "顾志远")
@@ -85,6 +107,8 @@ def documents(gateway_port: int) -> list[tuple[str, dict[str, Any]]]:
         *(("calendars", calendar) for calendar in CALENDARS),
         *(("purposes", purpose) for purpose in PURPOSES),
         *(("lists", one) for one in LISTS),
+        *(("pause_reasons", reason) for reason in PAUSE_REASONS),
+        *(("wrap_up_codes", code) for code in WRAP_UP_CODES),
         ("numbers", AccessNumber("4008001001", "queue:sales", "销售热线")),
         ("numbers", AccessNumber("4008001002", "queue:support", "技术支持热线")),
         (

@@ -14,6 +14,7 @@ KINDS: Final = (
     *("agents", "phones", "queues", "trunks", "routes", "numbers", "flows", "conferences", "settings"),
     *("webhooks", "tokens"),  # of no concern to a contact
     *("calendars", "purposes", "lists"),
+    *("pause_reasons", "wrap_up_codes"),
 )
 
 SAY: Final = "say:"  # a prompt of this form is a text to be spoken, not the name of an item
@@ -85,6 +86,7 @@ class Queue:
     priority: int = 0
     ageing_ms: int = 60_000  # one step of priority is worth this much waiting
     caller_id: str = ""  # shown to whom its agents call
+    wrap_up_code: Literal["optional", "required"] = "optional"  # whether its agents must say what a call was about
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Calendar:
     hours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # mon … sun -> 09:00-12:00 …; else closed
     holidays: tuple[str, ...] = ()  # closed: 2026-10-01 or 2026-10-01/2026-10-07
     workdays: tuple[str, ...] = ()  # with a Monday's hours, whatever day it is (调休)
+    override: Literal["", "open", "closed"] = ""  # whatever the hours say, until it is taken back (应急开关)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +269,31 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseReason:
+    """Why an agent takes no calls (示忙原因). Where none is written down those of lq/acd/agent.py are offered."""
+
+    id: str
+    name: str
+    name_en: str = ""
+    order: int = 0  # smaller ones stand first
+    longest_min: int = 0  # a longer pause is shown as too long; 0: no limit
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpCode:
+    """What a call was about (话后小结). Codes are a tree of at most three levels; a call is given a leaf of it."""
+
+    id: str
+    name: str
+    name_en: str = ""
+    parent: str = ""  # "": it stands at the top
+    queues: tuple[str, ...] = ()  # for calls of these, it and all below it; none: for every call
+    order: int = 0  # among its siblings
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Webhook:
     """A receiver outside that is told of events by HTTP (lq/worker/webhooks.py)."""
 
@@ -307,4 +335,6 @@ DOCUMENTS: Final[Mapping[str, type]] = {
     "calendars": Calendar,
     "purposes": Purpose,
     "lists": NumberList,
+    "pause_reasons": PauseReason,
+    "wrap_up_codes": WrapUpCode,
 }

@@ -74,16 +74,19 @@ async def put(
     documents: Sequence[tuple[str, Mapping[str, Any]]],
     *,
     by: str,
-    if_version: int | None = None,
+    if_versions: Mapping[tuple[str, str], int] | None = None,
 ) -> list[Document]:
-    """Writes documents (kind, body) together under one new version. Raises Refused, Changed: nothing is written."""
+    """Writes documents (kind, body) together under one new version. Raises Refused, Changed: nothing is written.
+
+    `if_versions`: (kind, id) -> the version that the writer had read; 0: there was none.
+    """
     errors = [error for kind, body in documents for error in validate(kind, body)]
     if errors:
         raise Refused(errors)
     async with connection.transaction():
         version = await _next_version(connection)
-        if if_version is not None:
-            await _expect(connection, documents[0][0], documents[0][1]["id"], if_version)
+        for (kind, id), expected in (if_versions or {}).items():
+            await _expect(connection, kind, id, expected)
         rows = [(kind, body["id"], version, json.dumps(body, ensure_ascii=False), by) for kind, body in documents]
         await connection.executemany(
             "insert into config_document (kind, id, version, body, changed_by) values ($1, $2, $3, $4, $5)"

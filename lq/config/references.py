@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lq.config.validation import TARGETS, FieldError, Kinds, forwards
 
 Named = tuple[str, str, str]  # field, kind, id
+LEVELS: Final = 3  # of wrap-up codes
 
 
 def _queues_of_agents(kinds: Kinds) -> list[Named]:
@@ -30,7 +33,7 @@ def _lists_of_names(kinds: Kinds) -> list[Named]:
         (f"{kind}/{id}/{field}", field, name)
         for kind, field in (
             *(("routes", "trunks"), ("routes", "agents"), ("routes", "queues")),
-            ("lists", "purposes"),
+            *(("lists", "purposes"), ("wrap_up_codes", "queues")),
         )
         for id, body in kinds.get(kind, {}).items()
         for name in body.get(field, ())
@@ -80,9 +83,13 @@ def _targets_of_flows(kinds: Kinds) -> list[Named]:
     ]
 
 
-def references(kinds: Kinds) -> list[FieldError]:
-    """Names in documents that name nothing: the field is `<kind>/<id>/<field>`."""
-    named = [
+def _parents_of_codes(kinds: Kinds) -> list[Named]:
+    codes = kinds.get("wrap_up_codes", {}).items()
+    return [(f"wrap_up_codes/{id}/parent", "wrap_up_codes", body["parent"]) for id, body in codes if body.get("parent")]
+
+
+def _named(kinds: Kinds) -> list[Named]:
+    return [
         *_queues_of_agents(kinds),
         *_targets_of_numbers(kinds),
         *_targets_of_flows(kinds),
@@ -91,9 +98,34 @@ def references(kinds: Kinds) -> list[FieldError]:
         *_agents_of_phones(kinds),
         *_lists_of_names(kinds),
         *_calendars(kinds),
+        *_parents_of_codes(kinds),
     ]
-    return [
+
+
+def references(kinds: Kinds) -> list[FieldError]:
+    """Names in documents that name nothing, codes below too many others: the field is `<kind>/<id>/<field>`."""
+    lost = [
         FieldError(field, "reference", f"{kind}/{id} does not exist")
-        for field, kind, id in named
+        for field, kind, id in _named(kinds)
         if id not in kinds.get(kind, {})
     ]
+    return lost or _too_deep(kinds)
+
+
+def users(kinds: Kinds, kind: str, id: str) -> list[tuple[str, str, str]]:
+    """Which documents name this one: their kind, id and field."""
+    found = [tuple(field.split("/", 2)) for field, named, name in _named(kinds) if (named, name) == (kind, id)]
+    return [(user, name, field) for user, name, field in found]
+
+
+def _too_deep(kinds: Kinds) -> list[FieldError]:
+    codes = kinds.get("wrap_up_codes", {})
+    errors = []
+    for id in codes:
+        above, level = codes[id].get("parent", ""), 1
+        while above and level <= LEVELS:
+            above, level = codes[above].get("parent", ""), level + 1
+        if level > LEVELS:
+            message = f"codes stand on at most {LEVELS} levels, and not below themselves"
+            errors.append(FieldError(f"wrap_up_codes/{id}/parent", "value", message))
+    return errors

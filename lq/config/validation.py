@@ -24,6 +24,7 @@ from lq.config.documents import (
     Conference,
     Flow,
     NumberList,
+    PauseReason,
     Phone,
     Purpose,
     Queue,
@@ -32,6 +33,7 @@ from lq.config.documents import (
     Token,
     Trunk,
     Webhook,
+    WrapUpCode,
 )
 from lq.ivr.flow import faults
 from lq.ledger.events import TYPES
@@ -47,6 +49,7 @@ TARGETS: Final[Mapping[str, str]] = {
 }
 ROLES: Final = ("agent", "leader", "admin")
 LANGUAGES: Final = ("zh", "en")
+NO_ANSWER: Final = "no_answer"  # of lq/acd/agent.py: why an agent is paused who did not answer
 
 Kinds = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> id -> document
 
@@ -286,6 +289,18 @@ def _list(given: NumberList) -> list[FieldError]:
     return errors
 
 
+def _pause_reason(reason: PauseReason) -> list[FieldError]:
+    errors = _not_empty("name", reason.name) + _between("longest_min", reason.longest_min, 0, 1440)
+    if reason.id == NO_ANSWER:
+        errors.append(FieldError("id", "value", "the center itself pauses agents for this reason"))
+    return errors + _between("order", reason.order, -1000, 1000)
+
+
+def _wrap_up_code(code: WrapUpCode) -> list[FieldError]:
+    """That its parents make no circle, and are not too many, is a matter of all codes: lq/config/references.py."""
+    return _not_empty("name", code.name) + _between("order", code.order, -1000, 1000)
+
+
 def _registration(trunk: Trunk) -> list[FieldError]:
     given = trunk.register
     if not given.user:
@@ -441,4 +456,6 @@ _RULES: Final[Mapping[str, Callable[[Any], list[FieldError]]]] = {
     "calendars": _calendar,
     "purposes": _purpose,
     "lists": _list,
+    "pause_reasons": _pause_reason,
+    "wrap_up_codes": _wrap_up_code,
 }

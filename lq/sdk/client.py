@@ -28,6 +28,7 @@ from lq.sdk.values import (
     Contact,
     Delivery,
     Document,
+    DocumentUser,
     Health,
     Invitation,
     ListEntry,
@@ -207,15 +208,36 @@ class Client(Commands):
         return decode(Document, await self._get(_document_path(kind, id)))
 
     async def put_document(
-        self, kind: str, id: str, body: Mapping[str, Any], *, if_version: int | None = None
+        self, kind: str, id: str, body: Mapping[str, Any], *, if_version: int | None = None, operator: str = ""
     ) -> Document:
-        """Writes and publishes a document; 409 if it is no longer of `if_version`, 422 and the field if it is wrong."""
-        headers = {} if if_version is None else {"If-Match": str(if_version)}
+        """Writes and publishes a document; 409 if it is no longer of `if_version`, 422 and the field if it is wrong.
+
+        `operator`: for whom it is done, for the audit; believed of the house's own token only.
+        """
+        headers = _for(operator) | ({} if if_version is None else {"If-Match": str(if_version)})
         answer = await self._send("PUT", _document_path(kind, id), json=body, headers=headers)
         return decode(Document, _checked(answer))
 
-    async def delete_document(self, kind: str, id: str) -> None:
-        answer = await self._send("DELETE", _document_path(kind, id))
+    async def put_documents(
+        self, documents: Sequence[Document], *, check: bool = False, guarded: bool = False, operator: str = ""
+    ) -> int:
+        """Writes and publishes documents together, or none; how many. With `check` it only says what is against it.
+
+        `guarded`: each must still be of its `version` (0: new), else 409. Fields of errors are `documents.<n>.…`.
+        """
+        given = [
+            {"kind": one.kind, "id": one.id, "body": dict(one.body), **({"version": one.version} if guarded else {})}
+            for one in documents
+        ]
+        answer = await self._post("/v1/config", {"documents": given, "check": check}, _for(operator))
+        return int(answer["written"])
+
+    async def document_users(self, kind: str, id: str) -> tuple[DocumentUser, ...]:
+        """The documents that name this one: while there are any it cannot be deleted (409 in_use)."""
+        return await self._all(DocumentUser, f"{_document_path(kind, id)}/users")
+
+    async def delete_document(self, kind: str, id: str, *, operator: str = "") -> None:
+        answer = await self._send("DELETE", _document_path(kind, id), headers=_for(operator))
         if answer.is_error:
             raise _error(answer)
 
@@ -261,7 +283,7 @@ class Client(Commands):
         query = {"number": number, "limit": limit, "cursor": cursor}
         return _page(ListEntry, await self._get(_entries_path(list), query))
 
-    async def put_list_entries(self, list: str, entries: Sequence[ListEntry]) -> int:
+    async def put_list_entries(self, list: str, entries: Sequence[ListEntry], *, operator: str = "") -> int:
         """Writes at most 1,000 entries; how many. 422 and the field if one is wrong: nothing is written."""
         given = [
             {
@@ -271,16 +293,18 @@ class Client(Commands):
             }
             for one in entries
         ]
-        return int((await self._post(_entries_path(list), {"entries": given}))["written"])
+        return int((await self._post(_entries_path(list), {"entries": given}, _for(operator)))["written"])
 
-    async def delete_list_entry(self, list: str, number: str) -> None:
-        answer = await self._send("DELETE", f"{_entries_path(list)}/{quote(number, safe='')}")
+    async def delete_list_entry(self, list: str, number: str, *, operator: str = "") -> None:
+        path = f"{_entries_path(list)}/{quote(number, safe='')}"
+        answer = await self._send("DELETE", path, headers=_for(operator))
         if answer.is_error:
             raise _error(answer)
 
-    async def clear_list(self, list: str) -> int:
+    async def clear_list(self, list: str, *, operator: str = "") -> int:
         """Takes some thousands of numbers off it; how many: at 0 it is empty."""
-        return int(_checked(await self._send("DELETE", _entries_path(list)))["written"])
+        answer = await self._send("DELETE", _entries_path(list), headers=_for(operator))
+        return int(_checked(answer)["written"])
 
     # -- events
 
@@ -353,9 +377,11 @@ class Client(Commands):
         params = {name: _query(value) for name, value in (query or {}).items() if value is not None}
         return _checked(await self._send("GET", path, params=params))
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def _post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """With an Idempotency-Key, so that a request whose answer was lost may be sent once more."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Idempotency-Key": str(uuid.uuid4()), **(headers or {})}
         sent = {name: value for name, value in body.items() if value is not None}
         try:
             answer = await self._send("POST", path, json=sent, headers=headers)
@@ -386,6 +412,10 @@ def event_from_json(document: Mapping[str, Any]) -> Event:
     )
 
 
+def _for(operator: str) -> dict[str, str | bytes]:
+    return {"X-Operator": operator.encode()} if operator else {}
+
+
 def _document_path(kind: str, id: str) -> str:
     return f"/v1/config/{quote(kind, safe='')}/{quote(id, safe='')}"
 
@@ -414,8 +444,9 @@ def _error(answer: httpx.Response) -> ApiError:
     try:
         error = answer.json()["error"]
         code, message, field, present = error["code"], error["message"], error.get("field"), error.get("present")
+        errors = error.get("errors", ())
     except (ValueError, KeyError, TypeError):
-        code, message, field, present = "unknown", answer.text[:200], None, None
+        code, message, field, present, errors = "unknown", answer.text[:200], None, None, ()
     return ApiError(
         answer.status_code,
         code,
@@ -423,6 +454,7 @@ def _error(answer: httpx.Response) -> ApiError:
         field=field,
         present=present,
         retry_after_s=float(retry_after) if retry_after else None,
+        errors=errors,
     )
 
 

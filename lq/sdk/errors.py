@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class ApiError(Exception):
-    """The api refused: `status` and `code` say why, `present` is the state of the object on a 409."""
+    """The api refused: `status` and `code` say why, `present` is the state of the object on a 409.
+
+    `errors`: all that is wrong with a document, each with `field`, `code` and `message`.
+    """
 
     def __init__(
         self,
@@ -18,6 +21,7 @@ class ApiError(Exception):
         field: str | None = None,
         present: Mapping[str, Any] | None = None,
         retry_after_s: float | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -26,6 +30,7 @@ class ApiError(Exception):
         self.field = field
         self.present = present
         self.retry_after_s = retry_after_s
+        self.errors = tuple(errors)
 
 
 class ApiUnavailable(ApiError):

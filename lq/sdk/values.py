@@ -216,6 +216,16 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentUser:
+    """A document that names another one, and the field in which it does."""
+
+    kind: str
+    id: str
+    name: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A program's right to use LQ-SDK. `agents`, `queues`: what it is restricted to; neither: nothing."""
 

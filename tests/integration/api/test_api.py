@@ -18,7 +18,7 @@ from lq.config import publish, seed
 from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.live.redis import Live
-from lq.sdk import ApiError, ApiUnavailable
+from lq.sdk import ApiError, ApiUnavailable, Document
 from ops.services import ACL
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
@@ -258,6 +258,35 @@ async def test_a_document_is_written_published_and_guarded(api: Api, live: Live,
         ]
 
 
+async def test_documents_are_written_together_or_not_at_all(api: Api, live: Live, rows: asyncpg.Connection) -> None:
+    def agent(id: str, version: int = 0, **body: Any) -> Document:
+        return Document("agents", id, version, {"name": f"坐席 {id}", **body})
+
+    async with api.client() as lq:
+        good = [agent("2001", queues=["vip"]), Document("queues", "vip", 0, {"name": "贵宾"})]
+        assert await lq.put_documents(good, check=True) == 0 and "2001" not in await live.config("agents")
+        assert await lq.put_documents(good, guarded=True, operator="李雷") == 2
+        assert {"2001"} < set(await live.config("agents")) and "vip" in await live.config("queues")
+        with pytest.raises(ApiError, match="409 changed"):
+            await lq.put_documents([agent("2002"), agent("2001")], guarded=True)
+        bad = [agent("2002"), agent("2003", mobile="1"), agent("2004", role="boss", caller_id="x")]
+        with pytest.raises(ApiError) as wrong:
+            await lq.put_documents(bad)
+        fields = [error["field"] for error in wrong.value.errors]
+        assert fields == ["documents.1.mobile", "documents.2.role", "documents.2.caller_id"]
+        with pytest.raises(ApiError) as lost:
+            await lq.put_documents([agent("2002"), agent("2003", queues=["nothing"])], check=True)
+        assert (lost.value.field, lost.value.errors[0]["code"]) == ("documents.1.queues", "reference")
+        assert "2002" not in await live.config("agents")
+        audited = await rows.fetch("select operator, object from audit order by id")
+        assert [tuple(row) for row in audited] == [("李雷", "agents:2001"), ("李雷", "queues:vip")]
+        used = await lq.document_users("queues", "vip")
+        assert [(one.kind, one.id, one.name, one.field) for one in used] == [("agents", "2001", "坐席 2001", "queues")]
+        assert len(await lq.document_users("queues", "sales")) > 60
+        with pytest.raises(ApiError, match="404"):
+            await lq.document_users("queues", "nothing")
+
+
 async def test_a_phones_secret_is_written_and_never_shown(api: Api, live: Live) -> None:
     async with api.client() as lq:
         shown = await lq.put_document("phones", "8200", {"password": "geheim", "name": "新话机"})
@@ -301,6 +330,18 @@ UNREADABLE: Final[list[tuple[str, str, bytes, int, str | None]]] = [
     ("POST", "/v1/agents/1001/wrap-up", b'{"done": "yes"}', 422, "done"),
     ("PUT", "/v1/config/queues/a", b'{"id": "b", "name": "x"}', 422, "id"),
     ("PUT", "/v1/config/queues/a%20b", b'{"name": "x"}', 422, "id"),
+    ("POST", "/v1/config", b"{}", 422, "documents"),
+    ("POST", "/v1/config", b'{"documents": [5]}', 422, "documents.0"),
+    ("POST", "/v1/config", b'{"documents": [{"kind": "queues", "body": {}}]}', 422, "documents.0.id"),
+    (
+        "POST",
+        "/v1/config",
+        b'{"documents": [{"kind": "queues", "id": "a", "body": {"id": "b"}}]}',
+        422,
+        "documents.0.body.id",
+    ),
+    ("POST", "/v1/config", b'{"documents": [{"kind": "tokens", "id": "a", "body": {}}]}', 404, None),
+    ("GET", "/v1/config/queues/sales/users?cursor=x", b"", 400, "cursor"),
     ("GET", "/v1/nothing", b"", 404, None),
     ("PATCH", "/v1/agents", b"", 405, None),
 ]

@@ -15,6 +15,7 @@ from lq.live.redis import Live
 from tests.integration.ledger import services
 
 QUEUE = {"id": "sales", "name": "销售"}
+KEY = ("queues", "sales")
 
 
 async def put(rows: asyncpg.Connection, kind: str = "queues", **body: object) -> publish.Document:
@@ -54,9 +55,11 @@ async def test_what_is_refused_leaves_no_trace(rows: asyncpg.Connection) -> None
 async def test_a_writer_who_read_an_older_document_is_told(rows: asyncpg.Connection) -> None:
     document = await put(rows, **QUEUE)
     with pytest.raises(publish.Changed) as changed:
-        await publish.put(rows, [("queues", {**QUEUE, "ring_s": 9})], by="test", if_version=document.version - 1)
+        await publish.put(
+            rows, [("queues", {**QUEUE, "ring_s": 9})], by="test", if_versions={KEY: document.version - 1}
+        )
     assert changed.value.present == document
-    await publish.put(rows, [("queues", {**QUEUE, "ring_s": 9})], by="test", if_version=document.version)
+    await publish.put(rows, [("queues", {**QUEUE, "ring_s": 9})], by="test", if_versions={KEY: document.version})
 
 
 async def test_changes_at_the_same_time_follow_each_other(dsn: str, live: Live) -> None:

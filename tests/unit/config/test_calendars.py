@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -67,3 +68,10 @@ def test_hours_that_are_none(text: str) -> None:
 def test_days_that_are_none(text: str) -> None:
     with pytest.raises(ValueError):
         calendars.days(text)
+
+
+def test_the_switch_wins_over_hours_holidays_and_worked_weekends() -> None:
+    for moment in ("2026-11-24 10:00", "2026-10-01 10:00", "2026-10-10 12:00", "2026-11-24 03:00"):
+        at = datetime.fromisoformat(moment)
+        assert calendars.open_at(replace(OFFICE, override="open"), at)
+        assert not calendars.open_at(replace(OFFICE, override="closed"), at)

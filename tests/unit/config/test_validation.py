@@ -8,7 +8,7 @@ import pytest
 
 from lq.config import demo
 from lq.config.documents import DOCUMENTS, Flow, Queue, Trunk
-from lq.config.references import references
+from lq.config.references import references, users
 from lq.config.seed import FLOW
 from lq.config.validation import from_json, to_json, validate
 from lq.trunks import phones
@@ -122,6 +122,11 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("lists", {"id": "l", "kind": "vip", "purposes": ["marketing"]}, "purposes", "value"),
         ("lists", {"id": "l", "kind": "dnc", "answer": "busy"}, "answer", "value"),
         ("lists", {"id": "l", "kind": "black", "priority": 1}, "priority", "value"),
+        ("pause_reasons", {"id": "no_answer", "name": "久未应答"}, "id", "value"),
+        ("pause_reasons", {"id": "tea", "name": "茶", "longest_min": 1441}, "longest_min", "value"),
+        ("wrap_up_codes", {"id": "tea", "name": " "}, "name", "value"),
+        ("queues", {**QUEUE, "wrap_up_code": "sometimes"}, "wrap_up_code", "type"),
+        ("calendars", {"id": "office", "override": "maybe"}, "override", "type"),
         ("colours", {}, "", "unknown"),
     ],
 )
@@ -203,6 +208,25 @@ def test_a_name_that_names_nothing_is_found_wherever_it_stands() -> None:
     assert "phones/8001/forward.no_answer" not in fields
     del kinds["flows"]["main"]
     assert "numbers/4008001000/target" in {error.field for error in references(kinds)}
+
+
+def test_codes_stand_on_three_levels_and_never_below_themselves() -> None:
+    kinds = demo_kinds()
+    code = {"id": "x", "name": "x", "parent": "fault.network"}
+    assert references({**kinds, "wrap_up_codes": {**kinds["wrap_up_codes"], "x": code}}) == []
+    for parent, field in (("fault.network.slow", "parent"), ("x", "parent"), ("nothing", "parent")):
+        codes = {**kinds["wrap_up_codes"], "x": {**code, "parent": parent}}
+        assert [error.field for error in references({**kinds, "wrap_up_codes": codes})] == [f"wrap_up_codes/x/{field}"]
+    circle = {"a": {"id": "a", "name": "a", "parent": "b"}, "b": {"id": "b", "name": "b", "parent": "a"}}
+    assert len(references({"wrap_up_codes": circle})) == 2
+
+
+def test_who_uses_a_thing_is_found() -> None:
+    kinds = demo_kinds()
+    found = users(kinds, "queues", "support")
+    assert ("numbers", "4008001002", "target") in found and ("agents", "1050", "queues") in found
+    assert ("flows", "main", "nodes.support.queue") in found and ("wrap_up_codes", "fault", "queues") in found
+    assert users(kinds, "calendars", "office") == [] != users(kinds, "calendars", "decent")
 
 
 def test_who_is_named_by_a_token_is_not_forgotten() -> None:
