@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#define RAMP (12 * MS)
+
 /* How much of the frame the file filled. */
 static int from_file(player_t *p, uint8_t *frame) {
   int n = 0;
@@ -44,13 +46,20 @@ static void add_alaw(int32_t *sum, const uint8_t *frame) {
 
 static float at(gain_t g, int i) { return g.now + (g.wanted - g.now) * (float)(i + 1) / FRAME; }
 
-/* `to` += `from` x gain, which changes over the frame. */
+/* Of who comes and goes: soon, so that little of a word is missed; with no corner, so that nothing is heard of it. */
+static float ramp(gain_t g, int i) {
+  if (i >= RAMP) return g.wanted;
+  float t = (float)(i + 1) / RAMP;
+  return g.now + (g.wanted - g.now) * t * t * (3 - 2 * t);
+}
+
+/* `to` += `from` x gain, which changes at the beginning of the frame. */
 static void add(int32_t *to, const int16_t *from, gain_t gain) {
   if (gain.now == gain.wanted) {
     if (gain.now == 0) return;
     for (int i = 0; i < FRAME; i++) to[i] += from[i];
   } else {
-    for (int i = 0; i < FRAME; i++) to[i] += (int32_t)((float)from[i] * at(gain, i));
+    for (int i = 0; i < FRAME; i++) to[i] += (int32_t)((float)from[i] * ramp(gain, i));
   }
 }
 
@@ -129,7 +138,7 @@ static void compose(mixer *m, int slot, uint8_t *frame) {
     int still = leg->hear.now == leg->hear.wanted;
     for (int i = 0; i < FRAME && !(still && leg->hear.now == 0); i++) {
       int32_t others = all[i] - leg->said[i];
-      sum[i] += still ? others : (int32_t)((float)others * at(leg->hear, i));
+      sum[i] += still ? others : (int32_t)((float)others * ramp(leg->hear, i));
     }
     if (leg->whispered == m->ticks + 1) for (int i = 0; i < FRAME; i++) sum[i] += leg->aside[i];
   }

@@ -2,7 +2,7 @@
  *
  * What a leg hears: what plays to it, or its echo, and from the room that it is in everybody who talks but itself, what plays into
  * the room, and who whispers to it. Whoever whispers is heard by those legs and by nobody else. A change is taken between two
- * ticks and faded over the next one (20 ms), so it makes no click; moving to another room is fading out here, then in there.
+ * ticks and faded at the start of the next one (12 ms), so it makes no click; moving to another room is fading out here, then in there.
  *
  * Legs are told apart by source address (rtpengine has a port of its own for each). They are spread over four phases 5 ms
  * apart, so that a tick never sends more than a quarter of them at once; all of a room are in one phase. The clock is absolute: a
