@@ -62,24 +62,30 @@ def _in_query(request: Request) -> Json:
 
 async def send(request: Request, contact: str, verb: str, body: Json) -> Json:
     """The contact after it; refused with 409 and the contact as it is when it cannot be done now."""
+    live, command = context.of(request).live, command_id(request)
     try:
-        reply = await context.of(request).live.command(contact, verb, body, ANSWER_S, command_id(request))
+        reply = await live.command(contact, verb, body, ANSWER_S, command)
     except Gone as gone:
         over = await contacts.from_history(request, contact)
-        raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
+        answered = await live.answer_of(contact, command) if command else None  # the answer to the first was lost
+        if answered is None:
+            raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
+        reply = {"contact": over, **answered}
     if "error" in reply:
-        error, status = reply["error"], int(reply["status"])
-        present = access.of(request).shown_contact(await contacts.found(request, contact)) if status == 409 else None
-        retry_after_s = 1 if status == 503 else None
-        raise Refusal(
-            status,
-            error["code"],
-            error["message"],
-            field=error.get("field"),
-            present=present,
-            retry_after_s=retry_after_s,
-        )
+        raise await _refused(request, contact, reply)
     return access.of(request).shown_contact(reply["contact"])
+
+
+async def _refused(request: Request, contact: str, reply: Json) -> Refusal:
+    error, status = reply["error"], int(reply["status"])
+    return Refusal(
+        status,
+        error["code"],
+        error["message"],
+        field=error.get("field"),
+        present=access.of(request).shown_contact(await contacts.found(request, contact)) if status == 409 else None,
+        retry_after_s=1 if status == 503 else None,
+    )
 
 
 _LEADER: Final = "supervise"

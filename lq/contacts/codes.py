@@ -43,7 +43,7 @@ def begin(turn: Turn, asked: str) -> None:
     feature = asked.partition(":")[0]
     turn.set(state="code", code=Code(feature))
     if feature == PICK_UP:  # else his call were a leg of what he gets (picking.py)
-        _end(turn, "nothing", "code_not_possible")
+        _end(turn, "nothing", "code_nothing_rings")
     elif feature != "sign_in":
         _ask(turn)
     else:

@@ -152,7 +152,10 @@ def _greet(turn: Turn) -> None:
     notice = ("notice_recorded",) if required else ()
     if notice:
         turn.set(notice_at=turn.now)
-    said = (*notice, *(("conference_joined",) if where.greet else ()))
+    said = notice
+    if where.greet:  # whom the room has called learns first what it is about
+        called = contact.source.startswith("conference:")
+        said = ("conference_invited", *notice) if called else (*notice, "conference_joined")
     if said:
         turn.play(leg.n, tuple(turn.prompt(name) for name in said))
     else:

@@ -242,7 +242,7 @@ class Conference:
     id: str
     phase: Literal["called", "pin", "joining", "greeting", "in", "leaving"] = "pin"  # called: by the room
     host: bool = False
-    greet: bool = True  # he hears that he has joined
+    greet: bool = True  # he hears that he has joined; whom the room calls, that he is invited
     hosted: bool = False  # a host has been in it while he was
     typed: str = ""  # of the PIN
     tries: int = 0

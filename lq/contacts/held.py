@@ -51,6 +51,15 @@ class Held:
         asked = self.engages or self.gate_ops or self.conference or self.called
         return self.written and not (self.events or self.agent_ops or self.channel_ops or asked or self.dequeue)
 
+    @property
+    def answers(self) -> dict[str, dict[str, Any]]:
+        """What its commands were answered, for repeats."""
+        done = {id: {"status": 200} for id in self.contact.done}
+        return done | {
+            one.id: {"status": one.status, "error": {"code": one.error, "message": one.message}}
+            for one in self.contact.refused
+        }
+
     def collect(self, effects: Sequence[do.Effect]) -> None:
         """What the effects of a turn change in Redis: for its commit."""
         for effect in effects:

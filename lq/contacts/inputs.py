@@ -42,7 +42,7 @@ class Invited:
     to: str  # a number as dialled | agent:… | phone:…
     node: str
     host: bool = False
-    greet: bool = True  # he hears that he has joined, and joins then
+    greet: bool = True  # he hears that he is invited, and joins then
     purpose: str = ""
 
 

@@ -2,7 +2,7 @@
 
 A number outside passes the gate as every call out does; how far a room may call says its `calls`. Whoever asked hears
 at once whether the call is on its way, or what is against it; what becomes of it say the ledger and the room's list.
-Who answers needs no PIN. He hears that he has joined, or is in it at once.
+Who answers needs no PIN. He hears that he is invited, or is in it at once.
 """
 
 from __future__ import annotations

@@ -137,9 +137,9 @@ class Owner:
             if former.contact.command == message["id"]:
                 former.commands[message["id"]] = message
                 return None
-            refused = next((one for one in former.contact.refused if one.id == message["id"]), None)
-            if refused is not None:
-                return {"status": refused.status, "error": {"code": refused.error, "message": refused.message}}
+            answer = former.answers.get(message["id"], {})
+            if "error" in answer:
+                return answer
             return {"status": 201, "contact": contact_json(former.contact.to_json())}
         begun = rule.place(wanted(message, self.incarnation), self._now(), self.book)
         if isinstance(begun, Refused):
@@ -336,6 +336,8 @@ class Owner:
             engages, gate_ops = list(held.engages), list(held.gate_ops)
             dequeue, conference, called, began = held.dequeue, held.conference, held.called, time.monotonic()
             try:
+                if over and held.answers:
+                    await self._live.keep_answers(held.contact.id, held.answers)
                 done = await self._live.commit(
                     held.contact.id,
                     node=self.incarnation,

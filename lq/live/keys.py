@@ -90,5 +90,10 @@ def config(kind: str) -> str:
     return f"{TAG}:config:{kind}"
 
 
+def answers(contact: str) -> str:
+    """string, an hour: command -> what it was answered, of a contact that is over (JSON)."""
+    return f"{TAG}:answers:{contact}"
+
+
 def reply(command: str) -> str:
     return f"{TAG}:reply:{command}"

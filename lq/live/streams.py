@@ -14,6 +14,7 @@ from lq.live.wire import Wire
 
 _INBOX_LENGTH: Final = 10_000
 _EVENTS_AT_ONCE: Final = 500
+_ANSWERS_S: Final = 3_600
 
 
 class Streams(Wire):
@@ -77,6 +78,17 @@ class Streams(Wire):
         pipe.lpush(reply_to, json.dumps(reply, ensure_ascii=False))
         pipe.expire(reply_to, 10)
         await self._guard(pipe.execute())
+
+    async def keep_answers(self, contact: str, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of a contact that is about to be over, what its commands were answered: for who asks once more."""
+        text = json.dumps(answers, ensure_ascii=False)
+        await self._guard(self._redis.set(keys.answers(contact), text, ex=_ANSWERS_S))
+
+    async def answer_of(self, contact: str, command: str) -> dict[str, Any] | None:
+        """What this command of a contact that is over was answered, as far as that is still known."""
+        text = await self._guard(self._redis.get(keys.answers(contact)))
+        found: dict[str, Any] | None = json.loads(text).get(command) if text else None
+        return found
 
     async def events(self, after: str = "0", count: int = 500, block_ms: int = 0) -> list[Event]:
         """The ledger's next events after stream id `after`, waiting for the first up to `block_ms`."""

@@ -55,7 +55,7 @@ async def test_a_room_calls_people_in_and_who_is_in_it_hears_them_come_and_leave
     [third] = await lq.call_in(room, [f"phone:{stage.phones[COLLEAGUE].ext}"])
     colleague = await stage.phones[COLLEAGUE].rings()
     colleague.answer()
-    await colleague.hears(stage.scene.place.prompt("zh/conference_joined"), 10)
+    await colleague.hears(stage.scene.place.prompt("zh/conference_invited"), 10)
     stage.joins(COLLEAGUE, colleague)
     await stage.all_hear_each_other(AGENT, MOBILE, COLLEAGUE)
     since = colleague.heard_s

@@ -84,7 +84,7 @@ async def test_who_waits_in_the_queue_of_the_group(scene: Scene) -> None:
     await scene.lq.pause(own.agents[1], "meeting")
     nothing = await phone.dial("*8")
     await nothing.answered()
-    await nothing.hears(scene.place.prompt("zh/code_not_possible"))
+    await nothing.hears(scene.place.prompt("zh/code_nothing_rings"))
     await nothing.ended()
     customer = await scene.dial(own.number)
     await customer.answered()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
+from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import ApiError, Client, Contact
+from tests.unit.ledger.lives import answered_call
 
 from .conftest import Api
 from .owner import NODE, owning, waiting_contact
@@ -113,6 +117,32 @@ async def test_a_command_whose_answer_was_lost_comes_again_as_the_same(api: Api,
             assert answer.status_code == 503
     first, second, other = [message for _, message in await live.inbox(NODE, "0", block_ms=5000)]
     assert first["id"] == second["id"] != other["id"] and first["reply_to"] != second["reply_to"]
+
+
+async def test_a_command_comes_again_when_its_contact_is_over(api: Api, live: Live, rows: asyncpg.Connection) -> None:
+    """It hears the first answer, a refusal too: kept by its key, or by its owner if the answer itself was lost."""
+    await waiting_contact(live, "c9")
+    hold = {"Idempotency-Key": "hold"}
+    async with owning(live) as owner, api.http() as http:
+        first = await http.post("/v1/contacts/c9/hold", json=AGENT, headers=hold)
+    refused = {"status": 409, "error": {"code": "not_talking", "message": "not now"}}
+    async with api.http() as http:
+        answers = {}
+        for key, answer in (("lost", {"status": 200}), ("lost-refusal", refused)):
+            lost = {"Idempotency-Key": key}
+            assert (await http.post("/v1/contacts/c9/mute", json=AGENT, headers=lost, timeout=10)).status_code == 503
+            *_, (_, message) = await live.inbox(NODE, "0", block_ms=5000)
+            answers[message["id"]] = answer
+        await live.keep_answers("c9", answers)
+        await live.commit("c9", node=NODE, epoch=1, snapshot=None)
+        async with rows.transaction():
+            await project(rows, [replace(event, id=f"{event.at}-{n}") for n, event in enumerate(answered_call("c9"))])
+        again = await http.post("/v1/contacts/c9/hold", json=AGENT, headers=hold)
+        assert (again.status_code, again.json()) == (200, first.json()) and len(owner.heard) == 1
+        for key, code, what in (("lost", 200, "ended"), ("lost-refusal", 409, "not_talking"), ("new", 409, "ended")):
+            answer = await http.post("/v1/contacts/c9/mute", json=AGENT, headers={"Idempotency-Key": key})
+            assert answer.status_code == code, (key, answer.text)
+            assert (answer.json()["state"] if code == 200 else answer.json()["error"]["code"]) == what
 
 
 async def test_a_command_with_the_same_key_is_carried_out_once(api: Api, live: Live) -> None:

@@ -152,7 +152,7 @@ def test_the_adopter_asks_once_more() -> None:
 def test_pick_up_and_echo() -> None:
     for dialled in ("*8", "*81002"):  # there is nothing for it: else it were no call of its own (test_picking.py)
         life = Dialled(dialled)
-        assert (life.heard, life.outcomes) == ("zh/code_not_possible", [("nothing", "")])
+        assert (life.heard, life.outcomes) == ("zh/code_nothing_rings", [("nothing", "")])
     echo = Dialled("*43")
     echo.played()
     assert echo.contact.state == "echo"

@@ -50,7 +50,7 @@ def test_who_answers_is_in_it_without_a_pin_and_hears_so(to: str) -> None:
     while phase(world) != "greeting":
         assert world.deliver()
     play = world.contact.customer.play
-    assert play is not None and play.items == ("zh/conference_joined",)
+    assert play is not None and play.items == ("zh/conference_invited",)
     world.calm()
     assert world.contact.customer.peer == "room:conference-board:1:" and world.noted[-1] == "answered"
     assert world.contact.direction == ("out" if to == OUT else "internal")

@@ -34,6 +34,8 @@ class FakeLive:
     commits: list[int] = field(default_factory=list)  # their epochs
     closed: list[str] = field(default_factory=list)
     sent: int = 0
+    kept: dict[str, Any] = field(default_factory=dict)
+    replies: dict[str, Any] = field(default_factory=dict)
     lose_answers: int = 0
 
     async def commit(self, contact: str, *, epoch: int, **rest: Any) -> Committed:
@@ -47,6 +49,13 @@ class FakeLive:
         if rest["snapshot"] is None:
             self.closed.append(contact)
         return Committed(tuple(AgentResult(op.agent, False, "ready") for op in rest.get("agents", ())))
+
+    async def reply(self, reply_to: str, reply: dict[str, Any]) -> None:
+        self.replies[reply_to] = reply
+
+    async def keep_answers(self, contact: str, answers: dict[str, Any]) -> None:
+        assert contact not in self.closed, "before, or nobody would know where to ask"
+        self.kept[contact] = answers
 
     async def hand_over(self, contact: str, **rest: Any) -> int:
         return 2
@@ -192,6 +201,23 @@ async def test_an_operation_that_is_said_twice_ends_no_newer_offer(house: House,
     contact = house.owner.held("c1")
     assert contact is not None and contact.offer is None
     await house.owner.close()
+
+
+async def test_what_was_answered_outlives_the_contact(house: House) -> None:
+    """Who asks again, for the answer was lost, hears the same, also when it was a refusal."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    for id, verb, body in (("hangs-up", "hang_up", {}), ("too-late", "hold", {"agent": "1001"})):
+        more = {"type": "command", "contact": "c1", "verb": verb, "body": body, "expires_at": 1 << 60}
+        house.owner.message({"id": id, "reply_to": id, **more})
+        await house.settled()
+    for n in house.owner._held["c1"].contact.legs:
+        house.owner.deliver("c1", inputs.MediaDeleted(n))
+    await house.settled()
+    assert house.live.closed == ["c1"] and not house.owner.holds("c1")
+    kept, told = house.live.kept["c1"], house.live.replies
+    assert kept["hangs-up"] == {"status": 200} and told["hangs-up"]["status"] == 200
+    assert kept["too-late"] == {key: told["too-late"][key] for key in ("status", "error")}
+    assert kept["too-late"]["status"] == 409
 
 
 async def test_who_is_asked_again_and_again_to_go_writes_nothing_meanwhile(house: House) -> None:
