@@ -77,6 +77,7 @@ def point(turn: Turn, leg: Leg) -> None:
     if leg.moves:
         turn.do(do.Move(leg.n))
     elif leg.pending_sdp:
+        turn.set_leg(leg.n, early=False)
         turn.do(do.TakeAnswer(leg.n, leg.pending_sdp))
     elif leg.play is not None:
         turn.do(do.StartPlay(leg.n, leg.play.id, leg.play.items, leg.play.repeat, leg.play.started_at))

@@ -238,8 +238,9 @@ def _early_media(turn: Turn, given: inputs.MediaReady) -> None:
 
 def _media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     dial = turn.contact.calls[given.leg].dial
-    if dial is not None and dial.invited:
-        return  # of its early media: it goes on without
+    if dial is not None and dial.invited:  # of its early media: it goes on without
+        turn.set_leg(given.leg, pending_sdp="")
+        return
     ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
     ending.drop_media(turn, given.leg)
     _next_way(turn, given.leg, "unreachable", 500)
@@ -271,7 +272,7 @@ def _accepted(turn: Turn, given: inputs.Accepted) -> None:
         ending.late_answer(turn, given)
         return
     turn.do(do.Ack(leg.n))
-    turn.set_leg(leg.n, state="answered", pending_sdp=given.sdp)
+    turn.set_leg(leg.n, state="answered", pending_sdp=given.sdp, early=bool(leg.pending_sdp))
     turn.do(do.TakeAnswer(leg.n, given.sdp))
     taken(turn, leg.n)
 

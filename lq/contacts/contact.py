@@ -105,6 +105,7 @@ class Leg:
     held: bool = False  # this party has put the other on hold
     rang: bool = False
     pending_sdp: str = ""  # its answer, until its media stands
+    early: bool = False  # it has answered while its early media was being set up: that comes first
     moves: int = 0  # its rtpengine is gone: how often its phone was asked to follow to another; 0: it need not
     silent: bool = False  # nothing comes from its phone
     keys_by: str = ""  # how its phone says keys (keys.METHODS), once it has said one

@@ -97,7 +97,7 @@ def _not_now(turn: Turn, given: inputs.OfferRefused | inputs.MediaFailed) -> Non
 
 
 def _restored(turn: Turn, given: inputs.MediaReady) -> None:
-    turn.set_leg(given.leg, moves=0, media=given.media, codec=given.codec)
+    turn.set_leg(given.leg, moves=0, media=given.media, codec=given.codec, early=False)
     engine = {"engine": given.media["engine"]} if given.media.get("engine") else {}
     turn.emit("leg_media_restored", leg=turn.contact.leg_id(given.leg), **engine)
     peer = adoption.peer_of(turn.leg(given.leg))

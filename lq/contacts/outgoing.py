@@ -157,7 +157,10 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """Without early media it goes on; without any, this way cannot be taken."""
     dial = _dial(turn.contact)
-    if given.leg != dial.leg or dial.invited:
+    if given.leg != dial.leg:
+        return
+    if dial.invited:
+        turn.set_leg(given.leg, pending_sdp="")
         return
     ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
     _next_way(turn, TEMPORARY_FAILURE, 500)
@@ -198,7 +201,7 @@ def accepted(turn: Turn, given: inputs.Accepted) -> None:
     turn.emit("contact_answered", n=turn.n, agent=agent, leg=turn.contact.leg_id(leg.n))
     engaging.talks(turn, 1)
     turn.set_leg(1, place="talk")
-    turn.set_leg(leg.n, state="answered", pending_sdp=given.sdp, place="talk")
+    turn.set_leg(leg.n, state="answered", pending_sdp=given.sdp, place="talk", early=bool(leg.pending_sdp))
     turn.do(do.TakeAnswer(leg.n, given.sdp))  # of early media too: the 200 has the last word
     recording.settle(turn)
 

@@ -18,9 +18,12 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     if leg.instead_of and leg.state == "arriving":
         replacing.media_ready(turn, given)
         return
-    # of early media too: it may speak another codec now, and is joined once more
-    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="", peer="")
-    turn.leg_answered(leg.n)
+    # of early media too: it may speak another codec when its answer is set up, and is joined once more
+    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="", peer="", early=False)
+    if leg.early:
+        turn.set_leg(leg.n, pending_sdp=leg.pending_sdp)
+    else:
+        turn.leg_answered(leg.n)
     conversation.changed(turn, leg.n)
 
 
@@ -28,7 +31,9 @@ def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """A change that failed leaves the call as it is. A phone that answered with media that we cannot join is let go;
     with it the contact ends, if there were only these two."""
     leg = turn.leg(given.leg)
-    if leg.codec:
+    if leg.early:
+        turn.set_leg(leg.n, early=False)  # its answer has the last word
+    elif leg.codec:
         refuse_offer(turn, leg.n, 488)
     elif leg.instead_of and leg.state == "arriving":
         replacing.media_failed(turn, leg)

@@ -67,6 +67,26 @@ def test_who_consults_hears_the_other_network_before_the_answer() -> None:
     assert tell(life, "transfer_complete") == (200, "") and hears(life) == {1: "leg:3", 3: "leg:1"}
 
 
+@pytest.mark.parametrize("set_up", [True, False])
+@pytest.mark.parametrize("adopted", ["", "before", "after"])
+def test_an_answer_that_crosses_its_early_media_is_told_once(set_up: bool, adopted: str) -> None:
+    """The 200 comes while the media of the 183 is being set up: what it speaks says the answer's."""
+    life = consults_a_mobile()
+    life.take(inputs.Progress(3, 183, "early"))
+    assert life.take(inputs.Accepted(3, "final")) == [do.Ack(3), do.TakeAnswer(3, "final")]
+    if adopted == "before":  # with the node both answers of the media are gone
+        assert do.TakeAnswer(3, "final") in life.take(inputs.Adopted("lq2-1"))
+    else:
+        life.take(inputs.MediaReady(3, MEDIA, "PCMA") if set_up else inputs.MediaFailed(3, "refused"))
+        assert "c1.3" not in [each["leg"] for each in told(life, "leg_answered")]
+        assert life.contact.state == "talking" and life.contact.legs[3].alive
+    if adopted == "after":
+        assert do.TakeAnswer(3, "final") in life.take(inputs.Adopted("lq2-1"))
+    assert do.Connect(2, 3) in life.take(inputs.MediaReady(3, MEDIA, "PCMU"))
+    assert [each["codec"] for each in told(life, "leg_answered") if each["leg"] == "c1.3"] == ["PCMU"]
+    assert life.contact.legs[3].pending_sdp == ""
+
+
 def test_after_180_too() -> None:
     life = consults_a_mobile()
     life.take(inputs.Progress(3, 180))
@@ -95,6 +115,9 @@ def test_early_media_that_cannot_be_joined_changes_nothing() -> None:
     life.take(inputs.Progress(3, 183, "early"))
     assert life.take(inputs.MediaFailed(3, "no_codec")) == []
     assert ring_tone(life, 2) and 3 in life.contact.calls
+    life.take(inputs.Accepted(3, "final"))
+    life.take(inputs.MediaReady(3, MEDIA, "PCMU"))
+    assert [each["codec"] for each in told(life, "leg_answered") if each["leg"] == "c1.3"] == ["PCMU"]
 
 
 def test_who_hangs_up_meanwhile_has_sent_the_customer_on_who_hears_music() -> None:

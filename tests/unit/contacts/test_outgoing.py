@@ -80,6 +80,18 @@ def test_early_media_is_heard_and_the_answer_keeps_it() -> None:
     assert life.take(inputs.MediaReady(2, MEDIA, "PCMA")) == [do.Connect(1, 2)]
 
 
+@pytest.mark.parametrize("early", [inputs.MediaReady(2, MEDIA, "PCMA"), inputs.MediaFailed(2, "refused")])
+@pytest.mark.parametrize("crosses", [True, False])
+def test_an_answer_is_told_once_when_its_early_media_stands_or_fails_late(early: inputs.Input, crosses: bool) -> None:
+    life = inviting()
+    life.take(inputs.Progress(2, 183, "early"))
+    for given in (inputs.Accepted(2, "final"), early) if crosses else (early, inputs.Accepted(2, "final")):
+        life.take(given)
+    assert life.contact.state == "talking" and life.contact.legs[2].pending_sdp == "final"
+    assert do.Connect(1, 2) in life.take(inputs.MediaReady(2, MEDIA, "PCMU"))
+    assert [e.data["codec"] for e in life.ledger if e.type == "leg_answered" and e.data["leg"] == "c1.2"] == ["PCMU"]
+
+
 @pytest.mark.parametrize(
     ("refusal", "goes_on"),
     [
