@@ -347,7 +347,14 @@ RELEASE: Final = _object(
     {"agent": AGENT, "to": {**_one_of(("queue",)), "description": "the customer goes back to the head of his queue"}},
     optional=("to",),
 )
-MONITOR: Final = _object({"agent": AGENT, "mode": _one_of(("listen", "whisper", "barge", "take-over"))})
+MONITOR: Final = _object(
+    {
+        "agent": AGENT,
+        "mode": _one_of(("listen", "whisper", "barge", "take-over")),
+        "help": {"type": "boolean", "description": "because help is wanted; 409 help_taken when another leader comes"},
+    },
+    optional=("help",),
+)
 WHY: Final[Schema] = {
     **{"type": "string", "pattern": r"^[a-z][a-z_]{0,39}$"},
     "description": "a word of a-z and _, at most 40 characters: customer_refused, pci …",

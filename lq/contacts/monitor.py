@@ -17,7 +17,7 @@ PLACE: Final[dict[str, Place]] = {"listen": "listens", "whisper": "whispers", "b
 
 
 def command(turn: Turn, given: inputs.Command) -> None:
-    """monitor {agent: the leader, mode}"""
+    """monitor {agent: the leader, mode, help: he comes because he is wanted, and only if no other leader does}"""
     contact, leader, mode = turn.contact, str(given.body.get("agent", "")), str(given.body.get("mode", "listen"))
     leg = transfer.own_leg(turn, leader)
     called = [call for call in contact.calls.values() if call.verb == "monitor" and call.to == f"agent:{leader}"]
@@ -30,6 +30,8 @@ def command(turn: Turn, given: inputs.Command) -> None:
         switch(turn, leg.n, mode)
     elif leg is not None:
         error = (409, "in_contact", "this agent talks in the contact already")
+    elif given.body.get("help") and (not contact.help or _comes(turn)):
+        error = (409, "help_taken", "another leader comes already, or none is wanted any more")
     elif called or _leaders(turn) >= MOST:
         error = transfer.BUSY
     elif leader not in turn.book.agents:
@@ -43,6 +45,10 @@ def _leaders(turn: Turn) -> int:
     """How many there are, or are being called."""
     there = sum(leg.alive and bool(leg.mode) for leg in turn.contact.legs.values())
     return there + sum(call.verb == "monitor" for call in turn.contact.calls.values())
+
+
+def _comes(turn: Turn) -> bool:
+    return any(call.verb == "monitor" for call in turn.contact.calls.values())
 
 
 def answered(turn: Turn, n: int, call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -59,6 +60,7 @@ class Client(Commands):
 
     def __init__(self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._url = base_url.rstrip("/")
+        self._key = ""
         self._authorization = {"Authorization": f"Bearer {token}"}
         self._http = httpx.AsyncClient(
             base_url=self._url,
@@ -67,6 +69,12 @@ class Client(Commands):
             trust_env=False,
             limits=httpx.Limits(max_connections=50),
         )
+
+    def keyed(self, key: str) -> Self:
+        """This client for one request, which is the same one however often it is sent with this Idempotency-Key."""
+        same = copy.copy(self)
+        same._key = key
+        return same
 
     async def __aenter__(self) -> Self:
         return self
@@ -381,7 +389,7 @@ class Client(Commands):
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """With an Idempotency-Key, so that a request whose answer was lost may be sent once more."""
-        headers = {"Idempotency-Key": str(uuid.uuid4()), **(headers or {})}
+        headers = {"Idempotency-Key": self._key or str(uuid.uuid4()), **(headers or {})}
         sent = {name: value for name, value in body.items() if value is not None}
         try:
             answer = await self._send("POST", path, json=sent, headers=headers)

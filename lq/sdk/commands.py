@@ -82,9 +82,12 @@ class Commands(ABC):
     async def end_help(self, contact: str, agent: str) -> Contact:
         return decode(Contact, await self._delete(f"/v1/contacts/{quote(contact, safe='')}/help", {"agent": agent}))
 
-    async def monitor(self, contact: str, agent: str, mode: MonitorMode = "listen") -> Contact:
-        """Begins, or changes the mode of who monitors already."""
-        return await self._command(contact, "monitor", agent=agent, mode=mode)
+    async def monitor(self, contact: str, agent: str, mode: MonitorMode = "listen", *, help: bool = False) -> Contact:
+        """Begins, or changes the mode of who monitors already.
+
+        `help`: he comes because the agent wants help; 409 `help_taken` when another leader does so already.
+        """
+        return await self._command(contact, "monitor", agent=agent, mode=mode, help=help or None)
 
     async def end_monitor(self, contact: str, agent: str) -> Contact:
         return decode(Contact, await self._delete(f"/v1/contacts/{quote(contact, safe='')}/monitor", {"agent": agent}))
@@ -95,7 +98,7 @@ class Commands(ABC):
         """`reason`: a word, e.g. customer_refused: nothing more is recorded before somebody starts it again."""
         return await self._command(contact, "recording", agent=agent, action=action, reason=reason)
 
-    async def _command(self, contact: str, verb: str, **body: str | None) -> Contact:
+    async def _command(self, contact: str, verb: str, **body: str | bool | None) -> Contact:
         return decode(Contact, await self._post(f"/v1/contacts/{quote(contact, safe='')}/{verb}", body))
 
     @abstractmethod

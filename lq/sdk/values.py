@@ -115,6 +115,7 @@ class Contact:
     recordings: tuple[ContactRecording, ...] = ()
     recording_policy: str = ""  # while it goes on: none | on_demand | voice | talk | whole
     notice_policy: str = ""  # required | by_agent (he says it) | none
+    help: str | None = None  # the agent who wants a leader to come
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -349,6 +349,17 @@ def test_who_has_left_meanwhile_has_no_place_to_give() -> None:
     assert life.contact.state == "ending"
 
 
+def test_who_comes_to_help_comes_alone() -> None:
+    life = Life().talking()
+    assert tell(life, "monitor", agent="1901", mode="listen", help=True) == (409, "help_taken")
+    tell(life, "help")
+    assert tell(life, "monitor", agent="1901", mode="listen", help=True) == (200, "")
+    assert tell(life, "monitor", agent="1902", mode="listen", help=True) == (409, "help_taken")
+    engaged(life, 3, "1901", "8901", 70)
+    takes(life, 3)
+    assert tell(life, "monitor", agent="1902", mode="listen", help=True) == (409, "help_taken"), "he has come"
+
+
 def test_help_is_over_with_the_first_leader_who_comes() -> None:
     life = Life().talking()
     assert tell(life, "help", agent="1009") == (409, "not_in_contact")
