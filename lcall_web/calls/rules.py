@@ -26,6 +26,8 @@ ORDER: Final = mark("结束日期早于开始日期。")
 DIGITS: Final = mark("号码只能包含数字。")
 TOO_LONG: Final = mark("内容太长。")
 UNKNOWN: Final = mark("没有这个选项。")
+LENGTH: Final = mark("请填秒数，或 1:30 这样的时长。")
+LENGTHS: Final = mark("最长时长小于最短时长。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Search:
     queue: str | None = None
     direction: str | None = None
     result: str | None = None
+    trunk: str | None = None
+    least_s: float | None = None  # of talk
+    most_s: float | None = None
+    code: str | None = None  # of the wrap-up, or one that this stands below
+    recorded: bool | None = None
     after: tuple[datetime, str] | None = None  # the last call of the page before
 
 
@@ -50,7 +57,10 @@ class Form:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-FIELDS: Final = ("from", "to", "number", "agent", "queue", "direction", "result", "cursor")
+MORE: Final = ("trunk", "least", "most", "code", "recorded")  # shown when they are wanted
+FIELDS: Final = ("from", "to", "number", "agent", "queue", "direction", "result", *MORE, "cursor")
+RECORDED: Final[Mapping[str, str]] = {"yes": mark("有录音"), "no": mark("无录音")}
+LONGEST_S: Final = 86_400
 
 
 def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool) -> tuple[Search, Form]:
@@ -76,6 +86,10 @@ def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool
     first, last = (_day(wishes, name, errors) for name in ("from", "to"))
     if first and last and last < first:
         errors["to"] = ORDER
+    least, most = (_length(wishes, name, errors) for name in ("least", "most"))
+    if least is not None and most is not None and most < least:
+        errors["most"] = LENGTHS
+    recorded = taken("recorded", RECORDED)
     patterns = None
     if wishes["number"]:
         digits = plain(wishes["number"])
@@ -91,7 +105,12 @@ def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool
         queue=taken("queue"),
         direction=taken("direction", DIRECTIONS),
         result=taken("result", RESULTS),
-        after=_behind(wishes["cursor"]),
+        trunk=taken("trunk"),
+        least_s=least,
+        most_s=most,
+        code=taken("code"),
+        recorded=None if recorded is None else recorded == "yes",
+        after=behind(wishes["cursor"]),
     )
     return search, Form(wishes, errors)
 
@@ -108,6 +127,23 @@ def _day(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> date |
         errors[name] = DAY
         return None
     return found
+
+
+def _length(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> float | None:
+    """90, 1:30 and 0:01:30 are a minute and a half."""
+    if not wishes[name]:
+        return None
+    parts = wishes[name].split(":")
+    if len(parts) > 3 or not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in parts):
+        errors[name] = LENGTH
+        return None
+    seconds = 0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    if seconds > LONGEST_S:
+        errors[name] = LENGTH
+        return None
+    return float(seconds)
 
 
 def _midnight(day: date, zone: str) -> datetime:
@@ -147,7 +183,7 @@ def cursor(at: datetime, id: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode()
 
 
-def _behind(cursor: str) -> tuple[datetime, str] | None:
+def behind(cursor: str) -> tuple[datetime, str] | None:
     """What is not one of ours begins at the first page."""
     try:
         at, id = json.loads(base64.urlsafe_b64decode(cursor.encode()))

@@ -7,7 +7,7 @@ digits that he does not see. A call's own page asks LQ-SDK for what goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,10 +15,10 @@ from typing import Any, Final
 import asyncpg
 from sanic.exceptions import Forbidden, NotFound
 
-from lcall_web.calls.rules import Search, cursor
+from lcall_web.calls.rules import Search, behind, cursor
 from lcall_web.common import audit
 from lcall_web.common.context import Context
-from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, queries
+from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, TooMuch, queries
 from lcall_web.common.masking import HIDDEN, masked
 from lcall_web.common.viewer import NUMBERS, REVEAL, Viewer
 from lq.sdk import ApiError, Contact
@@ -27,6 +27,8 @@ from lq.sdk.values import decode
 _STATEMENTS: Final = queries(__file__)
 SQL: Final = {name: text.replace(":conditions", _STATEMENTS["conditions"]) for name, text in _STATEMENTS.items()}
 PAGE: Final = 50
+PART: Final = 1000  # calls that are read at once for a file
+TOTALS_MS: Final = 3000  # then the list stands without them
 PATIENCE_S: Final = SEARCH_S + 1  # PostgreSQL gives up first, and says so
 
 
@@ -43,8 +45,13 @@ class Row:
     agent_name: str
     started_at: datetime
     wait_s: float
-    talk_s: float
+    ring_s: float
+    talk_s: float  # on hold too
+    wrap_up_s: float
     result: str
+    ended_by: str
+    cause: int
+    trunk: str
     recording: str  # state, "" = none
 
 
@@ -63,6 +70,7 @@ class Found:
     rows: tuple[Row, ...]
     next: str | None
     totals: Totals | None  # with the first page only
+    uncounted: bool = False  # it would have taken too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +129,54 @@ class Call:
 
 
 async def search(database: Database, viewer: Viewer, wanted: Search, language: str) -> Found:
-    """Raises TooMuch when PostgreSQL needs too long for it."""
-    arguments = (
+    """Raises TooMuch when PostgreSQL needs too long for the calls themselves."""
+    rows, following = await _page(database, viewer, wanted, language, PAGE)
+    if wanted.after is not None:
+        return Found(rows, following, None)
+    try:
+        totals = await _totals(database, viewer, wanted)
+    except TooMuch:
+        totals = None
+    return Found(rows, following, totals, totals is None)
+
+
+async def _totals(database: Database, viewer: Viewer, wanted: Search) -> Totals:
+    async with database.transaction(PATIENCE_S) as connection:
+        await connection.execute(f"set local statement_timeout = {TOTALS_MS}")
+        (row,) = await connection.fetch(SQL["totals"], *_arguments(viewer, wanted))
+        return Totals(**dict(row))
+
+
+async def lines(database: Database, viewer: Viewer, wanted: Search, language: str, most: int) -> AsyncIterator[Row]:
+    """All that is found, the latest first, at most so many; read in parts, so that no query is a long one."""
+    while most > 0:
+        rows, following = await _page(database, viewer, wanted, language, min(PART, most))
+        for row in rows:
+            yield row
+        most -= len(rows)
+        if following is None:
+            return
+        wanted = replace(wanted, after=behind(following))
+
+
+def _arguments(viewer: Viewer, wanted: Search) -> tuple[Any, ...]:
+    return (
         *(wanted.start, wanted.end, list(wanted.patterns) if wanted.patterns is not None else None),
         *(wanted.agent, _literal(wanted.agent or ""), wanted.queue, wanted.direction, wanted.result),
         *(_list(viewer.reach.agents), _list(viewer.reach.queues)),
+        *(wanted.trunk, wanted.least_s, wanted.most_s, wanted.code, wanted.recorded),
     )
+
+
+async def _page(
+    database: Database, viewer: Viewer, wanted: Search, language: str, most: int
+) -> tuple[tuple[Row, ...], str | None]:
+    """The next calls, and the cursor behind them if there are more."""
     after = wanted.after or (None, None)
-    rows = await database.fetch(SQL["page"], *arguments, *after, PAGE + 1, seconds=PATIENCE_S)
-    totals = None
-    if wanted.after is None:
-        row = await database.row(SQL["totals"], *arguments, seconds=PATIENCE_S)
-        assert row is not None
-        totals = Totals(**dict(row))
-    shown = rows[:PAGE]
-    following = cursor(shown[-1]["started_at"], shown[-1]["contact_id"]) if len(rows) > PAGE else None
-    return Found(tuple(_row(row, viewer, language) for row in shown), following, totals)
+    rows = await database.fetch(SQL["page"], *_arguments(viewer, wanted), *after, most + 1, seconds=PATIENCE_S)
+    shown = rows[:most]
+    following = cursor(shown[-1]["started_at"], shown[-1]["contact_id"]) if len(rows) > most else None
+    return tuple(_row(row, viewer, language) for row in shown), following
 
 
 def _row(row: asyncpg.Record, viewer: Viewer, language: str) -> Row:
@@ -153,8 +193,13 @@ def _row(row: asyncpg.Record, viewer: Viewer, language: str) -> Row:
         agent_name=row["agent_name"] or "",
         started_at=row["started_at"],
         wait_s=row["wait_s"],
+        ring_s=row["ring_s"],
         talk_s=row["talk_s"] + row["hold_s"],
+        wrap_up_s=row["wrap_up_s"],
         result=row["result"],
+        ended_by=row["ended_by"],
+        cause=row["cause"],
+        trunk=row["trunk"] or "",
         recording=row["recording_state"] or "",
     )
 
@@ -175,6 +220,17 @@ def _shown(number: str, viewer: Viewer) -> str:
 async def queue_names(database: Database) -> dict[str, tuple[str, str]]:
     rows = await database.fetch(SQL["queues"])
     return {row["id"]: (row["name"], row["name_en"] or row["name"]) for row in rows}
+
+
+async def trunks(database: Database) -> tuple[str, ...]:
+    return tuple(row["id"] for row in await database.fetch(SQL["trunks"]))
+
+
+async def codes(database: Database, language: str) -> list[tuple[str, str]]:
+    """Wrap-up codes with their names, those below another drawn in."""
+    rows = await database.fetch(SQL["codes"])
+    english = language == "en"
+    return [(row["id"], "　" * row["depth"] + ((english and row["name_en"]) or row["name"])) for row in rows]
 
 
 # -- one call ----------------------------------------------------------------------------------------------------------

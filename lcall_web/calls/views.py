@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from sanic import Blueprint, Request
-from sanic.exceptions import NotFound
+from sanic.exceptions import BadRequest, NotFound
 from sanic.response import HTTPResponse
 
-from lcall_web.calls import rules, store
-from lcall_web.common import context, door, pages, words
+from lcall_web.calls import export, rules, store
+from lcall_web.common import context, door, failures, pages, words
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import NUMBERS
+from lcall_web.common.viewer import EXPORT, NUMBERS
 
 blueprint = Blueprint("calls", url_prefix="/calls")
 
 ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+EXPORTING: Final = mark("正在导出的人太多，请稍后再试。")
 TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条件。")
 
 
@@ -28,9 +30,7 @@ TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条�
 async def listing(request: Request) -> HTTPResponse:
     here, viewer = context.of(request), door.viewer(request)
     now = datetime.now(UTC)
-    args = request.get_args(keep_blank_values=True)  # an emptied date asks for every day, no date for today
-    given = {name: args.get(name) or "" for name in args}
-    wanted, form = rules.read(given, here.watch.center.time_zone, now, viewer.may(NUMBERS))
+    wanted, form = _asked(request, now)
     queues = await store.queue_names(here.database)
     found, message = store.Found((), None, None), ""
     if not form.errors:
@@ -47,22 +47,59 @@ async def listing(request: Request) -> HTTPResponse:
         found=found,
         message=message,
         next=_next(form, found),
+        file=_address("/calls/export.xlsx", form) if viewer.may(EXPORT) and found.rows else "",
+        more=any(form.given[name] for name in rules.MORE),
         queues=queues,
+        trunks=await store.trunks(here.database),
+        codes=await store.codes(here.database, request.ctx.language),
         ranges=_ranges(now.astimezone(ZoneInfo(here.watch.center.time_zone))),
         others=viewer.reach.others,
         numbers=viewer.may(NUMBERS),
         directions=words.DIRECTIONS,
         results=words.RESULTS,
         recordings=words.RECORDINGS,
+        recorded=rules.RECORDED,
     )
+
+
+def _asked(request: Request, now: datetime) -> tuple[rules.Search, rules.Form]:
+    args = request.get_args(keep_blank_values=True)  # an emptied date asks for every day, no date for today
+    given = {name: args.get(name) or "" for name in args}
+    return rules.read(given, context.of(request).watch.center.time_zone, now, door.viewer(request).may(NUMBERS))
+
+
+@blueprint.get("/export.xlsx")
+@door.needs(EXPORT)
+async def exported(request: Request) -> HTTPResponse | None:
+    """What was searched for, as a file."""
+    here, viewer, now = context.of(request), door.viewer(request), datetime.now(UTC)
+    wanted, form = _asked(request, now)
+    if form.errors:
+        raise BadRequest
+    if export.running.locked():
+        return await failures.failure(request, 503, EXPORTING)
+    zone = here.watch.center.time_zone
+    wish = export.Wish(viewer, request.ip, request.ctx.language, replace(wanted, after=None), form.given, zone)
+    async with export.file(here, wish) as pieces:
+        name = f"calls-{now.astimezone(ZoneInfo(zone)):%Y%m%d-%H%M%S}.xlsx"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        response = await request.respond(content_type=export.TYPE, headers=headers)
+        async for piece in pieces:
+            await response.send(piece)
+        await response.eof()
+    return None
 
 
 def _next(form: rules.Form, found: store.Found) -> str:
     """Where the next page is; it asks the same, for `from` may have been today by default."""
     if found.next is None:
         return ""
+    return _address("/calls/", form, cursor=found.next)
+
+
+def _address(path: str, form: rules.Form, **more: str) -> str:
     asked = {name: value for name, value in form.given.items() if value or name in ("from", "to")}
-    return "/calls/?" + urlencode({**asked, "cursor": found.next})
+    return f"{path}?" + urlencode({**asked, "cursor": "", **more})
 
 
 def _ranges(now: datetime) -> list[tuple[str, str, str]]:

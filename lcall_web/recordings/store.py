@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -14,7 +16,8 @@ from sanic.exceptions import Forbidden, NotFound
 from lcall_web.common.context import Context
 from lcall_web.common.database import queries
 from lcall_web.common.failures import Busy
-from lcall_web.common.viewer import LISTEN, Viewer
+from lcall_web.common.viewer import EXPORT, LISTEN, Viewer
+from lcall_web.recordings.rules import Written
 from lcall_web.recordings.wave import NoWave, Outline
 from lq.sdk import ApiError
 from lq.sdk.client import Audio
@@ -77,13 +80,51 @@ def _his(viewer: Viewer, row: asyncpg.Record) -> bool:
     return viewer.reach.holds_call(row["talked"], row["waited"])
 
 
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody wrote at a moment of a recording."""
+
+    id: int
+    at_s: float
+    operator: str
+    name: str
+    text: str
+    created_at: datetime
+    own: bool
+
+
+async def comments(here: Context, viewer: Viewer, found: Recording) -> tuple[Comment, ...]:
+    rows = await here.database.fetch(SQL["comments"], found.id)
+    return tuple(
+        Comment(
+            *(row["id"], row["at_ms"] / 1000, row["operator"], row["name"] or row["operator"], row["text"]),
+            *(row["created_at"], row["operator"] == viewer.id),
+        )
+        for row in rows
+    )
+
+
+async def comment(here: Context, viewer: Viewer, found: Recording, written: Written, key: str) -> None:
+    """Kept once, however often the form comes."""
+    at_ms = round(written.at_s * 1000)
+    await here.database.fetch(SQL["comment"], found.id, at_ms, viewer.id, written.text, key or secrets.token_hex(16))
+
+
+async def remove_comment(here: Context, viewer: Viewer, found: Recording, id: int) -> None:
+    await here.database.fetch(SQL["remove_comment"], id, found.id, viewer.id)
+
+
 @asynccontextmanager
-async def audio(here: Context, viewer: Viewer, id: str, range: str | None, address: str) -> AsyncIterator[Audio]:
-    """The WAV, or the part that `range` asks for, as it comes from the api."""
+async def audio(
+    here: Context, viewer: Viewer, id: str, range: str | None, address: str, *, keep: bool = False
+) -> AsyncIterator[Audio]:
+    """The WAV, or the part that `range` asks for, as it comes from the api; to `keep` it is a right of its own."""
     await recording(here, viewer, id)
+    if keep and not viewer.may(EXPORT):
+        raise Forbidden
     if here.audio.locked():
         raise Busy
-    await here.database.fetch(SQL["played"], viewer.id, f"recording:{id}", address)
+    await here.database.fetch(SQL["downloaded" if keep else "played"], viewer.id, f"recording:{id}", address)
     async with here.audio, here.sound.recording_audio(id, range) as found:
         yield found
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Final
+import secrets
+from typing import Any, Final
 
 from sanic import Blueprint, Request
 from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse, json
 
 from lcall_web.common import context, door, pages
+from lcall_web.common.database import DatabaseAway
 from lcall_web.common.words import RECORDING_STOPS, RECORDINGS
-from lcall_web.recordings import store
+from lcall_web.recordings import rules, store
 from lq.sdk import ApiError
 
 blueprint = Blueprint("recordings", url_prefix="/recordings")
@@ -27,9 +29,62 @@ outlines = store.Outlines()
 @blueprint.get("/<id:str>")
 async def player(request: Request, id: str) -> HTTPResponse:
     """A part of a page: whoever shows a call asks for it."""
-    found = await store.recording(context.of(request), door.viewer(request), _id(id))
+    here, viewer = context.of(request), door.viewer(request)
+    found = await store.recording(here, viewer, _id(id))
     return await pages.page(
-        request, "recordings/player.html", recording=found, states=RECORDINGS, stops=RECORDING_STOPS
+        request,
+        "recordings/player.html",
+        recording=found,
+        states=RECORDINGS,
+        stops=RECORDING_STOPS,
+        **_form(),
+        comments=await store.comments(here, viewer, found) if found.audible else (),
+    )
+
+
+def _form(given: dict[str, str] | None = None, errors: dict[str, str] | None = None) -> dict[str, Any]:
+    """The form of a comment: what was typed is kept, a new one has a key of its own."""
+    typed = given or {}
+    key = typed.get("key") or secrets.token_hex(16)
+    return {"typed": {"at": typed.get("at", ""), "text": typed.get("text", ""), "key": key}, "errors": errors or {}}
+
+
+@blueprint.post("/<id:str>/comments")
+async def comment(request: Request, id: str) -> HTTPResponse:
+    """What he writes at a moment of it."""
+    here, viewer, given = context.of(request), door.viewer(request), door.form(request)
+    found = await store.recording(here, viewer, _id(id))
+    written, errors = rules.read(given, found.duration_s or 0)
+    if written is None:
+        return await _comments(request, found, given, errors, 422)
+    key = given.get("key", "")
+    try:
+        await store.comment(here, viewer, found, written, key if rules.KEY.fullmatch(key) else "")
+    except DatabaseAway:
+        return await _comments(request, found, given, {"text": rules.AWAY}, 503)
+    return await _comments(request, found)
+
+
+@blueprint.post("/<id:str>/comments/<number:int>/remove")
+async def remove_comment(request: Request, id: str, number: int) -> HTTPResponse:
+    here, viewer = context.of(request), door.viewer(request)
+    found = await store.recording(here, viewer, _id(id))
+    if not 0 < number < 2**63:
+        raise NotFound(str(number))
+    await store.remove_comment(here, viewer, found, number)
+    return await _comments(request, found)
+
+
+async def _comments(
+    request: Request,
+    found: store.Recording,
+    given: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> HTTPResponse:
+    shown = () if status == 503 else await store.comments(context.of(request), door.viewer(request), found)
+    return await pages.page(
+        request, "recordings/comments.html", status, recording=found, comments=shown, **_form(given, errors)
     )
 
 
@@ -41,10 +96,20 @@ async def peaks(request: Request, id: str) -> HTTPResponse:
 @blueprint.get("/<id:str>/audio")
 async def audio(request: Request, id: str) -> HTTPResponse | None:
     """As a stream: nothing of it is kept here, and a listener who has gone stops it."""
-    wanted = request.headers.get("range")
+    return await _sent(request, _id(id))
+
+
+@blueprint.get("/<id:str>/file")
+async def file(request: Request, id: str) -> HTTPResponse | None:
+    """To keep."""
+    return await _sent(request, _id(id), {"Content-Disposition": f'attachment; filename="{_id(id)}.wav"'})
+
+
+async def _sent(request: Request, id: str, to_keep: dict[str, str] | None = None) -> HTTPResponse | None:
+    here, viewer, wanted = context.of(request), door.viewer(request), request.headers.get("range")
     try:
-        async with store.audio(context.of(request), door.viewer(request), _id(id), wanted, request.ip) as found:
-            headers = {name: found.headers[name] for name in PASSED_ON if name in found.headers}
+        async with store.audio(here, viewer, id, wanted, request.ip, keep=to_keep is not None) as found:
+            headers = {name: found.headers[name] for name in PASSED_ON if name in found.headers} | (to_keep or {})
             response = await request.respond(status=found.status, headers=headers, content_type="audio/wav")
             async for chunk in found.chunks:
                 async with asyncio.timeout(PATIENCE_S):

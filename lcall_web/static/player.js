@@ -43,6 +43,15 @@
     const balance = hearing(audio);
     player.querySelector("[data-play]").addEventListener("click", () => { balance.wake(); wave.playPause().catch(fail); });
     player.querySelector("[data-speed]").addEventListener("change", (event) => wave.setPlaybackRate(Number(event.target.value), true));
+    // A comment begins at the moment that is heard, and takes the player back there.
+    player.addEventListener("focusin", (event) => {
+      const field = event.target.closest(".lc-comment-form")?.querySelector("[data-now]");
+      if (field && event.target !== field && !field.value) field.value = live.duration(wave.getCurrentTime());
+    });
+    player.addEventListener("click", (event) => {
+      const moment = event.target.closest("[data-seek]");
+      if (moment) wave.setTime(Number(moment.dataset.seek));
+    });
     for (const button of player.querySelectorAll("[data-hear]")) {
       button.addEventListener("click", () => {
         for (const other of player.querySelectorAll("[data-hear]")) other.classList.toggle("active", other === button);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from pathlib import Path
 
@@ -174,3 +175,33 @@ async def test_a_long_recording_passes_through_without_staying(place: Place) -> 
     assert received == len(content) > 57_000_000
     assert len((await leader.http.get(f"/recordings/{id}/peaks")).json()["peaks"][0]) == 1200
     assert peak_kb() - before < 25_000
+
+
+async def test_to_keep_it_is_a_right_of_its_own_and_written_down(place: Place) -> None:
+    id, content = await recorded(place)
+    admin, leader = await place.user("admin"), await place.user("1901")
+    assert (await leader.http.get(f"/recordings/{id}/file")).status_code == 403
+    assert "/file" not in (await leader.get(f"/recordings/{id}")).text
+    assert f"/recordings/{id}/file" in (await admin.get(f"/recordings/{id}")).text
+    answer = await admin.http.get(f"/recordings/{id}/file")
+    assert answer.content == content and answer.headers["content-disposition"] == f'attachment; filename="{id}.wav"'
+    assert await played(place, id) == [("admin", "recording_downloaded")]
+
+
+async def test_comments_stand_at_their_moment_for_all_who_may_hear_it(place: Place) -> None:
+    id, _ = await recorded(place)
+    leader, agent, stranger = await place.user("1901"), await place.user("1052"), await place.user("1054")
+    path, hostile = f"/recordings/{id}/comments", "'; <script>alert(1)</script>"
+    written = {"at": "0:02", "text": hostile, "key": uuid.uuid4().hex}
+    for _ in range(2):  # a double click
+        answer = await leader.post(path, written)
+        assert answer.status_code == 200 and answer.text.count('class="lc-comment"') == 1
+    assert 'data-seek="2.0"' in answer.text and "<script>" not in answer.text and "&lt;script&gt;" in answer.text
+    seen = await agent.get(f"/recordings/{id}")
+    assert 'data-seek="2.0"' in seen.text and 'x1="50.0%"' in seen.text and "/remove" not in seen.text
+    wrong = await agent.post(path, {"at": "9:00", "text": "说得好", "key": uuid.uuid4().hex})
+    assert wrong.status_code == 422 and "录音没有这么长。" in wrong.text and 'value="说得好"' in wrong.text
+    assert (await stranger.post(path, written)).status_code == 404
+    (number,) = set(re.findall(r"comments/(\d+)/remove", answer.text))
+    assert "&lt;script&gt;" in (await agent.post(f"{path}/{number}/remove")).text, "only his own"
+    assert 'lc-comment"' not in (await leader.post(f"{path}/{number}/remove")).text
