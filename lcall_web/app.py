@@ -12,6 +12,7 @@ import lcall_web.accounts.views as accounts
 import lcall_web.board.views as board
 import lcall_web.calls.views as calls
 import lcall_web.recordings.views as recordings
+import lcall_web.team.views as team
 from lcall_web.board.feed import Feed
 from lcall_web.common import context, door, failures
 from lcall_web.common.assets import Assets
@@ -30,7 +31,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     assets = Assets()
     door.attach(app)
     failures.attach(app)
-    for feature in (accounts, board, calls, recordings):
+    for feature in (accounts, board, calls, recordings, team):
         app.blueprint(feature.blueprint)
     app.add_route(_home, "/", methods=["GET"])
     app.add_route(_healthz, "/healthz", methods=["GET"])

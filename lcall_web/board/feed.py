@@ -183,7 +183,7 @@ class Feed:
             if queue := board.queues.get(id):
                 board.queues[id] = rules.queue_after(queue, event)
             self._tell(("queues", id))
-        elif event.type.startswith("contact_"):
+        elif event.type.startswith("contact_") or event.type == "leg_ended":
             self._apply_to_call(kind, event)
         else:
             return

@@ -24,6 +24,15 @@ class Event(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Leader:
+    """Who listens, whispers or has barged in; CALLING while his phone rings for it."""
+
+    leg: str
+    agent: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A contact that goes on. Times are ms of the epoch."""
 
@@ -37,6 +46,9 @@ class Call:
     queue: str = ""
     agent: str = ""
     queued_at: int = 0
+    leaders: tuple[Leader, ...] = ()
+    help: str = ""  # the agent who wants a leader to come
+    help_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,8 @@ STATES: Final[Mapping[str, str]] = {
     "contact_conference_joined": "conferencing",
 }
 
+CALLING: Final = "calling"
+HEARING: Final = ("listen", "whisper", "barge")  # as what a leader is in a call; having taken over, he is its agent
 TALKING: Final = ("talking", "held", "consulting", "conferencing")
 
 
@@ -88,6 +102,13 @@ def call_of(contact: Contact) -> Call:
         queue=contact.queue or "",
         agent=contact.agent or "",
         queued_at=queued_at,
+        leaders=tuple(
+            Leader(leg.id, leg.agent, leg.mode if leg.state == "answered" else CALLING)
+            for leg in contact.legs
+            if leg.mode and leg.agent and leg.state != "ended"
+        ),
+        help=contact.help or "",
+        help_at=since if contact.help else 0,
     )
 
 
@@ -107,11 +128,40 @@ def call_after(call: Call | None, event: Event) -> Call | None:
         return replace(call, state=state, since=since, agent="")
     if event.type == "contact_queued":
         return replace(call, state="queued", since=event.at, queue=str(data["queue"]), agent="", queued_at=event.at)
+    if event.type in ABOUT_LEADERS:
+        return with_leaders(call, event)
     if event.type not in STATES or (event.type == "contact_dialed" and call.state in TALKING):  # called into it
         return call
     state = STATES[event.type]
     since = call.since if state == call.state else event.at
     return replace(call, state=state, since=since, agent=str(data.get("agent") or call.agent))
+
+
+ABOUT_LEADERS: Final = (
+    *("contact_called", "contact_call_ended", "contact_monitored"),
+    *("contact_help_wanted", "contact_help_ended", "leg_ended"),
+)
+
+
+def with_leaders(call: Call, event: Event) -> Call:
+    """Who comes and goes as a leader, and whether one is wanted."""
+    data = event.data
+    leg, mode = str(data.get("leg", "")), str(data.get("mode", ""))
+    others = tuple(leader for leader in call.leaders if leader.leg != leg)
+    match event.type:
+        case "contact_help_wanted":
+            return replace(call, help=str(data["agent"]), help_at=event.at)
+        case "contact_help_ended":
+            return replace(call, help="", help_at=0)
+        case "contact_called" if data["verb"] == "monitor":
+            return replace(call, leaders=(*others, Leader(leg, str(data["to"]).removeprefix("agent:"), CALLING)))
+        case "contact_monitored" if mode in HEARING:
+            return replace(call, leaders=(*others, Leader(leg, str(data["agent"]), mode)))
+        case "contact_monitored" | "leg_ended":
+            return replace(call, leaders=others)
+        case "contact_call_ended" if data["outcome"] != "answered":
+            return replace(call, leaders=others)
+    return call
 
 
 def agent_after(agent: Agent, event: Event) -> Agent:

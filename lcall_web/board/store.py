@@ -10,13 +10,14 @@ from lcall_web.board.feed import Board, Name
 from lcall_web.board.rules import Call
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.masking import masked
-from lcall_web.common.viewer import NUMBERS, Viewer
-from lcall_web.common.words import AGENT_STATES, CALL_STATES, NEXT, PAUSE_REASONS
+from lcall_web.common.viewer import NUMBERS, TEAM, Viewer
+from lcall_web.common.words import AGENT_STATES, CALL_STATES, MODES, NEXT, PAUSE_REASONS
 from lq.sdk import Agent, Queue
 
 Json = dict[str, Any]
 
 ANONYMOUS: Final = mark("匿名")
+COMES: Final = mark("正在呼叫")
 KINDS: Final = ("agents", "queues", "calls")
 
 
@@ -70,7 +71,38 @@ def _agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> Json:
         "phone": agent.phone or "",
         "queues": list(agent.queues),
         "note": _note(board, agent, viewer, language),
+        **(_for_leader(board, agent, viewer, language) if viewer.may(TEAM) else {}),
     }
+
+
+def _for_leader(board: Board, agent: Agent, viewer: Viewer, language: str) -> Json:
+    """What only a leader is told of an agent."""
+    call = board.calls.get(agent.contact or "") if agent.state != "wrap_up" else None
+    shown = call if call is not None and _may_see(viewer, call) else None
+    return {
+        "team": viewer.reach.holds_agent(agent.id),
+        "reason": translated(language, PAUSE_REASONS.get(agent.reason or "", agent.reason or "")),
+        "next": translated(language, NEXT.get(agent.next or "", agent.next or "")),
+        "contact": agent.contact or "" if call is None else call.id,
+        "number": _number(viewer, shown.number, language) if shown else "",
+        "queue": _queue_name(board, shown.queue, language) if shown else "",
+        "call": shown.state if shown else "",
+        "leaders": _leaders(board, call, language) if call else [],
+        "help": call.help_at if call and call.help == agent.id else 0,
+    }
+
+
+def _leaders(board: Board, call: Call, language: str) -> list[Json]:
+    """An agent shall not see that a leader listens: for leaders only."""
+    return [
+        {
+            "id": leader.agent,
+            "name": board.agents[leader.agent].name if leader.agent in board.agents else leader.agent,
+            "mode": leader.mode,
+            "label": translated(language, MODES.get(leader.mode, COMES)),
+        }
+        for leader in call.leaders
+    ]
 
 
 def _note(board: Board, agent: Agent, viewer: Viewer, language: str) -> str:

@@ -113,7 +113,7 @@ MODES: Final[Mapping[str, str]] = {
     "blind": mark("直接转接"),
     "consult": mark("咨询转接"),
     "listen": mark("监听"),
-    "whisper": mark("密语"),
+    "whisper": mark("耳语"),
     "barge": mark("强插"),
     "take-over": mark("拦截"),
     "end": mark("结束监听"),
@@ -123,7 +123,7 @@ PLACES: Final[Mapping[str, str]] = {
     "aside": mark("咨询"),
     "waits": mark("等待"),
     "listens": mark("监听"),
-    "whispers": mark("密语"),
+    "whispers": mark("耳语"),
     "alone": mark("离开通话"),
 }
 RECORDINGS: Final[Mapping[str, str]] = {

@@ -113,3 +113,31 @@ def test_totals() -> None:
     assert (found.answered, found.abandoned, found.service_level) == (9, 2, (0.9 * 10 + 0.5 * 2) / 12)
     away = rules.totals(agents, [Queue("s", "S", 0, 0, 0)], [])
     assert (away.answered, away.abandoned, away.service_level, away.oldest_s) == (None, None, None, None)
+
+
+def test_leaders_come_change_and_go() -> None:
+    def happens(call: Call | None, type: str, **data: object) -> Call:
+        found = rules.call_after(call, Event(type, START + 5, "c", 9, data))
+        assert found is not None
+        return found
+
+    call = happens(None, "contact_started", direction="in", number="1", called_published="2", called="")
+    call = happens(call, "contact_help_wanted", n=1, agent="1001")
+    assert (call.help, call.help_at) == ("1001", START + 5)
+    call = happens(call, "contact_called", n=1, leg="c.3", verb="monitor", to="agent:1901")
+    assert call.leaders == (rules.Leader("c.3", "1901", rules.CALLING),)
+    other = happens(call, "contact_called", n=1, leg="c.4", verb="monitor", to="agent:1902")
+    gone = happens(other, "contact_call_ended", leg="c.4", outcome="no_answer")
+    assert gone.leaders == call.leaders, "who did not answer has not come"
+    call = happens(call, "contact_call_ended", leg="c.3", outcome="answered")
+    call = happens(call, "contact_help_ended", agent="1001", by="1901")
+    for mode in rules.HEARING:
+        call = happens(call, "contact_monitored", agent="1901", mode=mode, leg="c.3")
+        assert call.leaders == (rules.Leader("c.3", "1901", mode),) and not call.help
+    for type, data in (
+        ("contact_monitored", {"agent": "1901", "mode": "take-over"}),
+        ("contact_monitored", {"agent": "1901", "mode": "end"}),
+        ("leg_ended", {"by": "peer", "cause": 16}),
+    ):
+        assert happens(call, type, leg="c.3", **data).leaders == ()
+    assert happens(call, "leg_ended", leg="c.2", by="us", cause=16) == call
