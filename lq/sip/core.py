@@ -15,6 +15,7 @@ from lq.sip.digest import Credentials
 from lq.sip.message import ParseError, Request, Response, answer, parse
 from lq.sip.session import ALLOW, Session, fill
 from lq.sip.transaction import ClientTransaction, Key, ServerTransaction, Transport, key_of
+from lq.sip.unreadable import answerable
 
 COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_UDP: Final = 1300  # bytes of a request; larger ones go by TCP (§18.1.1)
@@ -74,12 +75,13 @@ class Core:
 
     # -- in and out ---------------------------------------------------------------------------------------------------
     def receive(self, data: bytes, source: ev.Address, now: float, transport: Transport = "udp") -> str | None:
-        """One message; whose it was. Never raises on hostile input: what cannot be read is dropped."""
+        """One message; whose it was. Never raises on hostile input: what has no answer is dropped."""
         if not data.strip(b"\r\n\0"):
             return None  # keep-alive
         try:
             message = parse(data)
         except ParseError:
+            self._unreadable(data, source, transport, now)
             return None
         if isinstance(message, Response):
             return self._response(message, now) or None
@@ -288,7 +290,8 @@ class Core:
             request.put("max-forwards", str(int(hops) - 1))
             self.happened(ev.Stray("ACK", request.call_id, request.to_tag, request.uri, None, request.encode()))
 
-    def _request(self, request: Request, source: ev.Address, transport: Transport, now: float) -> str:
+    def _served(self, request: Request, source: ev.Address, transport: Transport) -> ServerTransaction | str:
+        """Its transaction; if it came before, or there are too many, whose it is."""
         key = key_of(request)
         known = self._servers.get(key)
         if known is not None:
@@ -303,12 +306,24 @@ class Core:
             self.queue("", response.encode(), tx.destination, transport, tx.sent_by)
             return ""
         self._servers[key] = tx
+        return tx
+
+    def _unreadable(self, data: bytes, source: ev.Address, transport: Transport, now: float) -> None:
+        if len(self._servers) < MAX_TRANSACTIONS and (found := answerable(data)) is not None:
+            tx = self._served(found[0], source, transport)
+            if isinstance(tx, ServerTransaction):
+                self._plain(tx, found[1], now)
+
+    def _request(self, request: Request, source: ev.Address, transport: Transport, now: float) -> str:
+        tx = self._served(request, source, transport)
+        if isinstance(tx, str):
+            return tx
         if request.method == "CANCEL":
             self._cancel(tx, request, now)
         elif request.to_tag:
             self._inside(tx, request, now)
         elif request.method == "INVITE":
-            self._initial(tx, request, source, key, now)
+            self._initial(tx, request, source, tx.key, now)
         elif request.method == "OPTIONS":
             # the Contact tells who answers: another process may have the address by now
             self._plain(tx, 200 if self.available else 503, now, {"Allow": ALLOW, "Contact": self.contact})

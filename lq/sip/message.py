@@ -148,6 +148,22 @@ def answer(request: Request, code: int, reason: str = "", *, to_tag: str = "") -
 
 def parse(data: bytes) -> Request | Response:
     """One datagram as a message. Raises ParseError; nothing else, whatever the bytes are."""
+    start, lines, body = read_head(data)
+    headers = read_headers(lines)
+    for name in ("via", "from", "to", "call-id", "cseq"):
+        if not headers.get(name, [""])[0]:
+            raise ParseError(f"no {spell(name)}")
+    message = _start(start, headers)
+    if not is_cseq(message):
+        raise ParseError(f"bad CSeq {message.get('cseq')!r}")
+    if isinstance(message, Request) and message.cseq[1] != message.method:
+        raise ParseError("CSeq names another method")
+    message.body = _body(body, set(message.all("content-length")))
+    return message
+
+
+def read_head(data: bytes) -> tuple[str, list[str], bytes]:
+    """Start line, header lines and what follows. Raises ParseError."""
     if len(data) > MAX_SIZE:
         raise ParseError(f"message of {len(data)} bytes")
     head, end, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
@@ -160,20 +176,15 @@ def parse(data: bytes) -> Request | Response:
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
     start, *lines = text.split("\r\n")
-    headers = _headers(lines)
-    for name in ("via", "from", "to", "call-id", "cseq"):
-        if not headers.get(name, [""])[0]:
-            raise ParseError(f"no {spell(name)}")
-    message = _start(start, headers)
-    if message.cseq == (0, "") or message.cseq[0] >= 1 << 31:
-        raise ParseError(f"bad CSeq {message.get('cseq')!r}")
-    if isinstance(message, Request) and message.cseq[1] != message.method:
-        raise ParseError("CSeq names another method")
-    message.body = _body(body, set(message.all("content-length")))
-    return message
+    return start, lines, body
 
 
-def _headers(lines: list[str]) -> dict[str, list[str]]:
+def is_cseq(message: Message) -> bool:
+    """It has one, below 2**31 (RFC 3261 §8.1.1.5)."""
+    return message.cseq != (0, "") and message.cseq[0] < 1 << 31
+
+
+def read_headers(lines: list[str]) -> dict[str, list[str]]:
     if len(lines) > MAX_HEADERS:
         raise ParseError(f"{len(lines)} header lines")
     headers: dict[str, list[str]] = {}

@@ -44,6 +44,34 @@ def test_bytes(data: bytes) -> None:
         pass
 
 
+WHOLE = (
+    b"INVITE sip:1001@lq.internal SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1;rport\r\n"
+    b"To: <sip:c@d>\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: c\r\nCSeq: 7 INVITE\r\n"
+    b"Contact: <sip:a@10.0.0.2>\r\nContent-Length: 3\r\n\r\nv=0"
+)
+CUT = st.tuples(st.integers(0, len(WHOLE)), st.integers(0, 12), st.binary(max_size=8))
+
+
+@settings(max_examples=400)
+@given(st.lists(CUT, min_size=1, max_size=4), st.sampled_from([b"INVITE", b"BYE", b"ACK", b"OPTIONS"]))
+def test_a_request_that_was_broken_on_its_way(cuts: list[tuple[int, int, bytes]], method: bytes) -> None:
+    """Answered or dropped: by one answer at most, that can be read; nothing is left of it."""
+    data = WHOLE.replace(b"INVITE", method)
+    for at, length, instead in cuts:
+        data = data[:at] + instead + data[at + length :]
+    peer = Peer(strict=False)
+    peer.give(data)
+    if any(isinstance(event, ev.Incoming | ev.Stray) for event in peer.log):
+        return  # it was readable
+    codes = [read.code for read in map(parse, peer.wire_log) if isinstance(read, Response)]
+    assert len(codes) == len(peer.wire_log) <= 1
+    if codes == [400]:
+        (read,) = map(parse, peer.wire_log)
+        assert read.cseq[1] != "ACK" and not data.lstrip(b"\r\n").startswith(b"SIP/")
+    peer.run(60)
+    assert peer.ua.idle
+
+
 @settings(max_examples=300)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=12), st.binary(max_size=60), st.booleans())
 def test_what_we_write_we_read_alike(headers: list[tuple[str, str]], body: bytes, request: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lq.sip import events as ev
-from lq.sip.message import ParseError, Response, parse
+from lq.sip.message import ParseError, Request, Response, parse
 from tests.unit.sip.peer import THEM, Peer
 
 U = "sip:user@example.com SIP/2.0"
@@ -120,8 +120,8 @@ READ = {
     ),
 }  # fmt: skip
 
-# What cannot be answered.
-DROPPED = {
+# What cannot be read.
+UNREADABLE = {
     "3.1.1.2 a null, though quoted": f'OPTIONS {U}\n{VIA}\n{DIALOG}CSeq: 1 OPTIONS\nSubject: "\\\0"\n\n',
     "3.1.2.2 a length beyond the datagram": f"INVITE {U}\n{VIA}\n{DIALOG}CSeq: 1 INVITE\nContent-Length: 9999\n\nv=0",
     "3.1.2.3 a negative length": f"INVITE {U}\n{VIA}\n{DIALOG}CSeq: 1 INVITE\nContent-Length: -999\n\nv=0",
@@ -158,10 +158,75 @@ def test_what_must_be_read(name: str) -> None:
         assert peer.sent(code)
 
 
-@pytest.mark.parametrize("name", DROPPED)
-def test_what_cannot_be_answered(name: str) -> None:
+# … and of that, what is answered all the same; the rest has nobody whom an answer would reach.
+ANSWERED = {
+    "3.1.2.2 a length beyond the datagram": 400,
+    "3.1.2.3 a negative length": 400,
+    "3.1.2.16 a version of the future": 505,
+    "3.1.2.17 two methods": 400,
+    "3.1.2.18 two methods, one unknown": 400,
+    "3.3.9 two lengths": 400,
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read(name: str) -> None:
     with pytest.raises(ParseError):
-        parse(wire(DROPPED[name]))
+        parse(wire(UNREADABLE[name]))
+    peer = Peer()
+    peer.give(wire(UNREADABLE[name]))
+    peer.give(wire(UNREADABLE[name]))
+    if name in ANSWERED:
+        answers = [parse(data) for data in peer.wire_log]
+        assert [answer.code for answer in answers if isinstance(answer, Response)] == 2 * [ANSWERED[name]]
+        assert answers[0] == answers[1] and answers[0].call_id == "t.1" and answers[0].to_tag
+        assert answers[0].all("via")[0].startswith(VIA.removeprefix("Via: "))
+    else:
+        assert peer.wire_log == []
+    assert peer.log == []
+    peer.run(40)
+    assert peer.ua.idle
+
+
+BROKEN = "INVITE sip:user@example.com SIP/2.0\n{}\n{}CSeq: {}\nContent-Length: x\n\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "answered"),
+    [
+        (BROKEN.format(VIA, DIALOG, "1 INVITE"), True),
+        (BROKEN.format(VIA + "\nno header at all\n: nameless", DIALOG, "1 INVITE"), True),
+        (BROKEN.format(VIA + "\n" + "A: b\n" * 300, DIALOG, "1 INVITE"), False),  # Call-ID stands behind all that
+        (BROKEN.format("Via: nonsense", DIALOG, "1 INVITE"), False),
+        (BROKEN.format("", DIALOG, "1 INVITE"), False),
+        (BROKEN.format(VIA, DIALOG.replace("To:", "Two:"), "1 INVITE"), False),
+        (BROKEN.format(VIA, DIALOG.replace("t.1", ""), "1 INVITE"), False),
+        (BROKEN.format(VIA, DIALOG, "one INVITE"), False),
+        (BROKEN.format(VIA, DIALOG, "2147483648 INVITE"), False),
+        (BROKEN.format(VIA, DIALOG, "1 ACK"), False),
+        (BROKEN.format(VIA, DIALOG, "1 INVITE").replace("INVITE sip", "ACK sip"), False),
+        (
+            BROKEN.format(VIA, DIALOG, "1 INVITE").replace("INVITE sip:user@example.com SIP/2.0", "SIP/2.0 200 OK"),
+            False,
+        ),
+        (BROKEN.format(VIA, DIALOG, "1 INVITE").replace(" SIP/2.0\nVia", " HTTP/1.1\nVia"), False),
+        (BROKEN.format(VIA, DIALOG, "1 INVITE").replace("sip:user@example.com ", ""), True),
+    ],
+)
+def test_who_can_be_answered_is(message: str, answered: bool) -> None:
+    peer = Peer()
+    peer.give(wire(message))
+    assert [data.split(b"\r\n")[0] for data in peer.wire_log] == ([b"SIP/2.0 400 Bad Request"] if answered else [])
+    if answered:  # an INVITE, whose refusal is repeated until its ACK is there (§17.2.1)
+        refusal = peer.sent(400)
+        echo = {name: list(refusal.all(name)) for name in ("via", "from", "to", "call-id")}
+        peer.run(1.0)
+        assert len(peer.wire_log) > 1
+        peer.give(Request(echo | {"cseq": ["1 ACK"]}, b"", "ACK", "sip:user@example.com").encode())
+        before = len(peer.wire_log)
+        peer.run(40)
+        assert len(peer.wire_log) == before and peer.count(ev.Stray) == 0
+    assert peer.ua.idle
 
 
 def test_reasons_in_any_language_or_none() -> None:
