@@ -35,24 +35,35 @@ def carry_out(turn: Turn, given: inputs.Command) -> None:
 
 
 def hang_up(turn: Turn, given: inputs.Command) -> None:
-    """An agent who talks in it hangs up, as by his phone; anybody else ends the contact."""
-    if turn.contact.state in ("ending", "over"):
+    """An agent hangs up as by his phone: the call in which he talks, or that rings at him. Who names no agent ends the
+    contact. One who is not in it any more (a double click, or he has just sent it on) ends nobody's call."""
+    contact, agent = turn.contact, str(given.body.get("agent", ""))
+    if contact.state in ("ending", "over"):
         turn.do(do.Reply(given.id, 409, "ended", "the contact has ended"))
         return
-    agent = str(given.body.get("agent", ""))
-    talked = turn.contact.state == "talking"
-    leg = transfer.own_leg(turn, agent) if talked else None
-    if leg is not None:
-        leaving.shown_out(turn, leg)
+    own = transfer.own_leg(turn, agent)
+    his = own or next((leg for leg in contact.legs.values() if agent and leg.agent == agent and leg.alive), None)
+    if agent and his is None:
+        transfer.answer(turn, given, transfer.NOT_IN_IT)
+    elif own is not None and contact.state == "talking":
+        leaving.shown_out(turn, own)
         turn.do(do.Reply(given.id, 200))
-        return
-    result = "answered" if talked else "ivr" if turn.contact.line is None else "no_agent"
-    if turn.contact.state in ("placing", "calling", "dialing"):
-        result = "abandoned"
-    if turn.contact.state == "conference":
-        result = conferring.result(turn)
-    ending.finish(turn, result, "system", NORMAL)
-    turn.do(do.Reply(given.id, 200))
+    elif own is None and his is not None and his.direction == "out" and (his.n != 1 or his.n in contact.calls):
+        at_the_phone.reject(turn, given)
+    else:
+        ending.finish(turn, _result(turn), "system", NORMAL)
+        turn.do(do.Reply(given.id, 200))
+
+
+def _result(turn: Turn) -> str:
+    match turn.contact.state:
+        case "talking":
+            return "answered"
+        case "placing" | "calling" | "dialing":
+            return "abandoned"
+        case "conference":
+            return conferring.result(turn)
+    return "ivr" if turn.contact.line is None else "no_agent"
 
 
 VERBS: Final[Mapping[str, Callable[[Turn, inputs.Command], None]]] = {

@@ -125,8 +125,11 @@ def end(turn: Turn, given: inputs.Command) -> None:
 
 def release(turn: Turn, given: inputs.Command) -> None:
     """强拆: {agent: the leader, to: "" (the call ends) | queue (the customer goes back to the head of his queue)}"""
-    contact = turn.contact
-    to_queue = str(given.body.get("to", "")) == "queue" and contact.queue in turn.book.queues
+    contact, back = turn.contact, str(given.body.get("to", "")) == "queue"
+    if back and contact.state != "talking":  # a double click: he waits there already
+        transfer.answer(turn, given, transfer.NOT_TALKING)
+        return
+    to_queue = back and contact.queue in turn.book.queues
     if contact.state != "talking" or not to_queue or contact.customer.party != "customer":
         ending.finish(turn, "answered" if contact.state == "talking" else "no_agent", "system", NORMAL)
         transfer.answer(turn, given, None)

@@ -6,6 +6,7 @@ import pytest
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from tests.unit.contacts.test_advance import Life
 from tests.unit.contacts.test_transfer import agent_ops, consulting, engaged, hears, monitoring, takes, tell
 
 
@@ -52,3 +53,40 @@ def test_two_customers_are_left_by_one() -> None:
     )
     life.take(inputs.Ended(1))
     assert life.contact.state == "talking"
+
+
+# -- by command -------------------------------------------------------------------------------------------------------
+def test_who_hangs_up_twice_ends_only_his_own_call() -> None:
+    life = consulting()
+    tell(life, "transfer_conference")
+    assert tell(life, "hang_up") == (200, "")
+    assert tell(life, "hang_up") == (409, "not_in_contact")
+    assert life.contact.state == "talking" and hears(life) == {1: "leg:3", 3: "leg:1"}
+
+
+def test_who_has_sent_the_customer_on_cannot_hang_up_on_him() -> None:
+    life = Life().talking()
+    assert tell(life, "transfer", to="queue:sales", mode="blind") == (200, "")
+    assert tell(life, "hang_up") == (409, "not_in_contact")
+    assert life.contact.state == "queueing"
+
+
+def test_an_agent_who_hangs_up_what_rings_refuses_it() -> None:
+    life = Life("4008001001").offered()
+    life.take(inputs.Progress(2, 180))
+    assert tell(life, "hang_up") == (200, "")
+    assert ("1001", "release", "refused") in agent_ops(life)
+    assert life.contact.state == "queueing"
+
+
+def test_a_program_ends_it_for_everybody() -> None:
+    life = consulting()
+    assert tell(life, "hang_up", agent="") == (200, "")
+    assert life.contact.state == "ending"
+
+
+def test_who_is_released_to_the_queue_twice_waits_there() -> None:
+    life = Life().talking()
+    assert tell(life, "release", agent="1901", to="queue") == (200, "")
+    assert tell(life, "release", agent="1901", to="queue") == (409, "not_talking")
+    assert life.contact.state == "queueing"
