@@ -11,12 +11,15 @@ from sanic.response import HTTPResponse, json, redirect
 import lcall_web.accounts.views as accounts
 import lcall_web.board.views as board
 import lcall_web.calls.views as calls
+import lcall_web.desk.views as desk
 import lcall_web.recordings.views as recordings
 import lcall_web.team.views as team
 from lcall_web.board.feed import Feed
 from lcall_web.common import context, door, failures
 from lcall_web.common.assets import Assets
 from lcall_web.common.context import Context, Places
+from lcall_web.desk import news
+from lcall_web.desk.store import Details
 from lq import telemetry
 
 MAX_BODY: Final = 100_000  # forms only
@@ -31,7 +34,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     assets = Assets()
     door.attach(app)
     failures.attach(app)
-    for feature in (accounts, board, calls, recordings, team):
+    for feature in (accounts, board, calls, desk, recordings, team):
         app.blueprint(feature.blueprint)
     app.add_route(_home, "/", methods=["GET"])
     app.add_route(_healthz, "/healthz", methods=["GET"])
@@ -41,6 +44,8 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     async def open_all(app: Sanic[Any, Any]) -> None:
         app.ctx.context = here = await Context.open(places, assets)
         app.ctx.feed = feed = Feed(here.lq, here.watch)
+        app.ctx.details = Details(here.lq)
+        app.ctx.parts = (news.begin,)  # of the stream of each page
         app.ctx.tasks = [asyncio.create_task(each) for each in (here.watch.run(), feed.run(), telemetry.beat())]
 
     @app.before_server_stop

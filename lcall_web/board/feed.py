@@ -9,28 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Set
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from lcall_web.board import rules
-from lcall_web.board.rules import Call, Event
+from lcall_web.board.rules import Call, Calling, Event
 from lcall_web.common.failures import Busy
 from lcall_web.common.watch import Watch
 from lq.sdk import Agent, ApiError, Client, Queue
 
 log = structlog.get_logger()
 
-TOPICS: Final = ("agents", "queues", "contacts")
+TOPICS: Final = ("agents", "queues", "contacts", "recordings")
+DOCUMENTS: Final = ("queues", "phones", "pause_reasons", "wrap_up_codes")  # what of the configuration is looked at
 READERS: Final = 500
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0)
 FIGURES_AT_MOST_S: Final = 1.0  # how often the figures of the queues are read again while calls move
 FIGURES_SETTLE_S: Final = 3.0  # history, from which today's come, follows the live state by a moment
 FIGURES_AT_LEAST_S: Final = 60.0  # midnight passes without an event
 
-Name = tuple[str, str]  # ("agents" | "queues" | "calls" | "problems", id)
+# ("agents" | "queues" | "calls" | "legs" | "waiting" | "problems", id). legs: of that call, and its recording;
+# waiting: who waits in that queue
+Name = tuple[str, str]
+
+
+class Part(Protocol):
+    """What a room adds to one open page's stream."""
+
+    async def news(self, whole: bool, changed: Set[Name]) -> tuple[str, dict[str, Any]] | None:
+        """The event and its body, if there is something new for this page."""
 
 
 @dataclass
@@ -41,7 +52,28 @@ class Board:
     queues: dict[str, Queue] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     queues_read_at: int = 0  # ms; what oldest_wait_s counts to
-    english: dict[str, str] = field(default_factory=dict)  # names of queues
+    documents: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)  # kind -> id -> body
+    waiting: dict[str, dict[str, Call]] = field(default_factory=dict)  # queue -> those of its calls that wait
+    moved: dict[str, int] = field(default_factory=dict)  # call -> how many events of it have come
+    calling: dict[str, Calling] = field(default_factory=dict)  # call -> whom somebody called into it last
+
+    def name(self, kind: str, id: str, language: str) -> str:
+        """Of a document, as this language has it; "" if it has none."""
+        body = self.documents.get(kind, {}).get(id, {})
+        return str((body.get("name_en") if language == "en" else "") or body.get("name") or "")
+
+    def put(self, id: str, call: Call | None) -> None:
+        """The call is this now; None: it is over."""
+        before = self.calls.pop(id, None)
+        if before is not None:
+            self.waiting.get(before.queue, {}).pop(id, None)
+        if call is None:
+            self.moved.pop(id, None)
+            self.calling.pop(id, None)
+            return
+        self.calls[id] = call
+        if call.state == "queued":
+            self.waiting.setdefault(call.queue, {})[id] = call
 
 
 @dataclass(eq=False)
@@ -138,16 +170,20 @@ class Feed:
             ended.result()
 
     async def _snapshot(self) -> Board:
-        agents, queues, documents, calls = await asyncio.gather(
-            self._lq.agents(), self._lq.queues(), self._lq.documents("queues"), self._calls()
-        )
-        return Board(
+        agents, queues, calls = await asyncio.gather(self._lq.agents(), self._lq.queues(), self._calls())
+        found = await asyncio.gather(*(self._lq.documents(kind) for kind in DOCUMENTS))
+        board = Board(
             agents={agent.id: agent for agent in agents},
             queues={queue.id: queue for queue in queues},
-            calls=calls,
             queues_read_at=_now(),
-            english={document.id: str(document.body.get("name_en") or "") for document in documents},
+            documents={
+                kind: {document.id: document.body for document in documents}
+                for kind, documents in zip(DOCUMENTS, found, strict=True)
+            },
         )
+        for id, call in calls.items():
+            board.put(id, call)
+        return board
 
     async def _calls(self) -> dict[str, Call]:
         found: dict[str, Call] = {}
@@ -185,20 +221,31 @@ class Feed:
             self._tell(("queues", id))
         elif event.type.startswith("contact_") or event.type == "leg_ended":
             self._apply_to_call(kind, event)
+        elif event.type.startswith(("leg_", "recording_")):
+            self._moves(kind.rpartition("-r")[0] if event.type.startswith("recording_") else kind)
+            return
         else:
             return
         self._moved.set()
 
+    def _moves(self, id: str) -> None:
+        """Something of the call has changed that the board does not show."""
+        if id in self.board.calls:
+            self.board.moved[id] = self.board.moved.get(id, 0) + 1
+            self._tell(("legs", id))
+
     def _apply_to_call(self, id: str, event: Event) -> None:
         before = self.board.calls.get(id)
         call = rules.call_after(before, event)
+        self.board.put(id, call)
         if call is not None:
-            self.board.calls[id] = call
-        else:
-            self.board.calls.pop(id, None)
+            self.board.moved[id] = self.board.moved.get(id, 0) + 1
+            if calling := rules.calling_after(self.board.calling.get(id), event):
+                self.board.calling[id] = calling
         # A card shows its agent's call as well.
         about = {each.agent for each in (before, call) if each is not None and each.agent}
-        self._tell(("calls", id), *(("agents", agent) for agent in about))
+        lines = {each.queue for each in (before, call) if each is not None and each.queue and before != call}
+        self._tell(("calls", id), *(("agents", agent) for agent in about), *(("waiting", queue) for queue in lines))
 
     def _known(self, known: bool) -> None:
         """Somebody was added to the configuration: a new snapshot has him."""

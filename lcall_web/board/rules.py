@@ -52,6 +52,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Calling:
+    """Somebody who was called into a call: `to` as LQ-SDK has it (agent:1002, out:138…); outcome "": not known yet."""
+
+    leg: str
+    to: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     waiting: int
     oldest_s: float | None
@@ -164,6 +173,16 @@ def with_leaders(call: Call, event: Event) -> Call:
     return call
 
 
+def calling_after(calling: Calling | None, event: Event) -> Calling | None:
+    """Who was called into the call last, and what became of it."""
+    data = event.data
+    if event.type == "contact_called" and data["verb"] != "monitor":
+        return Calling(str(data["leg"]), str(data["to"]))
+    if event.type == "contact_call_ended" and calling is not None and data["leg"] == calling.leg:
+        return replace(calling, outcome=str(data["outcome"]))
+    return calling
+
+
 def agent_after(agent: Agent, event: Event) -> Agent:
     """The agent once his state has changed."""
     data = event.data
@@ -180,6 +199,7 @@ def agent_after(agent: Agent, event: Event) -> Agent:
         next=text("next"),
         phone=text("phone"),
         contact=text("contact"),
+        code=text("code"),
     )
 
 

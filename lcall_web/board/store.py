@@ -56,9 +56,7 @@ def _number(viewer: Viewer, number: str, language: str) -> str:
 
 def _queue_name(board: Board, id: str, language: str) -> str:
     queue = board.queues.get(id)
-    if queue is None:
-        return id
-    return (board.english.get(id) if language == "en" else "") or queue.name
+    return board.name("queues", id, language) or (queue.name if queue else id)
 
 
 def _agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> Json:
@@ -113,7 +111,8 @@ def _note(board: Board, agent: Agent, viewer: Viewer, language: str) -> str:
     if agent.next:
         return translated(language, NEXT.get(agent.next, agent.next))
     if agent.reason:
-        return translated(language, PAUSE_REASONS.get(agent.reason, agent.reason))
+        named = board.name("pause_reasons", agent.reason, language)
+        return named or translated(language, PAUSE_REASONS.get(agent.reason, agent.reason))
     return " · ".join(_queue_name(board, id, language) for id in agent.queues)
 
 

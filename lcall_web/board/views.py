@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -12,7 +13,7 @@ from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from lcall_web.board import store
-from lcall_web.board.feed import Feed, Reader
+from lcall_web.board.feed import Feed, Part, Reader
 from lcall_web.common import context, door, pages
 from lcall_web.common.database import DatabaseAway
 from lcall_web.common.i18n import translated
@@ -35,7 +36,7 @@ async def board(request: Request) -> HTTPResponse:
 
 @blueprint.get("/live")
 async def live(request: Request) -> None:
-    """Server-sent events: `board` (only with ?board=1) and `problems`."""
+    """Server-sent events: `problems`, `board` (only with ?board=1), and what other rooms add (app.ctx.parts)."""
     feed: Feed = request.app.ctx.feed
     reader = feed.join(door.viewer(request).session)
     try:
@@ -52,11 +53,12 @@ async def live(request: Request) -> None:
 
 async def _tell(request: Request, stream: HTTPResponse, feed: Feed, reader: Reader) -> None:
     looked = time.monotonic()
+    parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
     while not reader.over:
         if not await _woken(reader):
             await _send(stream, ": ping\n\n")
         elif not reader.over:
-            await _send(stream, _news(request, feed, reader))
+            await _send(stream, await _news(request, feed, reader, parts))
             await asyncio.sleep(TOGETHER_S)
         if time.monotonic() - looked > STILL_IN_S:
             if not await _still_in(request, reader):
@@ -80,7 +82,7 @@ async def _still_in(request: Request, reader: Reader) -> bool:
         return True  # nobody can have ended it meanwhile
 
 
-def _news(request: Request, feed: Feed, reader: Reader) -> str:
+async def _news(request: Request, feed: Feed, reader: Reader, parts: Sequence[Part]) -> str:
     all_of_it, changed = reader.take()
     viewer, language = door.viewer(request), request.ctx.language
     news = ""
@@ -90,8 +92,11 @@ def _news(request: Request, feed: Feed, reader: Reader) -> str:
         news += _message("problems", {"problems": told})
     if request.args.get("board") and all_of_it:
         news += _message("board", store.whole(feed.board, viewer, language))
-    elif request.args.get("board") and (names := {name for name in changed if name[0] != "problems"}):
+    elif request.args.get("board") and (names := {name for name in changed if name[0] in store.KINDS}):
         news += _message("board", store.changes(feed.board, names, viewer, language))
+    for part in parts:
+        if said := await part.news(all_of_it, changed):
+            news += _message(*said)
     return news
 
 

@@ -100,10 +100,10 @@ const live = (() => {
     source = null;
   }
 
-  // `listener(news)` for each event of that name; what is returned ends it. The stream begins anew if it must tell more.
+  // `listener(news)` for each event of that name, beginning with all that there is; what is returned ends it.
   function follow(name, listener) {
     followers[name].add(listener);
-    setTimeout(settle);
+    setTimeout(() => { close(); open(); });
     return () => {
       followers[name].delete(listener);
       setTimeout(settle);

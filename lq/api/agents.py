@@ -29,6 +29,7 @@ def agent_json(agent: AgentState) -> Json:
         "queues": list(agent.queues),
         "contact": agent.contact,
         "reservation": agent.reservation,
+        "code": agent.code,
     }
 
 

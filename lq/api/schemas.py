@@ -82,7 +82,9 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "queues": _list(TEXT),
             "contact": _TEXT_OR_NULL,
             "reservation": _or_null({"type": "integer"}),
-        }
+            "code": {**_TEXT_OR_NULL, "description": "of the wrap-up (话后小结), as far as he has said"},
+        },
+        optional=("code",),
     ),
     "Queue": _object(
         {
@@ -119,8 +121,10 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             **{"id": TEXT, "party": TEXT, "address": TEXT, "state": TEXT, "codec": _TEXT_OR_NULL},
             "agent": _TEXT_OR_NULL,
             "mode": {**_TEXT_OR_NULL, "description": "of a leader's leg: listen, whisper, barge"},
+            "place": {**_TEXT_OR_NULL, "description": "while it goes on: talk, aside (consulted), waits (on hold) …"},
+            "muted": {"type": "boolean"},
         },
-        optional=("agent", "mode"),
+        optional=("agent", "mode", "place", "muted"),
     ),
     "ContactRecording": _object(
         {"id": TEXT, "kind": TEXT, "state": TEXT, "reason": _TEXT_OR_NULL}, optional=("reason",)

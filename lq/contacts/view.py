@@ -48,6 +48,8 @@ def contact_json(snapshot: Mapping[str, Any]) -> dict[str, Any]:
                 "codec": leg["codec"] or None,
                 "agent": leg.get("agent") or None,
                 "mode": leg.get("mode") or called.get(leg["n"]),
+                "place": leg.get("place") or None,
+                "muted": bool(leg.get("muted")),
             }
             for leg in snapshot["legs"]
         ],

@@ -48,6 +48,7 @@ class Agent:
     queues: tuple[str, ...] = ()
     contact: str | None = None
     reservation: int | None = None
+    code: str | None = None  # of the wrap-up, as far as he has said
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Leg:
     codec: str | None = None
     agent: str | None = None  # of a contact alive: whose phone it is
     mode: str | None = None  # of a leader's: listen | whisper | barge; shown to who may supervise
+    place: str | None = None  # of a contact alive: talk | aside (consulted) | waits (on hold) …; None: nowhere
+    muted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

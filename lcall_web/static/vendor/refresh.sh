@@ -4,11 +4,12 @@
 set -eu
 
 PACKAGES="@tabler/core@1.6.1 htmx.org@2.0.11 wavesurfer.js@7.12.12 @tabler/icons@3.52.0"
-ICONS="activity alert-triangle arrow-back-up arrow-left chevron-down circle-check coffee device-desktop
-       door-exit download ear eye headphones headset history language layout-dashboard lifebuoy
-       list-details login logout maximize message-2 message-plus microphone moon phone phone-call
-       phone-incoming phone-off phone-outgoing phone-plus phone-x player-pause player-play repeat route
-       search sun transfer-in trash user users users-plus volume"
+ICONS="activity alert-triangle arrow-back-up arrow-forward-up arrow-left check chevron-down circle-check
+       coffee device-desktop dialpad door-exit download ear eye headphones headset help history keyboard
+       language layout-dashboard lifebuoy list-details login logout maximize message-2 message-plus
+       microphone microphone-off moon phone phone-call phone-incoming phone-off phone-outgoing phone-plus
+       phone-x player-pause player-play player-record repeat route search sun transfer-in trash user users
+       users-plus volume"
 
 here=$(dirname "$(readlink -f "$0")")
 work=$(mktemp -d)

@@ -95,7 +95,16 @@ class LiveCall:
             AgentOp(self.agent, self._fence, "talking"),
             **{"state": "talking", "agent": self.agent, "answered_at": self.life.at},
             segments=self._segment("talk", queue=self.contact.queue, agent=self.agent),
+            legs={n: replace(leg, state="answered", place="talk") for n, leg in self.contact.legs.items()},
         )
+        return self
+
+    async def held(self) -> LiveCall:
+        """The agent has put the customer on hold."""
+        self._at()
+        self.life.begin("contact_held", by="agent", agent=self.agent)
+        legs = {n: replace(leg, place="waits" if n == 1 else "talk") for n, leg in self.contact.legs.items()}
+        await self._commit(segments=self._segment("hold", agent=self.agent), legs=legs)
         return self
 
     async def end(self, result: str = "answered", by: str = "caller", wrap_up_ms: int = 0) -> LiveCall:

@@ -22,6 +22,7 @@ class Stream:
     calls: dict[str, Any] = field(default_factory=dict)
     totals: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    desk: dict[str, Any] = field(default_factory=dict)  # the soft phone, as it was told last
     text: str = ""  # all that was ever sent
     wholes: int = 0
     over: bool = False
@@ -51,6 +52,9 @@ class Stream:
     def _take(self, event: str, news: dict[str, Any]) -> None:
         if event == "problems":
             self.problems = [problem["text"] for problem in news["problems"]]
+            return
+        if event == "desk":
+            self.desk = news
             return
         if news.get("whole"):
             self.wholes += 1

@@ -1,0 +1,53 @@
+"""The soft phone's part of a page's stream: told again whenever what it shows has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any, Final
+
+from sanic import Request
+
+from lcall_web.common import context, door
+from lcall_web.desk import store
+from lcall_web.desk.store import Eyes, Floor
+
+EVENT: Final = "desk"
+
+
+class News:
+    def __init__(self, request: Request) -> None:
+        self._app = request.app
+        self._here = context.of(request)
+        self._eyes = Eyes(door.viewer(request), request.ctx.language)
+        self._told: dict[str, Any] | None = None
+        self._contact = ""
+
+    async def news(self, whole: bool, changed: Set[tuple[str, str]]) -> tuple[str, dict[str, Any]] | None:
+        if not whole and not self._concerns(changed):
+            return None
+        picture = await self._picture()
+        if picture == self._told and not whole:
+            return None
+        self._told = picture
+        return EVENT, {"known": picture is not None, **(picture or {})}
+
+    def _concerns(self, changed: Set[tuple[str, str]]) -> bool:
+        floor: Floor = self._app.ctx.feed.board
+        agent = floor.agents.get(self._eyes.viewer.id)
+        if agent is None:
+            return False
+        mine = {("agents", agent.id), *(("waiting", queue) for queue in agent.queues)}
+        for contact in filter(None, (agent.contact, self._contact)):
+            mine |= {("calls", contact), ("legs", contact)}
+        return not mine.isdisjoint(changed)
+
+    async def _picture(self) -> dict[str, Any] | None:
+        floor: Floor = self._app.ctx.feed.board
+        agent = floor.agents.get(self._eyes.viewer.id)
+        self._contact = (agent.contact or "") if agent else ""
+        contact = await self._app.ctx.details.of(floor, self._contact) if self._contact else None
+        return store.picture(self._app.ctx.feed.board, self._eyes, contact)
+
+
+def begin(request: Request) -> News | None:
+    return News(request) if door.viewer(request).desk else None

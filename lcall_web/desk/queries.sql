@@ -1,0 +1,28 @@
+-- name: mine
+-- Calls of this agent since $2, latest first.
+select c.contact_id, c.direction, c.number, c.number_published, c.called, c.called_published, c.started_at, c.result,
+       c.talk_s + c.hold_s as talk_s
+from cdr c
+where c.started_at >= $2 and (c.agent = $1 or exists (
+    select from segment s where s.contact_id = c.contact_id and s.agent = $1 and s.kind in ('talk', 'conference')))
+order by c.started_at desc, c.contact_id desc
+limit 20
+
+-- name: missed
+-- Calls that rang at him since $2 without his answer, the latest ring of each; and whether anybody has talked with them.
+select distinct on (s.started_at, c.contact_id)
+       c.contact_id, c.direction, c.number, c.number_published, c.called, c.called_published, s.started_at, c.result,
+       s.reason, c.agent is not null and c.answered_at is not null as served
+from segment s join cdr c on c.contact_id = s.contact_id
+where s.agent = $1 and s.started_at >= $2 and s.kind = 'ring' and s.reason not in ('answered', 'taken_back', 'forwarded')
+  and not exists (select from segment later where later.contact_id = s.contact_id and later.agent = $1
+                  and later.kind = 'ring' and later.started_at > s.started_at)
+order by s.started_at desc, c.contact_id desc
+limit 20
+
+-- name: number
+-- Whom a call was with, for who may see that call ($3, $4: Viewer.reach), and for whom it has rung at ($2).
+select c.direction, c.number, c.number_published, c.called, c.called_published
+from cdr c
+where c.contact_id = $1 and ($3::text[] is null or c.agent = any ($3) or c.queue = any ($4) or exists (
+    select from segment s where s.contact_id = c.contact_id and s.agent = $2))

@@ -1,0 +1,180 @@
+"""The soft phone over HTTP and the page's stream: an agent does what is his to do, and hears of nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from lq.live.redis import Live
+from tests.unit.ledger.lives import Life
+
+from .calls import LiveCall, now_ms, past_call
+from .conftest import Place, Visitor
+from .stream import Stream, following
+
+
+async def ask(who: Visitor, path: str, key: str = "", **fields: str) -> httpx.Response:
+    """As the page asks."""
+    return await who.post(f"/desk/{path}", fields, headers={"Idempotency-Key": key or str(uuid.uuid4())})
+
+
+def state(stream: Stream) -> str:
+    return str(stream.desk.get("agent", {}).get("state"))
+
+
+@contextlib.asynccontextmanager
+async def at_the_desk(place: Place, live: Live, agent: str) -> AsyncIterator[tuple[Visitor, Stream]]:
+    """Signed in and ready; signed out afterwards."""
+    phone = f"8{agent[1:]}"
+    await live.phone(phone, True, 3_600_000)
+    who = await place.user(agent)
+    async with following(who.http, "/live") as stream:
+        assert (await ask(who, "agent/sign-in", phone=phone)).json() == {"done": True}
+        await stream.until(lambda s: state(s) == "ready", "ready")
+        yield who, stream
+    async with place.client() as lq:
+        await lq.sign_out(agent)
+
+
+async def test_a_day_of_states(place: Place, live: Live) -> None:
+    async with at_the_desk(place, live, "1027") as (who, stream):
+        agent = stream.desk["agent"]
+        assert (agent["label"], agent["phone"], stream.desk["call"]) == ("空闲", "8027", None)
+        await ask(who, "agent/pause", reason="meal")
+        await stream.until(lambda s: state(s) == "paused", "paused")
+        assert stream.desk["agent"]["reason"] == "用餐" and stream.desk["why"]["ready"] == ""
+        await ask(who, "agent/ready")
+        await stream.until(lambda s: state(s) == "ready", "ready again")
+        async with place.client() as lq:  # at his phone, by a feature code, or by his leader
+            await lq.pause("1027", "break")
+        await stream.until(lambda s: state(s) == "paused", "what is done elsewhere is seen here")
+        await ask(who, "agent/sign-out")
+        await stream.until(lambda s: state(s) == "signed_out", "gone home")
+        assert stream.desk["why"]["dial"] == "请先签入。"
+
+
+async def test_a_request_that_comes_twice_is_done_once(place: Place, live: Live) -> None:
+    async with at_the_desk(place, live, "1028") as (who, stream):
+        await ask(who, "agent/sign-out")
+        await stream.until(lambda s: state(s) == "signed_out", "out")
+        for _ in range(2):
+            answer = await ask(who, "agent/sign-in", "one-intention-1", phone="8028")
+            assert (answer.status_code, answer.json()) == (200, {"done": True})
+            await stream.until(lambda s: state(s) in ("ready", "signed_out"), "known")
+            await ask(who, "agent/sign-out")
+            await stream.until(lambda s: state(s) == "signed_out", "the repeat has not signed him in again")
+
+
+async def test_wrong_fields_are_told_beside_them(place: Place, live: Live) -> None:
+    async with at_the_desk(place, live, "1029") as (who, _):
+        for path, fields, field in (
+            ("agent/sign-in", {"phone": " "}, "phone"),
+            ("agent/sign-in", {"phone": "'; <script>"}, "phone"),
+            ("agent/pause", {"reason": ""}, "reason"),
+            ("agent/pause", {"reason": "no_answer"}, "reason"),
+            ("dial", {"to": ""}, "to"),
+            ("dial", {"to": "'; <script>"}, "to"),
+        ):
+            answer = await ask(who, path, **fields)
+            assert (answer.status_code, answer.json()["field"]) == (422, field), (path, fields)
+            assert answer.json()["error"].endswith(("。", "."))
+        assert (await ask(who, "agent/sign-in", "x", phone="8029")).status_code == 400, "no key of ours"
+        assert (await ask(who, "agent/nonsense")).status_code == 404
+        assert (await ask(who, "call/some/nonsense")).status_code == 404
+        who.csrf = "forged"
+        assert (await ask(who, "agent/ready")).status_code == 403
+
+
+async def test_a_call_from_its_ring_to_its_wrap_up(place: Place, live: Live) -> None:
+    async with at_the_desk(place, live, "1030") as (who, stream):
+        call = await LiveCall(live, "desk-call-1", "13912340001").start()
+        await call.queue()
+        assert call.agent == "1030", "the tests of this file leave nobody else ready"
+        await stream.until(lambda s: s.desk["call"] and s.desk["why"]["answer"] == "", "it rings")
+        told = stream.desk["call"]
+        assert (told["id"], told["number"], told["queue"], told["rings"]) == (
+            "desk-call-1",
+            "139****0001",
+            "销售",
+            True,
+        )
+        assert stream.desk["agent"]["contact"] == "desk-call-1"
+        refused = await ask(who, "call/desk-call-1/hang-up")
+        assert (refused.status_code, refused.json()["error"]) == (409, "振铃中请用“接听”或“拒接”。")
+        stranger = await place.user("1031")
+        for verb in ("hang-up", "hold", "transfer"):
+            assert (await ask(stranger, f"call/desk-call-1/{verb}", to="1001")).status_code == 409, "not his"
+        await call.answer()
+        await stream.until(lambda s: s.desk["why"]["hold"] == "", "they talk")
+        assert {"done", "dial", "answer", "resume"} <= {name for name, why in stream.desk["why"].items() if why}
+        await call.held()
+        await stream.until(lambda s: s.desk["call"]["held"], "on hold")
+        assert (stream.desk["call"]["label"], stream.desk["why"]["resume"]) == ("保持中", "")
+        await call.end(wrap_up_ms=60_000)
+        await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+        assert stream.desk["call"]["id"] == "desk-call-1" and stream.desk["call"]["state"] == "ended"
+        assert stream.desk["wrap_up"]["codes"], "what was it about"
+        bad = await ask(who, "agent/done", code="nonsense")
+        assert (bad.status_code, bad.json()["field"]) == (422, "code")
+        leaf = stream.desk["wrap_up"]["codes"][-1]["id"]
+        await ask(who, "agent/code", code=leaf)
+        await stream.until(lambda s: s.desk["wrap_up"]["chosen"] == leaf, "the code is known")
+        await ask(who, "agent/done")
+        await stream.until(lambda s: state(s) == "ready" and s.desk["call"] is None, "free")
+        assert "13912340001" not in stream.text
+
+
+async def test_who_waits_in_his_queues_and_in_no_other(place: Place, live: Live) -> None:
+    sales, support = await place.user("1032"), await place.user("1062")
+    async with following(sales.http, "/live") as his, following(support.http, "/live") as theirs:
+        call = await LiveCall(live, "desk-wait-1", "13912340002").start()
+        await call.queue("support")
+        await theirs.until(lambda s: s.desk.get("waiting", {}).get("count") == 1, "one waits")
+        [waits] = theirs.desk["waiting"]["calls"]
+        assert (waits["number"], waits["queue"]) == ("139****0002", "技术支持")
+        assert abs(waits["since"] - call.life.at) < 3000
+        await call.end("abandoned")
+        await theirs.until(lambda s: s.desk["waiting"]["count"] == 0, "he gave up")
+        await his.until(lambda s: "waiting" in s.desk, "told once")
+        assert his.desk["waiting"] == {"count": 0, "calls": []}
+        assert "13912340002" not in theirs.text and "desk-wait-1" not in his.text
+
+
+async def test_who_is_no_agent_has_no_soft_phone(place: Place) -> None:
+    admin = await place.user("admin")
+    assert 'id="desk"' not in (await admin.get("/board")).text
+    assert (await admin.get("/desk/")).status_code == (await ask(admin, "agent/ready")).status_code == 403
+    async with following(admin.http) as stream:
+        await stream.until(lambda s: s.wholes == 1, "the snapshot")
+        assert stream.desk == {}
+
+
+async def test_todays_calls_and_those_that_he_missed(place: Place) -> None:
+    at = now_ms() - 60_000
+    await place.store(past_call("desk-past-1", at, "13912340003", "1033").events)
+    rings = Life("desk-missed-1", at)
+    rings.start("+8613912340004").queue().offer("1033").wait(20_000)
+    rings.say("contact_offer_ended", n=rings.n, agent="1033", outcome="no_answer").end("abandoned")
+    await place.store(rings.events)
+    his, other = await place.user("1033"), await place.user("1035")
+    text = (await his.get("/desk/today")).text
+    assert text.count("139****0003") and text.count("139****0004") and "无应答" in text
+    assert 'data-dial-contact="desk-missed-1"' in text and "1391234" not in text
+    nothing = (await other.get("/desk/today")).text
+    assert "今天没有未接来电" in nothing and "desk-past-1" not in nothing
+    refused = await ask(other, "dial", contact="desk-past-1")
+    assert refused.status_code == 404, "whom others talk with is not his to call"
+
+
+@pytest.mark.parametrize(("language", "label"), [("zh", "未签入"), ("en", "Signed out")])
+async def test_the_column_in_both_languages(place: Place, language: str, label: str) -> None:
+    who = await place.user("1036", **{"accept-language": language})
+    text = (await who.get("/desk/")).text
+    assert 'value="8036"' in text and ("签入" in text) == (language == "zh")
+    async with following(who.http, "/live") as stream:
+        await stream.until(lambda s: s.desk.get("known"), "his state")
+        assert stream.desk["agent"]["label"] == label
