@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
 from kamailio import defence, policy
@@ -14,6 +15,7 @@ from kamailio.policy import Challenge
 from kamailio.replies import BUSY, FORBIDDEN, Reply
 from kamailio.station import Wire
 from kamailio.tables import Shared, Tables
+from lq.trunks import passwords
 
 HA1: Final = 1  # pv_auth_check: the password is given as HA1
 SAME_USER: Final = 1  # … and From (REGISTER: To) names the user who answers
@@ -26,9 +28,20 @@ SANITY_URI: Final = 7
 class Door:
     """One in each worker, built before the fork: the secrets are the same in all."""
 
-    def __init__(self, ksr: Any, wire: Wire, tables: Tables, bans: Shared, guesses: Guesses, *, outside: str) -> None:
+    def __init__(
+        self,
+        ksr: Any,
+        wire: Wire,
+        tables: Tables,
+        bans: Shared,
+        guesses: Guesses,
+        *,
+        outside: str,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is the time of day in seconds."""
         self._ksr, self._wire, self._tables, self._bans, self._guesses = ksr, wire, tables, bans, guesses
-        self._outside = outside
+        self._outside, self._clock = outside, clock
         # what an unknown user's answer is checked against, so that his takes as long and fails as any
         self._nobody = secrets.token_hex(16)
         self._secret = secrets.token_hex(16)
@@ -77,7 +90,8 @@ class Door:
         if not self._tables.is_configured:
             self._wire.reply(BUSY)
             return None
-        ext = self._wire.pv("$au")
+        user = self._wire.pv("$au")
+        ext, until_s = passwords.read(user)
         source = self._wire.pv("$si")
         if ext and not emergency and self._guesses.is_locked(source, ext):
             self._wire.reply(FORBIDDEN)
@@ -88,8 +102,11 @@ class Door:
             self._challenge(source, stale=True)
             return None
         ha1 = self._tables.ha1(ext)
-        code = self._ksr.auth.pv_auth_check(self._tables.realm, ha1 or self._nobody, HA1, SAME_USER)
+        code = self._checked(user, ext, ha1 or self._nobody)
         if code > 0 and ha1 is not None:
+            if until_s and until_s < self._clock():
+                self._wire.reply(FORBIDDEN)  # no guess: its page has slept, and asks for another
+                return None
             self._ksr.auth.consume_credentials()
             self._guesses.proved(source, ext)
             return ext
@@ -101,6 +118,15 @@ class Door:
                 self._punish("wrong passwords", surely_he=True)
             self._wire.reply(answer)
         return None
+
+    def _checked(self, user: str, ext: str, ha1: str) -> int:
+        """What the auth module says of the answer. A password for a while is of `user`; From and To name `ext`."""
+        realm = self._tables.realm
+        if user == ext:
+            return int(self._ksr.auth.pv_auth_check(realm, ha1, HA1, SAME_USER))
+        if self._wire.pv("$tU" if self._ksr.is_REGISTER() else "$fU") != ext:
+            return policy.ANOTHER_USER
+        return int(self._ksr.auth.pv_auth_check(realm, passwords.temporary_ha1(user, ha1, realm), HA1, 0))
 
     def _is_answer_to_us(self, source: str) -> bool:
         given = self._wire.header("Authorization" if self._ksr.is_REGISTER() else "Proxy-Authorization")

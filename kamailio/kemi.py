@@ -52,7 +52,9 @@ class Edge:
         self._settings = settings
         self._tables = Tables(Table(KSR, "tables"), Table(KSR, "heirs"))
         guesses = Guesses(Counts(KSR, "wrong"), Table(KSR, "proved"))
-        self._door = Door(KSR, _wire, self._tables, Table(KSR, "bans"), guesses, outside=settings.outside)
+        self._door = Door(
+            KSR, _wire, self._tables, Table(KSR, "bans"), guesses, outside=settings.outside, clock=time.time
+        )
 
     def child_init(self, rank: int) -> int:
         # nothing may be connected before the fork

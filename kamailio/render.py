@@ -5,9 +5,10 @@ dispatcher.list and an empty uacreg.db, and once $LCALL_HOME/kamailio/location.d
 certificates in $LCALL_HOME/tls. Then imports the script in the interpreter that Kamailio embeds, and exits 1 with one
 sentence if it is broken, for Kamailio itself would start with it and fail at every call.
 
-Environment: KAMAILIO_SIP, KAMAILIO_INTERNAL, optional KAMAILIO_TLS and KAMAILIO_WSS (host:port each), LCALL_HOME,
-LCALL_REDIS_URL, optional KAMAILIO_NAMES (more names for the certificate, comma-separated) and KAMAILIO_PROBE_S (seconds
-between OPTIONS to a gateway, 5). Start what was rendered with `command()`.
+Environment: KAMAILIO_SIP, KAMAILIO_INTERNAL, optional KAMAILIO_TLS, KAMAILIO_WSS and with it KAMAILIO_WS (host:port
+each; the last one without TLS, on loopback), LCALL_HOME, LCALL_REDIS_URL, optional KAMAILIO_NAMES (more names for the
+certificate, comma-separated) and KAMAILIO_PROBE_S (seconds between OPTIONS to a gateway, 5). Start what was rendered
+with `command()`.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _configuration(
     directory: Path, environ: Mapping[str, str], location: Path, tls: str, wss: str, certificate: Path, key: Path
 ) -> str:
     sip, internal = _needed(environ, "KAMAILIO_SIP"), _needed(environ, "KAMAILIO_INTERNAL")
-    asked = {"WITH_SECURE": bool(tls or wss), "WITH_TLS": bool(tls), "WITH_WSS": bool(wss)}
+    ws = environ.get("KAMAILIO_WS", "")
+    asked = {"WITH_SECURE": bool(tls or wss), "WITH_TLS": bool(tls), "WITH_WSS": bool(wss), "WITH_WS": bool(wss and ws)}
     marks = {
         "DEFINES": "\n".join(f"#!define {name}" for name, is_asked in asked.items() if is_asked),
         "SIP": sip,
@@ -85,6 +87,7 @@ def _configuration(
         "RPC": str(directory / "rpc.sock"),
         "TLS": tls,
         "WSS": wss,
+        "WS": ws,
         "MODULES": str(_modules()),
         "LOCATION": str(location),
         "UACREG": str(directory / "uacreg.db"),
@@ -139,10 +142,8 @@ def _create_store(path: Path, tables: str) -> None:
 
 
 def _certificate(environ: Mapping[str, str]) -> tuple[Path, Path]:
-    more = (name.strip() for name in environ.get("KAMAILIO_NAMES", "").split(","))
-    names = [_needed(environ, "KAMAILIO_SIP").rpartition(":")[0], "localhost", *filter(None, more)]
     try:
-        return certificates.ensure(Path(_needed(environ, "LCALL_HOME")) / "tls", names)
+        return certificates.ensure(Path(_needed(environ, "LCALL_HOME")) / "tls", certificates.names_of(environ))
     except certificates.CertificateError as error:
         raise RenderError(str(error)) from error
 

@@ -12,8 +12,10 @@ import lcall_web.accounts.views as accounts
 import lcall_web.board.views as board
 import lcall_web.calls.views as calls
 import lcall_web.desk.views as desk
+import lcall_web.phone.views as phone
 import lcall_web.recordings.views as recordings
 import lcall_web.team.views as team
+import lcall_web.trust.views as trust
 from lcall_web.board.feed import Feed
 from lcall_web.common import context, door, failures
 from lcall_web.common.assets import Assets
@@ -34,7 +36,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     assets = Assets()
     door.attach(app)
     failures.attach(app)
-    for feature in (accounts, board, calls, desk, recordings, team):
+    for feature in (accounts, board, calls, desk, recordings, team, phone, trust):
         app.blueprint(feature.blueprint)
     app.add_route(_home, "/", methods=["GET"])
     app.add_route(_healthz, "/healthz", methods=["GET"])

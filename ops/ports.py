@@ -1,6 +1,7 @@
 """The one table of addresses: `LCALL_PORT_BASE` unset gives the demo world's, else everything moves to base + n.
 
-`LCALL_ADDRESS` is where phones, carriers and gateways reach the center (SIP and RTP); all else stays on loopback.
+`LCALL_ADDRESS` is where the center is reached: SIP and RTP by phones, carriers and gateways, web and api by HTTPS; all
+else stays on loopback.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ class RtpEngine:
 @dataclass(frozen=True, slots=True)
 class Ports:
     host: str  # where internal services listen
-    outside: str  # where phones and trunks come: the edge's SIP, and all RTP
+    outside: str  # where others come: the edge's SIP, all RTP, web and api by HTTPS
     sip: int  # UDP and TCP, the edge
     sip_tls: int
     sip_wss: int
+    sip_ws: int  # the same without TLS, on loopback: for the page that a browser has from there
     web: int
+    web_tls: int  # for whoever works at another machine
     api: int
+    api_tls: int
     postgres: int
     redis: int
     redis_rtpengine: int  # rtpengine's own, never the center's (DESIGN §3)
@@ -87,8 +91,11 @@ def ports(environ: Mapping[str, str] = os.environ) -> Ports:
             sip=5060,
             sip_tls=5061,
             sip_wss=8443,
+            sip_ws=8442,
             web=8000,
+            web_tls=8444,
             api=8100,
+            api_tls=8445,
             postgres=15432,
             redis=16379,
             redis_rtpengine=16380,
@@ -115,8 +122,11 @@ def ports(environ: Mapping[str, str] = os.environ) -> Ports:
         sip=b,
         sip_tls=b + 1,
         sip_wss=b + 2,
+        sip_ws=b + 90,
         web=b + 10,
+        web_tls=b + 91,
         api=b + 11,
+        api_tls=b + 92,
         postgres=b + 20,
         redis=b + 21,
         redis_rtpengine=b + 22,

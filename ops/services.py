@@ -273,7 +273,21 @@ def _steps(instance: Instance) -> tuple[Service, ...]:
     return (
         Service("migrate", _python("ops.migrate"), None, needs=("postgres",), environment=dsn),
         Service("seed", _python("lq.config.seed"), None, needs=("migrate", "redis"), environment=seed),
+        Service("certificates", _python("kamailio.certificates"), None, environment=_names(instance)),
     )
+
+
+def _names(instance: Instance) -> dict[str, str]:
+    """Under which the center is known: what its certificate must say."""
+    return {
+        "KAMAILIO_SIP": _outside(instance.ports, instance.ports.sip),
+        NAMES: os.environ.get(NAMES, ""),
+    }
+
+
+def _tls(instance: Instance, variable: str, port: int) -> dict[str, str]:
+    """Where a server is reached from outside, by the center's certificate."""
+    return {variable: _outside(instance.ports, port), "LCALL_TLS": str(instance.home.tls)}
 
 
 def _kamailio(instance: Instance) -> Service:
@@ -287,15 +301,18 @@ def _kamailio(instance: Instance) -> Service:
             *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
         ),
         probes.Sip(ports.sip, ports.outside),
-        needs=("redis",),
+        needs=("redis", "certificates"),
         address=_outside(ports, ports.sip),
-        listens=(*_both(ports.sip, ports.sip_internal), ("tcp", ports.sip_tls), ("tcp", ports.sip_wss)),
+        listens=(
+            *_both(ports.sip, ports.sip_internal),
+            *(("tcp", port) for port in (ports.sip_tls, ports.sip_wss, ports.sip_ws)),
+        ),
         environment={
-            "KAMAILIO_SIP": _outside(ports, ports.sip),
+            **_names(instance),
             "KAMAILIO_TLS": _outside(ports, ports.sip_tls),
             "KAMAILIO_WSS": _outside(ports, ports.sip_wss),
+            "KAMAILIO_WS": _local(ports.sip_ws),
             "KAMAILIO_INTERNAL": _local(ports.sip_internal),
-            NAMES: os.environ.get(NAMES, ""),
             "LCALL_REDIS_URL": redis_url(instance, "kamailio"),
         },
         # Each time: a script that does not import must not take the place of one that runs.
@@ -337,12 +354,13 @@ def _business(instance: Instance) -> tuple[Service, ...]:
             "api",
             _python("lq.api"),
             probes.Http(ports.api, "/v1/health"),
-            needs=("redis", "migrate"),
+            needs=("redis", "migrate", "certificates"),
             address=f"http://{_local(ports.api)}",
-            listens=(("tcp", ports.api),),
+            listens=(("tcp", ports.api), ("tcp", ports.api_tls)),
             environment={
                 **dsn,
                 **recordings,
+                **_tls(instance, "LCALL_API_TLS", ports.api_tls),
                 "LCALL_REDIS_URL": redis_url(instance, "api"),
                 "LCALL_API_LISTEN": _local(ports.api),
                 "LCALL_WATCH": f"http://{metrics_address(instance, 'watch')}",
@@ -378,10 +396,17 @@ def _business(instance: Instance) -> tuple[Service, ...]:
             "web",
             _python("lcall_web"),
             probes.Http(ports.web, "/healthz"),
-            needs=("migrate",),
+            needs=("migrate", "certificates"),
             address=f"http://{_local(ports.web)}",
-            listens=(("tcp", ports.web),),
-            environment={**dsn, **api_variables(instance), "LCALL_WEB_LISTEN": _local(ports.web)},
+            listens=(("tcp", ports.web), ("tcp", ports.web_tls)),
+            environment={
+                **dsn,
+                **api_variables(instance),
+                **_tls(instance, "LCALL_WEB_TLS", ports.web_tls),
+                "LCALL_WEB_LISTEN": _local(ports.web),
+                "LCALL_EDGE": f"ws:{ports.sip_ws} wss:{ports.sip_wss}",
+                "LCALL_DEMO": instance.demo,
+            },
         ),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sanic import Request
@@ -25,10 +27,14 @@ class Places:
     postgres_dsn: str
     api: str
     token: str
+    edge: Mapping[str, str] = field(default_factory=dict)  # where a browser's phone registers: ws, wss -> port
+    authority: Path = Path()  # of the center's certificate, if it has one
+    open_demo: bool = False  # the demo world is let out of loopback
 
 
 @dataclass
 class Context:
+    places: Places
     assets: Assets
     database: Database
     lq: Client
@@ -45,7 +51,7 @@ class Context:
         watch = Watch(database, lq)
         await watch.look()
         sound = Client(places.api, places.token, timeout_s=API_S)
-        return cls(assets, database, lq, sound, Sessions(database), watch, asyncio.Semaphore(AUDIO_AT_ONCE))
+        return cls(places, assets, database, lq, sound, Sessions(database), watch, asyncio.Semaphore(AUDIO_AT_ONCE))
 
     async def close(self) -> None:
         await self.lq.close()

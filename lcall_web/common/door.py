@@ -15,7 +15,7 @@ from sanic import Request, Sanic
 from sanic.exceptions import Forbidden
 from sanic.response import BaseHTTPResponse, HTTPResponse, redirect
 
-from lcall_web.common import context
+from lcall_web.common import context, websocket
 from lcall_web.common.i18n import mark, preferred
 from lcall_web.common.viewer import Viewer
 
@@ -23,14 +23,14 @@ SESSION: Final = "lcall_session"
 VISITOR: Final = "lcall_visitor"  # ties the forms of one who is not in yet to his browser
 LANGUAGE: Final = "lcall_language"
 FREE: Final = ("/static/", "/healthz", "/favicon.ico")  # nothing there belongs to anybody
-FOR_ALL: Final = ("/login", "/login/code", "/login/password", "/language")
+FOR_ALL: Final = ("/login", "/login/code", "/login/password", "/language", "/ca", "/ca/lcall-ca.crt")
 READING: Final = ("GET", "HEAD")
 
 Handler = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "connect-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self' {edge}; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -72,6 +72,11 @@ def csrf(request: Request) -> str:
     return known.csrf if known else str(request.ctx.visitor)
 
 
+def edge(request: Request) -> str:
+    """Where the phone of this page registers, ws://… or wss://…; "" if it cannot."""
+    return websocket.address(request.scheme, request.host, context.of(request).places.edge)
+
+
 async def _prepare(request: Request) -> None:
     prepare(request)
 
@@ -90,7 +95,7 @@ async def _let_in(request: Request) -> HTTPResponse | None:
     if request.path.startswith(FREE):
         return None
     here = context.of(request)
-    if here.watch.center.demo and not ipaddress.ip_address(request.ip).is_loopback:
+    if here.watch.center.demo and not here.places.open_demo and not ipaddress.ip_address(request.ip).is_loopback:
         raise Forbidden(mark("演示数据的密码是公开的，所以只能在本机使用。"))
     token = request.cookies.get(SESSION) or ""
     if token:
@@ -120,11 +125,11 @@ def _to_login(request: Request) -> HTTPResponse:
 
 async def _protect(request: Request, response: BaseHTTPResponse) -> HTTPResponse | None:
     prepare(request)
-    response.headers["Content-Security-Policy"] = POLICY.format(nonce=request.ctx.nonce)
+    response.headers["Content-Security-Policy"] = POLICY.format(nonce=request.ctx.nonce, edge=edge(request))
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(self)"
     response.headers.setdefault("Cache-Control", "no-store")
     return None
 

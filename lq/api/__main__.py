@@ -1,4 +1,4 @@
-"""`python -m lq.api`: the server of LQ-SDK on LCALL_API_LISTEN."""
+"""`python -m lq.api`: the server of LQ-SDK on LCALL_API_LISTEN, by HTTPS on LCALL_API_TLS."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import sys
 from pathlib import Path
 
-from lq import process, telemetry
+from lq import process, serving, telemetry
 from lq.api.app import create_app
 from lq.api.context import Places
 
 
 def main() -> None:
     process.log_to_stderr("api")
-    host, _, port = process.variable("LCALL_API_LISTEN").rpartition(":")
+    listen = process.variable("LCALL_API_LISTEN")
     token_file = Path(process.variable("LCALL_SDK_TOKEN_FILE"))
     if not token_file.is_file() or not (token := token_file.read_text(encoding="utf-8").strip()):
         sys.exit(f"api: there is no token in {token_file}")
@@ -26,7 +26,7 @@ def main() -> None:
         watch=os.environ.get("LCALL_WATCH", ""),
     )
     telemetry.serve()
-    create_app(places).run(host=host, port=int(port), single_process=True, motd=False, access_log=False)
+    serving.run(create_app(places), listen, os.environ.get("LCALL_API_TLS", ""))
 
 
 def _recorders() -> tuple[str, ...]:

@@ -260,6 +260,16 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         },
         optional=("secret",),
     ),
+    "Credentials": _object(
+        {
+            "phone": TEXT,
+            "realm": TEXT,
+            "user": {**TEXT, "description": "of the digest (RFC 7616); From, To and Contact name the phone"},
+            "secret": {**TEXT, "description": "its password; a repeat of the request does not hear it"},
+            "expires_at": MOMENT,
+        },
+        optional=("secret",),
+    ),
     "Delivery": _object(
         {
             "id": COUNT,
@@ -312,6 +322,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
 NO_BODY: Final = _object({})
 SIGN_IN: Final = _object({"phone": TEXT})
 PAUSE: Final = _object({"reason": TEXT})
+CREDENTIALS: Final = _object({"phone": TEXT}, optional=("phone",))
 WRAP_UP: Final = _object({"code": TEXT, "done": {"type": "boolean"}}, optional=("code", "done"))
 
 AGENT: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}

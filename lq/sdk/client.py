@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import os
+import ssl
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -27,6 +29,7 @@ from lq.sdk.values import (
     Cdr,
     Conference,
     Contact,
+    Credentials,
     Delivery,
     Document,
     DocumentUser,
@@ -56,15 +59,23 @@ class Audio:
 
 
 class Client(Commands):
-    """`async with Client("http://127.0.0.1:8100", token) as lq:`; raises ApiError, ApiUnavailable."""
+    """`async with Client("http://127.0.0.1:8100", token) as lq:`; raises ApiError, ApiUnavailable.
 
-    def __init__(self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    `ca`: the file of the authority that vouches for the api at https://…: `$LCALL_HOME/tls/ca.crt` of the center, or
+    what its page /ca gives; without it those that this machine trusts.
+    """
+
+    def __init__(
+        self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S, ca: str | os.PathLike[str] | None = None
+    ) -> None:
         self._url = base_url.rstrip("/")
         self._key = ""
         self._authorization = {"Authorization": f"Bearer {token}"}
+        self._tls = ssl.create_default_context(cafile=ca) if self._url.startswith("https:") else None
         self._http = httpx.AsyncClient(
             base_url=self._url,
             headers=self._authorization,
+            verify=self._tls or True,
             timeout=timeout_s,
             trust_env=False,
             limits=httpx.Limits(max_connections=50),
@@ -166,6 +177,11 @@ class Client(Commands):
 
     async def wrap_up(self, agent: str, code: str | None = None, *, done: bool = False) -> Agent:
         return await self._agent(agent, "wrap-up", {"code": code, "done": done})
+
+    async def credentials(self, agent: str, phone: str | None = None) -> Credentials:
+        """For a browser phone: his own phone's, or the one where he is signed in. 403 and 404: he has none such."""
+        path = f"/v1/agents/{quote(agent, safe='')}/credentials"
+        return decode(Credentials, await self._post(path, {"phone": phone}))
 
     async def sign_out(self, agent: str) -> Agent:
         return await self._agent(agent, "sign-out", {})
@@ -355,7 +371,8 @@ class Client(Commands):
         url = f"{self._url.replace('http', 'ws', 1)}/v1/events?{query}"
         opened = False
         try:
-            async with connect(url, additional_headers=self._authorization, proxy=None, open_timeout=5) as socket:
+            headers = self._authorization
+            async with connect(url, additional_headers=headers, ssl=self._tls, proxy=None, open_timeout=5) as socket:
                 opened = True
                 if on_connection:
                     on_connection(True)

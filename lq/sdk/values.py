@@ -245,6 +245,17 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """With which a browser phone registers at the edge until `expires_at`: digest (RFC 7616) as `user` in `realm`."""
+
+    phone: str
+    realm: str
+    user: str
+    secret: str = field(repr=False)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     at: datetime
     took_ms: int

@@ -3,13 +3,13 @@
 # For developers only: what is fetched is committed, and a center never runs this.
 set -eu
 
-PACKAGES="@tabler/core@1.6.1 htmx.org@2.0.11 wavesurfer.js@7.12.12 @tabler/icons@3.52.0"
-ICONS="activity alert-triangle arrow-back-up arrow-forward-up arrow-left check chevron-down circle-check
-       coffee device-desktop dialpad door-exit download ear eye headphones headset help history keyboard
-       language layout-dashboard lifebuoy list-details login logout maximize message-2 message-plus
-       microphone microphone-off moon phone phone-call phone-incoming phone-off phone-outgoing phone-plus
-       phone-x player-pause player-play player-record repeat route search sun transfer-in trash user users
-       users-plus volume"
+PACKAGES="@tabler/core@1.6.1 htmx.org@2.0.11 wavesurfer.js@7.12.12 jssip@3.13.8 esbuild@0.25 @tabler/icons@3.52.0"
+ICONS="activity alert-triangle arrow-back-up arrow-forward-up arrow-left bell check chevron-down
+       circle-check coffee device-desktop dialpad door-exit download ear eye headphones headset help
+       history keyboard language layout-dashboard lifebuoy list-details lock login logout maximize
+       message-2 message-plus microphone microphone-off moon phone phone-call phone-incoming phone-off
+       phone-outgoing phone-plus phone-x player-pause player-play player-record repeat route search
+       sun transfer-in trash user users users-plus volume x"
 
 here=$(dirname "$(readlink -f "$0")")
 work=$(mktemp -d)
@@ -27,6 +27,11 @@ take @tabler/core/dist/js/tabler.min.js tabler.min.js
 take htmx.org/dist/htmx.min.js htmx.min.js
 take wavesurfer.js/dist/wavesurfer.min.js wavesurfer.min.js
 
+# JsSIP comes as modules: one file of it and its dependencies
+echo 'window.JsSIP = require("jssip");' >entry.js
+node node_modules/esbuild/bin/esbuild entry.js --bundle --minify --format=iife --legal-comments=none \
+    --log-level=warning --outfile="$here/jssip.min.js"
+
 {
     printf '<svg xmlns="http://www.w3.org/2000/svg">'
     for icon in $ICONS; do
@@ -39,7 +44,7 @@ take wavesurfer.js/dist/wavesurfer.min.js wavesurfer.min.js
 } >"$here/icons.svg"
 
 row() { # file, package, licence
-    version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "node_modules/$2/package.json")
+    version=$(node -p "require('./node_modules/$2/package.json').version")
     printf '| %s | %s | %s | %s | `%s` |\n' "$1" "$2" "$version" "$3" "$(sha256sum "$here/$1" | cut -d' ' -f1)"
 }
 {
@@ -49,10 +54,11 @@ row() { # file, package, licence
     row tabler.min.js @tabler/core MIT
     row htmx.min.js htmx.org 0BSD
     row wavesurfer.min.js wavesurfer.js BSD-3-Clause
+    row jssip.min.js jssip MIT
     row icons.svg @tabler/icons MIT
-    for package in @tabler/core htmx.org wavesurfer.js @tabler/icons; do
-        licence=node_modules/$package/LICENSE
-        [ -e "$licence" ] || continue
+    for package in @tabler/core htmx.org wavesurfer.js jssip @tabler/icons; do
+        licence=$(find "node_modules/$package" -maxdepth 1 -name 'LICENSE*')
+        [ -n "$licence" ] || continue
         printf '\n## %s\n\n' "$package"
         sed 's/^/    /; s/ *$//' "$licence"
     done

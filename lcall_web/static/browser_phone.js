@@ -1,0 +1,385 @@
+// The agent's phone in his browser: SIP over a WebSocket to the edge (JsSIP), voice by WebRTC. It stands beside the page
+// and outlives navigation. What it is told by the center (answer by NOTIFY `talk`, BYE) it does as a desk phone would.
+//
+// browserPhone.start({phone, quiet}) → Promise, stop(), answer(), hangUp(), keys(digits), devices(), choose(kind, id),
+// settings(), state, reason, caller; the event `browser-phone` on document has {state, reason, caller} as detail.
+// States: off | connecting | registered | ringing | talking | failed | denied; reasons: lcall_web/phone/rules.py, WORDS.
+"use strict";
+window.browserPhone = (() => {
+  const REGISTER_S = 120;
+  const RENEW_MS = 3600_000; // a password lasts a shift: the web may be away for hours
+  const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
+  const KEPT = "browser-phone";
+  const LOCK = "lcall-phone";
+  const home = () => document.getElementById("browser-phone");
+  const heard = () => home().querySelector("[data-heard]");
+  const ringer = () => home().querySelector("[data-ringer]");
+
+  let state = "off", reason = "", caller = "";
+  let wanted = null; // {phone} while it shall be on
+  let ua = null, session = null;
+  let release = null; // gives the phone to another tab
+  let failures = 0, again = 0, renewal = 0;
+  let waiting = []; // who wants to know when it is registered: [yes, no]
+
+  function show(next, why = "") {
+    if (next === state && why === reason) return;
+    [state, reason] = [next, why];
+    if (next === "registered") settle(([yes]) => yes());
+    if (["off", "denied"].includes(next) || (next === "failed" && why !== "unreachable")) settle(([, no]) => no(new Error(why || next)));
+    document.dispatchEvent(new CustomEvent("browser-phone", { detail: { state, reason, caller } }));
+  }
+
+  function settle(tell) {
+    const all = waiting;
+    waiting = [];
+    all.forEach(tell);
+  }
+
+  // -- on and off -------------------------------------------------------------------------------------------------------
+
+  // Resolves when it is registered; rejects with the reason as message. Of several tabs one has the phone, the next when it goes.
+  function start({ phone = wanted ? wanted.phone : "", quiet = false } = {}) {
+    const done = new Promise((yes, no) => waiting.push([yes, no]));
+    done.catch((error) => { if (!quiet && error.message !== "off") settings(); });
+    if (state === "registered") settle(([yes]) => yes());
+    if (wanted && wanted.phone === phone && !["denied", "failed"].includes(state)) return done;
+    wanted = { phone };
+    sessionStorage.setItem(KEPT, phone);
+    if (!window.isSecureContext || !navigator.mediaDevices) show("denied", "insecure");
+    else take().then(begin);
+    return done;
+  }
+
+  async function take() {
+    if (release) return;
+    const { held } = await navigator.locks.query();
+    if (held.some(({ name }) => name === LOCK)) show("off", "other_tab");
+    await new Promise((taken) => {
+      navigator.locks.request(LOCK, () => {
+        if (!wanted) return null;
+        taken();
+        return new Promise((done) => { release = done; });
+      });
+    });
+  }
+
+  async function begin() {
+    if (!wanted) return;
+    clearTimeout(again);
+    show("connecting");
+    if (!(await microphone())) return;
+    const given = await credentials();
+    if (!given || !wanted) return;
+    await library();
+    if (!wanted) return;
+    if (ua) close();
+    connect(given);
+  }
+
+  // Whether there is one that we may use; else why not is shown.
+  async function microphone() {
+    try {
+      (await navigator.mediaDevices.getUserMedia({ audio: constraints() })).getTracks().forEach((track) => track.stop());
+      return true;
+    } catch (error) {
+      show("denied", whyNot(error));
+      return false;
+    }
+  }
+
+  function whyNot(error) {
+    return { NotFoundError: "no_microphone", OverconstrainedError: "no_microphone", NotReadableError: "busy", AbortError: "busy" }[error.name] || "blocked";
+  }
+
+  async function credentials() {
+    const token = JSON.parse(document.body.getAttribute("hx-headers"));
+    try {
+      const answer = await fetch("/phone/credentials", {
+        method: "POST", headers: { ...token, "Content-Type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams(wanted), redirect: "manual",
+      });
+      if (answer.ok) return await answer.json();
+      if (answer.status === 401) return location.reload();
+      if (answer.status === 409) show("failed", (await answer.json()).reason);
+      else later("away");
+    } catch (error) {
+      console.warn("no password for the phone", error.message);
+      later("away");
+    }
+    return null;
+  }
+
+  function later(why) {
+    show("failed", why);
+    clearTimeout(again);
+    again = setTimeout(begin, AGAIN_MS[Math.min(failures++, AGAIN_MS.length - 1)]);
+  }
+
+  function library() {
+    if (window.JsSIP) return null;
+    return new Promise((yes, no) => {
+      const script = document.createElement("script");
+      script.src = home().dataset.jssip;
+      script.onload = yes;
+      script.onerror = () => { script.remove(); later("away"); no(new Error("the library does not come")); };
+      document.head.append(script);
+    });
+  }
+
+  function connect(given) {
+    if (!given.edge) return show("failed", "insecure");
+    const own = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(given.edge)], uri: `sip:${given.phone}@lcall`,
+      authorization_user: given.user, password: given.password, register_expires: REGISTER_S,
+      connection_recovery_min_interval: 1, connection_recovery_max_interval: 8, user_agent: "LCall browser phone",
+      no_answer_timeout: 300, // how long it rings, the center says
+    });
+    ua = own;
+    const mine = (does) => (event) => { if (ua === own) does(event); };
+    own.on("registered", mine(() => { failures = 0; if (!session) show("registered"); }));
+    own.on("unregistered", mine(() => { if (!session) show("connecting"); }));
+    own.on("registrationFailed", mine(({ response }) => refused(response)));
+    own.on("disconnected", mine(() => { if (!session) show("failed", "unreachable"); }));
+    own.on("connecting", mine(() => { if (!session && state !== "failed") show("connecting"); }));
+    own.on("newRTCSession", mine(({ originator, session: one, request }) => {
+      if (originator === "remote") comes(one, request);
+    }));
+    own.start();
+    renewSoon(given);
+  }
+
+  // A password that has run out while the machine slept is asked for anew; another refusal is final.
+  function refused(response) {
+    if (session) return;
+    if (response && [401, 403].includes(response.status_code) && failures < 2) later("refused");
+    else if (response && response.status_code < 500) show("failed", "refused");
+    else later("unreachable");
+  }
+
+  function renewSoon(given) {
+    clearTimeout(renewal);
+    renewal = setTimeout(async () => {
+      const before = [state, reason];
+      const next = await credentials();
+      clearTimeout(again);
+      if (!ua || !wanted) return;
+      if (!next) show(...before); // the old one lasts
+      else {
+        ua.set("authorization_user", next.user);
+        ua.set("password", next.password);
+      }
+      renewSoon(next || given);
+    }, Math.max(1000, Math.min(RENEW_MS, (given.until - Date.now()) / 2)));
+  }
+
+  function stop() {
+    wanted = null;
+    sessionStorage.removeItem(KEPT);
+    clearTimeout(again);
+    clearTimeout(renewal);
+    close();
+    if (release) release();
+    release = null;
+    show("off");
+  }
+
+  function close() {
+    const [gone, call] = [ua, session];
+    ua = session = null;
+    ring(false);
+    caller = "";
+    if (call && !call.isEnded()) call.terminate();
+    if (gone) gone.stop(); // and the end of its registration
+  }
+
+  // -- a call -----------------------------------------------------------------------------------------------------------
+
+  function comes(one, request) {
+    if (session) return one.terminate({ status_code: 486 });
+    session = one;
+    takeOrders(one, request);
+    caller = one.remote_identity.uri.user;
+    const over = (event) => {
+      if (session !== one) return;
+      session = null;
+      ring(false);
+      heard().srcObject = null;
+      caller = "";
+      show(ua && ua.isRegistered() ? "registered" : "connecting", event.cause === "Canceled" ? "cancelled" : "");
+    };
+    one.on("ended", over);
+    one.on("failed", over);
+    one.on("accepted", () => { ring(false); show("talking"); });
+    one.on("getusermediafailed", (error) => setTimeout(() => { close(); show("denied", whyNot(error)); })); // no more calls then
+    one.on("peerconnection", ({ peerconnection }) => sound(one, peerconnection));
+    show("ringing");
+    ring(true);
+    if (/answer-after=0|alert-autoanswer/.test(`${request.getHeader("Call-Info")} ${request.getHeader("Alert-Info")}`)) {
+      setTimeout(() => session === one && answer()); // when it has said 180
+    }
+  }
+
+  // As a desk phone does: it says that it takes `talk` (Allow-Events), and then does what the center tells it by NOTIFY.
+  function takeOrders(one, request) {
+    const reply = request.reply.bind(request);
+    request.reply = (code, why = null, headers = null, ...rest) => reply(code, why, [...(headers || []), "Allow-Events: talk"], ...rest);
+    const receive = one.receiveRequest.bind(one);
+    one.receiveRequest = (order) => {
+      if (order.method !== "NOTIFY" || (order.getHeader("Event") || "").trim() !== "talk") return receive(order);
+      order.reply(200);
+      return answer();
+    };
+  }
+
+  function answer() {
+    if (session && session.direction === "incoming" && session.isInProgress() && !session.isEstablished()) {
+      ring(false);
+      try {
+        session.answer({ mediaConstraints: { audio: constraints(), video: false }, pcConfig: { iceServers: [] } });
+      } catch (error) {
+        if (!(error instanceof JsSIP.Exceptions.InvalidStateError)) throw error; // it is on its way
+      }
+    }
+  }
+
+  function hangUp() {
+    if (session) session.terminate();
+  }
+
+  // As RFC 4733 events, which the other end hears whatever it is.
+  function keys(digits) {
+    if (session && session.isEstablished()) session.sendDTMF(digits, { transportType: "RFC2833", duration: 120, interToneGap: 80 });
+  }
+
+  function sound(one, connection) {
+    connection.addEventListener("track", ({ streams }) => {
+      heard().srcObject = streams[0];
+      place(heard(), chosen().speaker);
+    });
+    // a network that went away for longer than ICE waits (RFC 7675, 30 s): the way is looked for anew
+    connection.addEventListener("iceconnectionstatechange", () => {
+      if (connection.iceConnectionState === "failed" && session === one) one.renegotiate({ rtcOfferConstraints: { iceRestart: true } });
+    });
+  }
+
+  // -- devices ----------------------------------------------------------------------------------------------------------
+
+  const chosen = () => JSON.parse(localStorage.getItem("phone-devices") || "{}");
+
+  function constraints() {
+    const { microphone } = chosen();
+    return { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...(microphone ? { deviceId: { ideal: microphone } } : {}) };
+  }
+
+  // Kinds: microphone, speaker, ringer. Their labels are told once the microphone was allowed.
+  async function devices() {
+    const found = await navigator.mediaDevices.enumerateDevices();
+    const of = (kind) => found.filter((one) => one.kind === kind && one.deviceId && one.deviceId !== "default").map(({ deviceId, label }) => ({ id: deviceId, label }));
+    const outputs = "setSinkId" in HTMLMediaElement.prototype ? of("audiooutput") : [];
+    return { microphones: of("audioinput"), speakers: outputs, ringers: outputs, chosen: chosen() };
+  }
+
+  // For this browser, from now on, in a call too; "": the system's.
+  async function choose(kind, id) {
+    localStorage.setItem("phone-devices", JSON.stringify({ ...chosen(), [kind]: id }));
+    if (kind === "microphone") await speakInto();
+    else await place(kind === "speaker" ? heard() : ringer(), id);
+  }
+
+  async function speakInto() {
+    const sender = session?.connection?.getSenders().find(({ track }) => track && track.kind === "audio");
+    if (!sender) return;
+    const old = sender.track;
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints() });
+    const [track] = stream.getAudioTracks();
+    track.enabled = old.enabled;
+    await sender.replaceTrack(track);
+    old.stop();
+    session.on("ended", () => track.stop());
+  }
+
+  async function place(element, id = "") {
+    if (!element.setSinkId || element.sinkId === id) return;
+    try {
+      await element.setSinkId(id);
+    } catch (error) {
+      console.warn("that device is not there", error.message); // pulled out: the system's then
+      await element.setSinkId("");
+    }
+  }
+
+  // China's ringing tone (GF 002-9002): 450 Hz, 1 s in 5; louder than a voice, softer than an alarm.
+  let tone = null;
+  async function ring(on, kind = "ringer") {
+    if (tone) {
+      tone.context.close();
+      tone = null;
+      ringer().srcObject = null;
+    }
+    if (!on) return;
+    const context = new AudioContext();
+    const own = (tone = { context });
+    const gain = new GainNode(context, { gain: 0 });
+    const source = new OscillatorNode(context, { frequency: 450 });
+    const out = context.createMediaStreamDestination();
+    source.connect(gain).connect(out);
+    source.start();
+    for (let n = 0; n < 60; n++) {
+      gain.gain.setTargetAtTime(0.3, 0.1 + n * 5, 0.02);
+      gain.gain.setTargetAtTime(0, 1.1 + n * 5, 0.02);
+    }
+    await place(ringer(), chosen()[kind]);
+    if (tone !== own) return;
+    ringer().srcObject = out.stream;
+    ringer().play().catch((error) => console.warn("it rings in silence: nobody has clicked here yet", error.message));
+  }
+
+  // One ring in the loudspeaker of that kind.
+  function test(kind) {
+    if (state === "ringing") return;
+    ring(true, kind);
+    const own = tone;
+    setTimeout(() => tone === own && ring(false), 1500);
+  }
+
+  // -- beside the page ----------------------------------------------------------------------------------------------------
+
+  // The dialog of devices; it says, too, what is in the way (devices.js).
+  async function settings() {
+    const dialog = document.getElementById("phone-devices");
+    await htmx.ajax("GET", home().dataset.devices, { target: dialog, swap: "innerHTML" });
+    if (!dialog.open && dialog.childElementCount) dialog.showModal();
+  }
+
+  addEventListener("beforeunload", (event) => { if (state === "talking") event.preventDefault(); });
+  // who goes on to another page, or out, leaves nobody with silence
+  addEventListener("pagehide", () => { if (ua) close(); });
+  addEventListener("pageshow", (event) => { if (event.persisted && wanted) begin(); });
+  addEventListener("online", () => { if (wanted && state === "failed") begin(); });
+  addEventListener("DOMContentLoaded", () => {
+    const kept = sessionStorage.getItem(KEPT);
+    if (kept !== null && home()) start({ phone: kept, quiet: true }).catch(() => {});
+    if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", () => { if (wanted && reason === "no_microphone") begin(); });
+    if (navigator.permissions) watchPermission();
+  });
+
+  async function watchPermission() {
+    let permission;
+    try {
+      permission = await navigator.permissions.query({ name: "microphone" });
+    } catch (error) {
+      return console.info("this browser does not tell when the microphone is allowed", error.message);
+    }
+    permission.addEventListener("change", () => {
+      if (wanted && reason === "blocked" && permission.state === "granted") begin();
+    });
+  }
+
+  return {
+    start, stop, answer, hangUp, keys, devices, choose, settings, test, constraints,
+    get state() { return state; },
+    get reason() { return reason; },
+    get caller() { return caller; },
+  };
+})();

@@ -1,0 +1,143 @@
+"""The browser's phone on the real page and the real center: an agent's phone like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import aclosing
+
+import httpx
+import pytest
+
+from lq.sdk import Client
+from tests.center import Center
+from tests.scenarios.conftest import Line, Scene, is_read, line, phone_of
+from tests.simulator.call import Call
+from tests.simulator.web_phone import WebPhone, tone
+
+pytestmark = [pytest.mark.browser]
+
+CALLER, AGENT = 990, 640
+LINE: Line = line(34)
+
+
+async def at_the_web(scene: Scene, center: Center, web: str) -> WebPhone:
+    """The line's agent, signed in and his phone registered. It rings as long as a slow machine's browser needs."""
+    agent = LINE.agents[0]
+    queue = dict((await scene.lq.document("queues", LINE.queue)).body)
+    await scene.lq.put_document("queues", LINE.queue, queue | {"ring_s": 60})
+    await is_read(center, (await scene.lq.health()).config_version)
+    own = await scene.stack.enter_async_context(
+        WebPhone(web, agent, microphone=tone(scene.directory / "voice.wav", AGENT))
+    )
+    await scene.sign_in(agent)
+    assert await own.start(phone_of(agent)) == ""
+    await scene.state(agent, "ready")
+    return own
+
+
+async def rung(scene: Scene, own: WebPhone) -> tuple[Call, str]:
+    call = await scene.dial(LINE.number)
+    await call.answered()
+    await own.is_("ringing")
+    return call, await scene.contact(call)
+
+
+async def hear_each_other(own: WebPhone, call: Call) -> None:
+    await own.is_("talking")
+    call.say(CALLER)
+    await own.hears(CALLER)
+    await call.hears(AGENT)
+
+
+async def test_a_day_at_the_browsers_phone(scene: Scene, center: Center) -> None:
+    """Answered in the page and by the center's word, over a navigation; ended from both ends; gone when stopped."""
+    agent = LINE.agents[0]
+    own = await at_the_web(scene, center, center.web)
+
+    call, contact = await rung(scene, own)
+    assert (await own.told())[-1]["caller"].endswith(call.caller[-8:])
+    await own.answer()
+    await hear_each_other(own, call)
+    await own.page.evaluate("window.unreloaded = true")
+    await own.page.click(".lc-menu a[href='/calls/']")
+    await own.page.wait_for_url("**/calls/")
+    assert await own.page.evaluate("window.unreloaded"), "the page was changed, not left"
+    await call.hears(AGENT, since=call.heard_s)
+    await own.keys("12#")
+    await own.hang_up()
+    await call.ended()
+    assert await own.is_("registered") == ""
+    cdr = await scene.cdr(contact)
+    assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "agent", agent)
+
+    await scene.state(agent, "ready")
+    call, contact = await rung(scene, own)
+    await scene.lq.answer(contact, agent)  # as a button of the desk does, or a program
+    await hear_each_other(own, call)
+    assert scene.story(contact).count("contact_offered") == 1, "it was told to answer, not called again"
+    await scene.lq.hold(contact, agent)
+    await call.hears(scene.place.prompt("music/hold"), name="music")
+    await scene.lq.resume(contact, agent)
+    await call.hears(AGENT, since=call.heard_s)
+    await call.hang_up()
+    assert await own.is_("registered") == ""
+
+    await own.page.evaluate("browserPhone.stop()")
+    await scene.events.first("phone_changed", subject=f"phone:{phone_of(agent)}", registered=False)
+    assert await own.is_("off") == ""
+
+
+@pytest.mark.slow
+async def test_over_https_and_wss_by_the_centers_authority(scene: Scene, center: Center) -> None:
+    """As at another machine of the network: the page's cookies are for https alone, its phone comes by WSS."""
+    secure = f"https://127.0.0.1:{center.ports.web_tls}"
+    own = await at_the_web(scene, center, secure)
+    cookies = await own.page.context.cookies()
+    assert cookies and all(cookie["secure"] for cookie in cookies)
+    call, _ = await rung(scene, own)
+    await own.answer()
+    await hear_each_other(own, call)
+    await call.hang_up()
+    await own.is_("registered")
+
+
+async def test_without_its_microphone_it_says_what_to_do(scene: Scene, center: Center) -> None:
+    agent = LINE.agents[1]
+    async with WebPhone(center.web, agent, allowed=False) as own:
+        await scene.sign_in(agent)
+        assert await own.start(phone_of(agent)) == "blocked"
+        assert await own.is_("denied") == "blocked"
+        why = own.page.locator("#phone-devices [data-why='blocked']")
+        await why.wait_for(state="visible")
+        assert "没有允许使用麦克风" in await why.inner_text()
+        await scene.state(agent, "phone_offline")
+        await own.page.context.grant_permissions(["microphone"])
+        await own.is_("registered")  # it has seen that it may, and waited for no click
+        await scene.state(agent, "ready")
+
+
+async def test_nobody_gets_the_phone_of_another(scene: Scene, center: Center) -> None:
+    agent, other = LINE.agents
+    async with WebPhone(center.web, agent) as own:
+        await scene.sign_in(other)
+        assert await own.start(phone_of(other)) == "not_his"
+        assert await own.start() == "no_phone"
+
+
+async def test_web_and_api_speak_https_with_one_authority(center: Center) -> None:
+    trusting = ssl.create_default_context(cafile=str(center.home.tls / "ca.crt"))
+    for port, path in ((center.ports.web_tls, "/healthz"), (center.ports.api_tls, "/v1/health")):
+        async with httpx.AsyncClient(verify=trusting, trust_env=False) as http:
+            assert (await http.get(f"https://localhost:{port}{path}")).status_code == 200
+        async with httpx.AsyncClient(trust_env=False) as strict:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await strict.get(f"https://localhost:{port}{path}")
+    async with Client(f"https://127.0.0.1:{center.ports.api_tls}", center.token, ca=center.home.tls / "ca.crt") as lq:
+        before = await lq.last_event_id()
+        assert (await lq.health()).status == "ok"
+        async with aclosing(lq.events(after=before)) as told:
+            pause = asyncio.create_task(anext(told))
+            await lq.sign_in(LINE.agents[1], phone_of(LINE.agents[1]))
+            assert (await asyncio.wait_for(pause, 15)).subject.startswith(("agent:", "queue:"))
+        await lq.sign_out(LINE.agents[1])
