@@ -79,7 +79,7 @@ def _for_leader(board: Board, agent: Agent, viewer: Viewer, language: str) -> Js
     shown = call if call is not None and _may_see(viewer, call) else None
     return {
         "team": viewer.reach.holds_agent(agent.id),
-        "reason": translated(language, PAUSE_REASONS.get(agent.reason or "", agent.reason or "")),
+        "reason": _reason(board, agent, language),
         "next": translated(language, NEXT.get(agent.next or "", agent.next or "")),
         "contact": agent.contact or "" if call is None else call.id,
         "number": _number(viewer, shown.number, language) if shown else "",
@@ -111,9 +111,13 @@ def _note(board: Board, agent: Agent, viewer: Viewer, language: str) -> str:
     if agent.next:
         return translated(language, NEXT.get(agent.next, agent.next))
     if agent.reason:
-        named = board.name("pause_reasons", agent.reason, language)
-        return named or translated(language, PAUSE_REASONS.get(agent.reason, agent.reason))
+        return _reason(board, agent, language)
     return " · ".join(_queue_name(board, id, language) for id in agent.queues)
+
+
+def _reason(board: Board, agent: Agent, language: str) -> str:
+    reason = agent.reason or ""
+    return board.name("pause_reasons", reason, language) or translated(language, PAUSE_REASONS.get(reason, reason))
 
 
 def _queue(board: Board, queue: Queue, language: str) -> Json:

@@ -44,7 +44,14 @@ page.widget("#team", (team) => {
 
   function worked(id) {
     const [calls, seconds] = work[id] || [0, 0];
-    return `${calls} ${team.dataset.calls} · ${live.duration(seconds)}`;
+    return `${calls === 1 ? team.dataset.call : `${calls} ${team.dataset.calls}`} · ${live.duration(seconds)}`;
+  }
+
+  // Nothing that is in its place is touched: a button that moved between press and release would not be clicked.
+  function settle(place, wanted) {
+    const kept = new Set(wanted);
+    for (const each of [...place.children]) if (!kept.has(each)) each.remove();
+    wanted.forEach((each, n) => { if (place.children[n] !== each) place.insertBefore(each, place.children[n] || null); });
   }
 
   function key() { // crypto.randomUUID is not there on plain http
@@ -102,8 +109,7 @@ page.widget("#team", (team) => {
       const [c, d] = rank(other);
       return a - c || (b === d ? 0 : b - d) || (one.id < other.id ? -1 : 1);
     }).map((agent) => tiles.get(agent.id));
-    const place = $("#team-agents");
-    wanted.forEach((tile, n) => { if (place.children[n] !== tile) place.insertBefore(tile, place.children[n] || null); });
+    settle($("#team-agents"), wanted);
   }
 
   function sift() {
@@ -169,7 +175,7 @@ page.widget("#team", (team) => {
     all.sort((one, other) => one.since - other.since);
     const place = $("#team-waiting");
     const known = new Map([...place.children].map((row) => [row.dataset.id, row]));
-    place.replaceChildren(...all.map((call) => {
+    settle(place, all.map((call) => {
       const row = known.get(call.id) || made("team-call");
       row.dataset.id = call.id;
       for (const name of ["number", "queue", "label"]) put(row, name, call[name]);
@@ -268,7 +274,7 @@ page.widget("#team", (team) => {
     const place = $("#helps");
     const known = new Map([...place.children].map((each) => [each.dataset.id, each]));
     const fresh = wanted.some((agent) => !known.has(agent.id));
-    place.replaceChildren(...wanted.map((agent) => {
+    settle(place, wanted.map((agent) => {
       const card = known.get(agent.id) || made("team-help");
       card.dataset.id = agent.id;
       for (const name of ["name", "id", "number", "queue"]) put(card, name, agent[name] || " ");
@@ -320,6 +326,7 @@ page.widget("#team", (team) => {
 
   async function carryOut(verb, agent) {
     const name = `${verb} ${agent.id}`;
+    if (verb === "leave") comes = null;
     if (verb === "leave") return order(name, `/team/calls/${encodeURIComponent(agent.contact)}/leave`, {});
     if (verb === "release" || verb === "release-back") {
       return order(name, agentAt(agent, "release"), { contact: agent.contact, back: verb === "release" ? "" : "yes" });
@@ -408,6 +415,7 @@ page.widget("#team", (team) => {
         return drawHelps();
       }
       choose(agent.id);
+      comes = { agent: agent.id, seen: false };
       return order(`help ${agent.id}`, agentAt(agent, "monitor"), { contact: agent.contact, mode: "listen", help: "yes" });
     }
     if ("pick" in button.dataset) {

@@ -24,6 +24,7 @@ page.widget("#wall-board", (wall) => {
     const text = value === null || value === undefined ? "–" : String(value);
     if (field.textContent !== text) field.textContent = text;
     if (field.dataset.tone !== tone) field.dataset.tone = tone;
+    field.toggleAttribute("data-long", text.length > 5);
   }
 
   function drawQueues() {
