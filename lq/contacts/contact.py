@@ -118,6 +118,7 @@ class Leg:
     muted: bool = False  # he has muted himself: the others do not hear him
     reservation: int = 0  # the fence under which we hold its agent, who has answered; 0: none is held
     dials: bool = False  # … or who calls: nobody has talked with him yet
+    told_to_hold: bool = False  # its phone has been, for what an agent ordered at his screen (conversation.py)
     talks: bool = False  # its phone has said that it answers when it is told to (Allow-Events: talk)
     auto: Auto = ""
     mobile: Mobile | None = None  # its phone is a number outside (mobile.py)

@@ -13,6 +13,7 @@ from typing import Final
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg, Place
 from lq.contacts.turn import Turn
+from lq.trunks import phones
 
 RING_TONE: Final = "tones/ringback"
 MUSIC: Final = "music"
@@ -95,6 +96,37 @@ def arrange(turn: Turn) -> None:
     for a, b in pairs:
         if turn.leg(a).peer != wanted[a] or turn.leg(b).peer != wanted[b]:
             turn.connect(a, b)
+    _let_phones_talk(turn)
+
+
+# -- phones that show that they hold -----------------------------------------------------------------------------------
+def hold_phone(turn: Turn, n: int) -> None:
+    """Its agent holds at his screen: the phone shows so and holds too, where its model takes that order. Any other
+    goes on as if it talked; who waits hears music in either case."""
+    if _takes_orders(turn, turn.leg(n)):
+        turn.set_leg(n, told_to_hold=True)
+        turn.do(do.HoldPhone(n, True))
+
+
+def resume_phone(turn: Turn, n: int) -> None:
+    """Also one that its agent holds by its key."""
+    leg = turn.leg(n)
+    if leg.held and not leg.told_to_hold and _takes_orders(turn, leg):
+        turn.do(do.HoldPhone(n, False))
+
+
+def _takes_orders(turn: Turn, leg: Leg) -> bool:
+    return leg.mobile is None and phones.model_of(turn.book.phones.get(leg.address)).hold
+
+
+def _let_phones_talk(turn: Turn) -> None:
+    """Whoever waited for one that holds by our order does so no more, or its agent talks with somebody else."""
+    waits = bool(together(turn.contact, "waits"))
+    for leg in list(turn.contact.legs.values()):
+        goes_on = leg.place == "" or (leg.place == "talk" and waits)
+        if leg.told_to_hold and leg.state == "answered" and not goes_on:
+            turn.set_leg(leg.n, told_to_hold=False)
+            turn.do(do.HoldPhone(leg.n, False))
 
 
 def _alone(turn: Turn, n: int, what: str) -> None:

@@ -205,6 +205,14 @@ class AnswerPhone:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldPhone:
+    """The talking phone is told to hold, or to talk again (NOTIFY). If it obeys, its re-INVITE says so."""
+
+    leg: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TellReferrer:
     """How the transfer goes that this leg's phone asked for by REFER `id`; from 200 on nothing more is told."""
 
@@ -401,7 +409,7 @@ _Written = (
 )  # fmt: skip
 _Sip = (
     Ring | Answer | Reject | Invite | Ack | Cancel | Bye | AnswerOffer | Reoffer | Probe | RefuseOffer | TakeSession
-    | RefuseSession | AnswerPhone | TellReferrer
+    | RefuseSession | AnswerPhone | HoldPhone | TellReferrer
 )  # fmt: skip
 _Media = (
     PrepareIncoming | PrepareOutgoing | TakeAnswer | TakeOffer | Move

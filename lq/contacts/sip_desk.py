@@ -194,6 +194,8 @@ class SipDesk:
                     self._told.setdefault(session, {})[request] = command
                 else:
                     self.deliver(contact.id, inputs.PhoneTold(n, command, 0))
+            case do.HoldPhone(_, on):
+                self._agent.notify(session, "hold" if on else "talk", now=now)
             case do.TellReferrer(_, id, code) if id:
                 self._agent.notify_refer(session, code, REASONS.get(code, ""), id=id, now=now)
 

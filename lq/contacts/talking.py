@@ -64,6 +64,10 @@ def reoffered(turn: Turn, given: inputs.MediaReoffered) -> None:
     was = turn.leg(given.leg).held
     turn.set_leg(given.leg, media=given.media, held=given.held, keys_by="")
     if turn.contact.state == "talking" and given.held != was:
+        if was and turn.leg(given.leg).told_to_hold:  # by its key he takes back what he has ordered at his screen
+            turn.set_leg(given.leg, told_to_hold=False)
+            transfer.back(turn, given.leg)
+            return
         conversation.changed(turn, given.leg)
     elif turn.contact.state == "conference":
         conferring.arrange(turn)
@@ -105,6 +109,8 @@ def hold(turn: Turn, given: inputs.Command) -> None:
         conversation.place(turn, talking[0].n, "waits")
     elif talking:
         conversation.place(turn, leg.n, "")
+    if talking:
+        conversation.hold_phone(turn, leg.n)
     conversation.changed(turn, leg.n)
     transfer.answer(turn, given, None)
 
@@ -114,6 +120,7 @@ def resume(turn: Turn, given: inputs.Command) -> None:
     if leg is None or leg.place not in ("talk", ""):
         transfer.answer(turn, given, transfer.NOT_IN_IT)
     else:
+        conversation.resume_phone(turn, leg.n)
         transfer.back(turn, leg.n)
         transfer.answer(turn, given, None)
 

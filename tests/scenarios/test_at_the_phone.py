@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from lq.sdk.errors import ApiError
 from tests.center import Center
 from tests.scenarios.conftest import Line, Scene, is_read, line, phone_of
+from tests.simulator import audio
+from tests.simulator.audio import RATE
 from tests.simulator.call import Call
 from tests.simulator.softphone import Softphone
 
@@ -123,3 +126,29 @@ async def test_nothing_rings_at_another_agents_phone(scene: Scene, own: Line) ->
         assert (refused.value.status, refused.value.code) == (409, "not_ringing")
     assert not {"answered", "ended"} & set(ringing.times)
     await call.hang_up()
+
+
+async def test_a_phone_that_takes_orders_shows_the_hold(scene: Scene, center: Center, own: Line) -> None:
+    """At the screen and by its key it is one hold: its own re-INVITE says that it holds, and takes it back."""
+    await model(scene, center, phone_of(own.agents[0]), "yealink")
+    call, _, ringing, contact = await offered(scene, own, orders=True)
+    agent = own.agents[0]
+    await scene.lq.answer(contact, agent)
+    await ringing.answered()
+    ringing.say(AGENT)
+    await call.hears(AGENT)
+    for by_key in (False, True):
+        held = scene.story(contact).count("leg_reoffered")
+        assert (await scene.lq.hold(contact, agent)).state == "held"
+        await scene.events.until(lambda held=held: scene.story(contact).count("leg_reoffered") > held or None)
+        assert "told to hold" in ringing.times
+        assert scene.events.of(contact, "leg_reoffered")[-1].data["held"]
+        assert (await scene.lq.contact(contact)).state == "held"
+        async with asyncio.timeout(10):
+            while AGENT in audio.tones(call.heard[-RATE:]) or audio.level(call.heard[-RATE:]) < -40:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # until he hears music
+        await (ringing.reoffer("sendrecv") if by_key else scene.lq.resume(contact, agent))
+        await call.hears(AGENT, since=call.heard_s)
+        assert (await scene.lq.contact(contact)).state == "talking"
+    await call.hang_up()
+    assert (await scene.cdr(contact)).hold_s > 1

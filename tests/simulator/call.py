@@ -63,6 +63,7 @@ class Call:
         self._dialog: sip.Dialog | None = None
         self._acks: dict[str, bytes] = {}
         self.told: list[int] = []  # how its REFERs go, by sipfrag (RFC 3515 §2.4.5)
+        self._obeys: asyncio.Task[None] | None = None  # an order to hold, or to talk again
         self.acks = True  # False: it keeps the ACKs of 200s to itself until told otherwise
         self._giving_up = 0  # cause of a hang-up that waits for the first provisional answer
 
@@ -368,8 +369,13 @@ class Call:
         """What a phone that takes no orders says of a subscription that it does not know."""
         self._note(f"told to {event}")
         transaction.answer(200 if self.gateway.orders else 481)
-        if self.gateway.orders and event == "talk":
+        if not self.gateway.orders:
+            return
+        if event == "talk" and "answered" not in self.times:
             self.answer()
+        else:
+            way = "sendonly" if event == "hold" else "sendrecv"
+            self._obeys = asyncio.create_task(self.reoffer(way), name=f"told to {event}")
 
     def _reoffered(self, transaction: sip.ServerTransaction) -> None:
         assert self._dialog is not None
