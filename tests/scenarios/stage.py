@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from lq.config.documents import AccessNumber, Agent, Conference, Queue
 from lq.config.validation import to_json
 from lq.ledger.events import Event
 from lq.sdk import Cdr
+from lq.sdk.client import _checked
 from ops import ladder, trace
 from ops.story import Story
 from tests.center import Center
@@ -44,6 +46,7 @@ NUMBERS: Final = {AGENT: 1, COLLEAGUE: 2, THIRD: 3, LEADER: 9}
 OUTSIDE: Final = "13955550000"  # whom an agent calls
 MOBILE_NUMBER: Final = "13955550001"
 AFTERWARDS: Final = ("ready", "paused", "signed_out", "phone_offline", "busy_other")  # of a call and its wrap-up
+DONE_BEFORE: Final = ("ended", "no_monitor")  # says who is asked once more
 FREE_AGAIN: Final = ("wrap_up", *AFTERWARDS)
 
 
@@ -115,10 +118,10 @@ class Stage:
         """The caller hears the notice first, five seconds."""
         return f"400800720{self.n}"
 
-    async def comes(self, *roles: str, rule: Answer | Ring | None = None) -> None:
+    async def comes(self, *roles: str, rule: Answer | Ring | None = None, **phone: bool) -> None:
         """Signed in and ready, each at a phone that rings until he answers, or does as the rule says."""
         for role in roles:
-            self.phones[role] = await self.scene.softphone(self.id(role), rule)
+            self.phones[role] = await self.scene.softphone(self.id(role), rule, **phone)
             if (await self.scene.lq.agent(self.id(role))).state == "wrap_up":  # of the test before
                 await self.scene.state(self.id(role), *AFTERWARDS)
             await self.scene.sign_in(self.id(role))
@@ -183,6 +186,25 @@ class Stage:
         if verb == "monitor/end":
             return await lq._delete(path.removesuffix("/end"), {"agent": self.id(by)})
         return await lq._post(path, {"agent": self.id(by), **{key: self.id(value) for key, value in body.items()}})
+
+    async def insists(self, verb: str, by: str = AGENT, within_s: float = 20.0, **body: str) -> None:
+        """As `does`, under one Idempotency-Key until a node answers it; `by` "": nobody says who he is.
+
+        What a repeat finds done by the first one, whose answer was lost, is done. Raises lq.sdk.ApiError.
+        """
+        lq, method, path = self.scene.lq, "POST", f"/v1/contacts/{self.contact}/{verb}"
+        given = {key: self.id(value) for key, value in ({"agent": by} | body).items() if value}
+        sent: dict[str, Any] = {"json": given, "headers": {"Idempotency-Key": str(uuid.uuid4())}}
+        if verb.endswith("/end"):
+            method, path, sent = "DELETE", path.removesuffix("/end"), {"params": given}
+        answer = await lq._send(method, path, **sent)
+        repeated = False
+        async with asyncio.timeout(within_s):
+            while answer.status_code == 503 or (repeated and "in_progress" in answer.text):
+                await asyncio.sleep(0.1)
+                answer, repeated = await lq._send(method, path, **sent), True
+        if not (repeated and answer.status_code == 409 and answer.json()["error"]["code"] in DONE_BEFORE):
+            _checked(answer)
 
     async def told(self, role: str, code: int, within_s: float = 8.0) -> None:
         """Waits until this party's phone has heard so of its REFER."""

@@ -88,6 +88,12 @@ class Call:
         return self.stream.length / RATE
 
     @property
+    def far_end(self) -> str:
+        """Where requests of ours in this call go: the other end's Contact."""
+        assert self._dialog is not None
+        return str(self._dialog.target)
+
+    @property
     def is_up(self) -> bool:
         return "answered" in self.times and "ended" not in self.times
 
@@ -97,6 +103,10 @@ class Call:
 
     async def ringing(self, within_s: float = 10.0) -> Call:
         return await self._until("ringing", within_s)
+
+    async def confirmed(self, within_s: float = 10.0) -> Call:
+        """Our answer was heard: its ACK is here."""
+        return await self._until("confirmed", within_s)
 
     async def ended(self, within_s: float = 10.0) -> Call:
         return await self._until("ended", within_s)

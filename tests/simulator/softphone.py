@@ -56,6 +56,11 @@ class Softphone:
         wire = self._line.wire
         await registrar.register(wire, self.ext, self._password, edge=self._edge, contact=contact, expires_s=expires_s)
 
+    @property
+    def calls(self) -> list[Call]:
+        """Every one, in the order of its beginning."""
+        return self._line.calls
+
     async def rings(self, within_s: float = 10.0) -> Call:
         return await self._line.called(within_s=within_s)
 
