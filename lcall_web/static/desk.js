@@ -478,12 +478,9 @@ page.widget("#soft-phone", (desk) => {
   browser.hidden = !window.browserPhone;
   browser.addEventListener("click", async () => {
     const phone = now?.agent?.own_phone || $("#desk-phone").value.trim();
-    try {
-      await window.browserPhone.start({ phone });
-    } catch (error) {
-      return page.tell(error.message);
-    }
-    await ask("sign-in", "/desk/agent/sign-in", { phone }, $('[data-form="sign-in"]'));
+    // first: a phone that is nobody's is his once he is signed in there; what is in the way its own dialog says
+    if (!(await ask("sign-in", "/desk/agent/sign-in", { phone }, $('[data-form="sign-in"]')))) return;
+    window.browserPhone.start({ phone }).catch((error) => console.info("no phone in the browser", error.message));
   });
 
   // -- its life --------------------------------------------------------------------------------------------------------------
