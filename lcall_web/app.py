@@ -14,6 +14,7 @@ import lcall_web.calls.views as calls
 import lcall_web.desk.views as desk
 import lcall_web.phone.views as phone
 import lcall_web.recordings.views as recordings
+import lcall_web.settings.views as settings
 import lcall_web.team.views as team
 import lcall_web.trust.views as trust
 from lcall_web.board.feed import Feed
@@ -24,7 +25,7 @@ from lcall_web.desk import news
 from lcall_web.desk.store import Details
 from lq import telemetry
 
-MAX_BODY: Final = 100_000  # forms only
+MAX_BODY: Final = 2_500_000  # forms, and the files that some of them take
 
 
 def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
@@ -36,8 +37,9 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     assets = Assets()
     door.attach(app)
     failures.attach(app)
-    for feature in (accounts, board, calls, desk, recordings, team, phone, trust):
+    for feature in (accounts, board, calls, desk, recordings, team, phone, trust, settings):
         app.blueprint(feature.blueprint)
+    app.blueprint(settings.logo.public)
     app.add_route(_home, "/", methods=["GET"])
     app.add_route(_healthz, "/healthz", methods=["GET"])
     app.add_route(assets.serve, "/static/<version:str>/<name:path>", methods=["GET"], name="static")

@@ -22,7 +22,7 @@ from lcall_web.common.viewer import Viewer
 SESSION: Final = "lcall_session"
 VISITOR: Final = "lcall_visitor"  # ties the forms of one who is not in yet to his browser
 LANGUAGE: Final = "lcall_language"
-FREE: Final = ("/static/", "/healthz", "/favicon.ico")  # nothing there belongs to anybody
+FREE: Final = ("/static/", "/logo/", "/healthz", "/favicon.ico")  # nothing there belongs to anybody
 FOR_ALL: Final = ("/login", "/login/code", "/login/password", "/language", "/ca", "/ca/lcall-ca.crt")
 READING: Final = ("GET", "HEAD")
 

@@ -19,7 +19,7 @@ from lcall_web.common import context, door, menu
 from lcall_web.common.assets import Assets
 from lcall_web.common.i18n import CATALOGUES, LANGUAGES, TAGS
 
-ROOMS: Final = ("common", "accounts", "board", "calls", "desk", "recordings", "team", "phone", "trust")
+ROOMS: Final = ("common", "accounts", "board", "calls", "desk", "recordings", "team", "phone", "trust", "settings")
 HERE: Final = Path(__file__).resolve().parent.parent
 
 
@@ -91,10 +91,12 @@ async def render(request: Request, template: str, **values: Any) -> str:
         .render_async(
             asset=here.assets.url,
             icon=partial(_icon, here.assets),
+            brand=here.watch.center.called(request.ctx.language),
             center=here.watch.center,
             csrf=door.csrf(request),
             language=request.ctx.language,
             languages=LANGUAGES,
+            logo=f"/logo/{here.watch.center.logo}" if here.watch.center.logo else here.assets.url("logo.svg"),
             menu=menu.of(request.ctx.viewer),
             nonce=request.ctx.nonce,
             address=request.path + (f"?{request.query_string}" if request.query_string else ""),

@@ -31,5 +31,5 @@ delete from web_session where expires_at < now()
 insert into audit (operator, action, object, address, detail) values ($1, $2, $3, $4, $5)
 
 -- name: center
--- What the center's settings say of its name, its time zone, and whether it holds the demo world.
-select body from config_document where kind = 'settings' and id = 'center'
+-- What the center's settings say of its name, its time zone, and whether it holds the demo world; its own logo.
+select body, (select version from center_logo) as logo from config_document where kind = 'settings' and id = 'center'

@@ -27,8 +27,13 @@ class Center:
     """What the pages need of the center's settings."""
 
     name: str = "小灵呼 LCall"
+    name_en: str = "LCall"
     time_zone: str = "Asia/Shanghai"
     demo: bool = False
+    logo: str = ""  # version of its own one; "": it has none
+
+    def called(self, language: str) -> str:
+        return self.name_en if language == "en" and self.name_en else self.name
 
 
 # In the order in which they are told; the first one usually explains the others.
@@ -89,7 +94,8 @@ class Watch:
             return
         if row is not None:
             body = json.loads(row["body"])
-            self.center = Center(body["name"], body["time_zone"], body["demo"])
+            known = {name: body[name] for name in ("name", "name_en", "time_zone", "demo") if name in body}
+            self.center = Center(**known, logo=row["logo"] or "")
         self.tell("database", True)
 
     async def _look_at_api(self) -> None:

@@ -13,7 +13,7 @@ from sanic import Request
 
 from lq.api import access, context, reading, schemas
 from lq.api.errors import Refusal, malformed, not_found, wrong
-from lq.api.history import HistoryAway
+from lq.api.history import SEARCH_S, HistoryAway
 from lq.config import lists, pins, publish
 from lq.config.demo import ha1
 from lq.config.documents import DOCUMENTS, Settings
@@ -69,7 +69,7 @@ async def put_many(request: Request) -> Json:
     """All of them under one version, or none. Fields of what is wrong begin with `documents.<n>.`."""
     here, given = context.of(request), _many(reading.body(request))
     check, documents = reading.flag(reading.body(request), "check"), given["documents"]
-    async with here.history.connection() as connection:
+    async with here.history.connection(SEARCH_S) as connection:
         before = (await publish.read(connection))[1]
         bodies = [(one["kind"], _COMPLETED.get(one["kind"], _as_given)(one["body"], before)) for one in documents]
         _need_valid(bodies)
@@ -79,8 +79,7 @@ async def put_many(request: Request) -> Json:
                 written = await publish.put(connection, bodies, by=operator(request), if_versions=versions)
                 if check:
                     raise _OnlyChecked
-                for document in written:
-                    await audit(connection, request, "config_put", document)
+                await audit(connection, request, "config_put", *written)
         except _OnlyChecked:
             return {"written": 0}
         except publish.Refused as refused:
@@ -270,11 +269,15 @@ def operator(request: Request) -> str:
     return reading.optional_text({"operator": request.headers.get("x-operator")}, "operator")
 
 
-async def audit(connection: asyncpg.Connection, request: Request, action: str, document: Document) -> None:
-    detail = json.dumps(document_json(document)["body"], ensure_ascii=False)
-    await connection.execute(
+async def audit(connection: asyncpg.Connection, request: Request, action: str, *documents: Document) -> None:
+    who = operator(request)
+    details = (json.dumps(document_json(one)["body"], ensure_ascii=False) for one in documents)
+    await connection.executemany(
         "insert into audit (operator, action, object, address, detail) values ($1, $2, $3, $4, $5)",
-        *(operator(request), action, f"{document.kind}:{document.id}", request.ip, detail),
+        [
+            (who, action, f"{one.kind}:{one.id}", request.ip, detail)
+            for one, detail in zip(documents, details, strict=True)
+        ],
     )
 
 

@@ -46,6 +46,7 @@ from lq.sdk.values import (
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
+MANY_S: Final = 20.0  # for hundreds of documents at once
 BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -253,7 +254,8 @@ class Client(Commands):
             {"kind": one.kind, "id": one.id, "body": dict(one.body), **({"version": one.version} if guarded else {})}
             for one in documents
         ]
-        answer = await self._post("/v1/config", {"documents": given, "check": check}, _for(operator))
+        body = {"documents": given, "check": check}
+        answer = await self._post("/v1/config", body, _for(operator), timeout=MANY_S)
         return int(answer["written"])
 
     async def document_users(self, kind: str, id: str) -> tuple[DocumentUser, ...]:
@@ -403,15 +405,15 @@ class Client(Commands):
         return _checked(await self._send("GET", path, params=params))
 
     async def _post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, Any] | None = None
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, Any] | None = None, **arguments: Any
     ) -> dict[str, Any]:
         """With an Idempotency-Key, so that a request whose answer was lost may be sent once more."""
         headers = {"Idempotency-Key": self._key or str(uuid.uuid4()), **(headers or {})}
         sent = {name: value for name, value in body.items() if value is not None}
         try:
-            answer = await self._send("POST", path, json=sent, headers=headers)
+            answer = await self._send("POST", path, json=sent, headers=headers, **arguments)
         except ApiUnavailable:
-            answer = await self._send("POST", path, json=sent, headers=headers)
+            answer = await self._send("POST", path, json=sent, headers=headers, **arguments)
         return _checked(answer)
 
     async def _delete(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:

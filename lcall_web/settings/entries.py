@@ -1,0 +1,162 @@
+"""The numbers of a list (black, white, VIP, do-not-call): searched, added, imported, taken off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from sanic import Request
+from sanic.exceptions import NotFound
+from sanic.response import HTTPResponse, redirect
+
+from lcall_web.common import context, door
+from lcall_web.common.i18n import mark
+from lcall_web.common.masking import masked
+from lcall_web.settings import refusals, sheets, store
+from lcall_web.settings.kinds import LISTS
+from lcall_web.settings.room import REFUSED, file, first, given, id_of, numbers, reads, show, writes
+from lcall_web.settings.rules import Fault
+from lq.sdk import ApiError, ListEntry
+
+AT_ONCE: Final = 1_000  # entries of one request of LQ-SDK
+MOST: Final = 20_000  # of one import
+PAGE: Final = 100
+SHOWN: Final = 8  # faults of an import
+NOTHING: Final = mark("请填写至少一个号码。")
+TOO_MANY: Final = mark("一次最多导入 20000 个号码，请分成几个文件。")
+DAY: Final = mark("请按 2026-10-01 填写日期。")
+
+
+@reads("/entries/<id:str>")
+async def entries(request: Request, id: str) -> HTTPResponse:
+    return await _page(request, id_of(id))
+
+
+@writes("/entries/<id:str>")
+async def add(request: Request, id: str) -> HTTPResponse:
+    """Numbers that were typed, one a line, with one note and one day on which they expire."""
+    form = given(request)
+    written = {name: first(form, name) for name in ("numbers", "note", "expires")}
+    found = [line for line in written["numbers"].replace(",", "\n").replace("，", "\n").splitlines() if line.strip()]
+    if not found or len(found) > MOST:
+        return await _page(request, id_of(id), REFUSED, written, {"numbers": Fault(TOO_MANY if found else NOTHING)})
+    try:
+        expires = _until(written["expires"], context.of(request).watch.center.time_zone)
+    except ValueError:
+        return await _page(request, id, REFUSED, written, {"expires": Fault(DAY)})
+    wrong = await _put(request, id, [ListEntry(number.strip(), written["note"], expires) for number in found])
+    if wrong:
+        return await _page(request, id, REFUSED, written, {}, wrong)
+    return redirect(f"/settings/entries/{id}?done={len(found)}", status=303)
+
+
+@writes("/entries/<id:str>/import")
+async def add_file(request: Request, id: str) -> HTTPResponse:
+    """A workbook or a text: number, note, day on which it expires."""
+    zone = context.of(request).watch.center.time_zone
+    try:
+        rows = await asyncio.to_thread(sheets.rows, *file(request))
+    except sheets.Unreadable as error:
+        return await _page(request, id_of(id), REFUSED, faults={"file": Fault(str(error))})
+    given_entries, wrong = _entries(rows, zone)
+    if not given_entries or len(given_entries) > MOST:
+        fault = Fault(TOO_MANY if given_entries else NOTHING)
+        return await _page(request, id_of(id), REFUSED, faults={"file": fault})
+    wrong = wrong or await _put(request, id_of(id), [entry for _, entry in given_entries])
+    if wrong:
+        return await _page(request, id, REFUSED, wrong=wrong)
+    return redirect(f"/settings/entries/{id}?done={len(given_entries)}", status=303)
+
+
+def _entries(rows: list[list[str]], zone: str) -> tuple[list[tuple[int, ListEntry]], list[tuple[int, str, Fault]]]:
+    found, wrong = [], []
+    for n, row in enumerate(rows, 1):
+        number, note, expires = (*row, "", "", "")[:3]
+        if not number or (n == 1 and not any(letter.isdigit() for letter in number)):  # a head
+            continue
+        try:
+            found.append((n, ListEntry(number, note, _until(expires, zone))))
+        except ValueError:
+            wrong.append((n, expires, Fault(DAY)))
+    return found, wrong
+
+
+def _until(day: str, zone: str) -> datetime | None:
+    """The end of a day of the center; "" is never."""
+    if not day:
+        return None
+    return datetime.combine(date.fromisoformat(day[:10]) + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+async def _put(request: Request, id: str, entries: list[ListEntry]) -> list[tuple[int, str, Fault]]:
+    """Line, number and fault of what cannot be; then nothing of that thousand is written."""
+    lq, operator = context.of(request).lq, door.viewer(request).id
+    wrong = []
+    for start in range(0, len(entries), AT_ONCE):
+        some = entries[start : start + AT_ONCE]
+        try:
+            await lq.put_list_entries(id, some, operator=operator)
+        except ApiError as error:
+            if error.status != REFUSED:
+                raise
+            n = next((int(part) for part in (error.field or "").split(".") if part.isdigit()), 0)
+            wrong.append((start + n + 1, some[n].number, refusals.said(error.message)))
+    return wrong
+
+
+@writes("/entries/<id:str>/remove")
+async def remove(request: Request, id: str) -> HTTPResponse:
+    number = first(given(request), "number")
+    try:
+        await context.of(request).lq.delete_list_entry(id_of(id), number, operator=door.viewer(request).id)
+    except ApiError as error:
+        if error.status not in (404, REFUSED):  # a second click: it is off already
+            raise
+    return redirect(f"/settings/entries/{id}", status=303)
+
+
+async def _page(
+    request: Request,
+    id: str,
+    status: int = 200,
+    written: Mapping[str, str] | None = None,
+    faults: Mapping[str, Fault] | None = None,
+    wrong: list[tuple[int, str, Fault]] | None = None,
+) -> HTTPResponse:
+    here = context.of(request)
+    found = await store.document(here, "lists", id)
+    if found is None:
+        raise NotFound(id)
+    sought, cursor = (request.args.get("number") or "").strip()[:64], request.args.get("cursor") or ""
+    problems = dict(faults or {})
+    page: Any = None
+    try:
+        page = await here.lq.list_entries(id, number=sought or None, limit=PAGE, cursor=cursor or None)
+    except ApiError as error:
+        if error.status != REFUSED:
+            raise
+        problems["number"] = refusals.said(error.message)
+    following = urlencode({"number": sought, "cursor": page.next}) if page and page.next else ""
+    return await show(
+        request,
+        "entries.html",
+        "lists",
+        status if "number" not in problems else REFUSED,
+        document=found,
+        kind=LISTS,
+        entries=page.items if page else (),
+        following=following,
+        sought=sought,
+        written={"numbers": "", "note": "", "expires": "", **(written or {})},
+        faults=problems,
+        wrong=(wrong or [])[:SHOWN],
+        more=max(len(wrong or []) - SHOWN, 0),
+        mask=(lambda number: number) if numbers(request) else masked,
+        whole=numbers(request),
+        now=datetime.now(ZoneInfo(here.watch.center.time_zone)),
+        done=request.args.get("done") or "",
+    )

@@ -1,0 +1,463 @@
+"""The documents of the configuration as pages: which kinds, in which order, with which fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from lcall_web.common.i18n import mark
+from lcall_web.settings.fields import (
+    AT_ONCE,
+    BASICS,
+    CALLS,
+    ENABLED,
+    LIMITS,
+    LIST_KINDS,
+    MODELS,
+    NAME,
+    NAME_EN,
+    NEXT_CALL,
+    RECORDED,
+    RECORDING,
+    ROLES,
+    SHOWN_NUMBER,
+    STRATEGIES,
+    WEEK,
+    Field,
+    Kind,
+    Section,
+    notice,
+    recording,
+)
+from lcall_web.settings.lines import ROUTES, TRUNKS
+
+AGENTS: Final = Kind(
+    "agents",
+    mark("坐席"),
+    "headset",
+    mark("接打电话的人。工号就是登录网页和签入话机用的号码。"),
+    mark("新建第一个坐席，或用 Excel 一次导入。"),
+    mark("保存后立即生效；技能组的变化在坐席下次签入时生效。"),
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("姓名"), required=True),
+                Field("role", "choice", mark("身份"), mark("网页上的权限在“账号”里设置。"), "agent", options=ROLES),
+                Field("enabled", "flag", mark("启用"), mark("停用后不能签入，历史记录保留。"), True),
+            ),
+        ),
+        Section(
+            mark("技能"),
+            (Field("queues", "many", mark("技能组"), mark("他接听这些技能组的来电。"), (), of="queues"),),
+        ),
+        Section(
+            mark("话机与手机"),
+            (
+                Field(
+                    *("mobile", "text", mark("手机")),
+                    mark("允许他以这个手机号签入接听（移动座席），如 +8613800138000。"),
+                    private=True,
+                ),
+                Field(*("mobile_calls", "choice", mark("手机的外呼权限")), default="internal", options=CALLS),
+                Field(
+                    "pin", "secret", mark("签入密码"), mark("在别人的话机上签入时输入的 4 到 12 位数字；留空则不变。")
+                ),
+            ),
+        ),
+        Section(
+            mark("通话"),
+            (recording(), Field("caller_id", "text", mark("外显号码"), SHOWN_NUMBER)),
+        ),
+    ),
+    ("queues", "mobile"),
+    id_label=mark("工号"),
+    hidden={"pin_hash": "it is given as pin"},
+)
+
+PHONES: Final = Kind(
+    "phones",
+    mark("话机"),
+    "phone",
+    mark("分机号和它的密码。话机用它注册到本中心。"),
+    mark("新建一个分机，把号码和密码填进话机。"),
+    mark("保存后立即生效；换了密码的话机要用新密码重新注册。"),
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("名称"), mark("位置或用途，便于辨认。")),
+                Field("model", "choice", mark("型号"), mark("决定能否在网页上替他接听。"), options=MODELS),
+                Field("agent", "one", mark("专属坐席"), mark("他在这部话机上签入不用密码。"), of="agents"),
+                ENABLED,
+            ),
+        ),
+        Section(
+            mark("注册密码"),
+            (
+                Field(
+                    *("password", "secret", mark("密码")),
+                    mark("只显示这一次，请现在填进话机；系统只保存它的摘要。"),
+                ),
+                Field("srtp", "flag", mark("加密通话（SRTP）"), mark("话机须已打开 SRTP；浏览器不用设置。"), False),
+            ),
+        ),
+        Section(
+            mark("权限"),
+            (
+                Field(
+                    *("calls", "choice", mark("外呼权限"), mark("紧急号码任何时候都能拨打。"), "internal"),
+                    options=CALLS,
+                ),
+                recording(help=mark("只管内部通话；与外线的通话按技能组、线路和坐席的设置。")),
+            ),
+        ),
+        Section(
+            mark("呼叫转移"),
+            (
+                Field("forward.always", "forward", mark("无条件转移")),
+                Field("forward.busy", "forward", mark("遇忙转移")),
+                Field("forward.no_answer", "forward", mark("无应答转移")),
+                Field("forward.no_answer_s", "number", mark("振铃时长"), default=20, unit=mark("秒")),
+                Field("forward.offline", "forward", mark("离线转移")),
+            ),
+            mark("填坐席、话机、技能组，或这部话机能拨打的号码；留空则不转移。不影响技能组分配的来电。"),
+        ),
+    ),
+    ("name", "model", "agent", "calls"),
+    id_label=mark("分机号"),
+    hidden={"ha1": "it is given as password"},
+)
+
+QUEUES: Final = Kind(
+    "queues",
+    mark("技能组"),
+    "users",
+    mark("来电在这里排队，分配给会这项业务的坐席。"),
+    mark("新建第一个技能组，再把坐席加进来。"),
+    NEXT_CALL,
+    (
+        Section(
+            BASICS,
+            (
+                NAME,
+                NAME_EN,
+                Field("strategy", "choice", mark("分配方式"), default="longest_idle", options=STRATEGIES),
+                Field(
+                    *("priority", "number", mark("优先级"), mark("数值大的先接入，-100 到 100。"), 0),
+                ),
+                Field(
+                    *("ageing_ms", "number", mark("优先级老化"), mark("等待这么久相当于提高一级；0 为不老化。")),
+                    default=60_000,
+                    unit=mark("毫秒"),
+                ),
+            ),
+        ),
+        Section(
+            mark("排队"),
+            (
+                Field("max_wait_s", "number", mark("最长排队"), mark("到时无人接听则结束。"), 600, unit=mark("秒")),
+                Field("music", "text", mark("等待音乐"), default="music/hold"),
+                Field(*("position_every_s", "number", mark("播报位置间隔"), mark("0 为不播报。"), 30), unit=mark("秒")),
+                Field("service_level_s", "number", mark("服务水平目标"), default=20, unit=mark("秒")),
+            ),
+        ),
+        Section(
+            mark("振铃与话后"),
+            (
+                Field("ring_s", "number", mark("振铃时长"), default=20, unit=mark("秒")),
+                Field("max_no_answer", "number", mark("连续未接次数"), mark("达到后自动示忙。"), 3, unit=mark("次")),
+                Field("wrap_up_s", "number", mark("话后整理时长"), default=20, unit=mark("秒")),
+                Field(
+                    *("wrap_up_code", "choice", mark("话后小结"), "", "optional"),
+                    options={"optional": mark("可不填"), "required": mark("必须填写")},
+                ),
+            ),
+        ),
+        Section(
+            mark("录音与外呼"),
+            (recording("whole"), notice(), Field("caller_id", "text", mark("外显号码"), SHOWN_NUMBER)),
+        ),
+    ),
+    ("strategy", "wrap_up_code", "recording"),
+)
+
+TARGET: Final = Field("target", "target", mark("转到"), mark("来电首先到达的地方。"), required=True)
+NUMBERS: Final = Kind(
+    "numbers",
+    mark("接入号"),
+    "phone-incoming",
+    mark("客户拨打的号码，以及接听它的地方。"),
+    mark("新建一个接入号，选择来电转到哪里。"),
+    NEXT_CALL,
+    (
+        Section(BASICS, (Field("name", "text", mark("名称")), TARGET)),
+        Section(mark("录音"), (recording("whole"), notice("required"))),
+    ),
+    ("name", "target", "recording"),
+    id_label=mark("号码"),
+    id_help=mark("对外公布的号码，如 4008001000；保存后不能更改。"),
+)
+
+CALENDARS: Final = Kind(
+    "calendars",
+    mark("工作时间"),
+    "clock",
+    mark("每周的时段、节假日和调休上班的周末。外呼路由和外呼用途按它判断。"),
+    mark("新建一份工作时间。"),
+    AT_ONCE,
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("名称")),
+                Field(
+                    *("override", "choice", mark("应急开关")),
+                    mark("在恢复之前不看时段和节假日。"),
+                    options={"": mark("按时间表"), "open": mark("一律开放"), "closed": mark("一律关闭")},
+                ),
+            ),
+        ),
+        Section(
+            mark("每周时段"),
+            (Field("hours", "hours", mark("每周时段"), default={}),),
+            mark("如 09:00-12:00 13:30-18:00；空着的日子休息。跨过零点的写成两天。"),
+        ),
+        Section(
+            mark("节假日与调休"),
+            (
+                Field("holidays", "days", mark("节假日"), default=()),
+                Field("workdays", "days", mark("调休上班"), mark("这些日子按周一的时段上班。"), ()),
+            ),
+            mark("点一下为休息，再点为调休上班，再点恢复。"),
+        ),
+    ),
+    ("name", "override", "hours"),
+)
+
+PURPOSES: Final = Kind(
+    "purposes",
+    mark("外呼用途"),
+    "target",
+    mark("为什么给客户打电话：服务、营销、通知……按用途限制时段和次数。"),
+    mark("新建一个用途，例如营销。"),
+    NEXT_CALL,
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("名称")),
+                Field("calendar", "one", mark("时段"), mark("只在这些时间可用；不选则任何时间。"), of="calendars"),
+                Field(
+                    *("per_number_a_day", "number", mark("同一号码每天次数"), mark("0 为不限。"), 0), unit=mark("次")
+                ),
+            ),
+        ),
+    ),
+    ("name", "calendar", "per_number_a_day"),
+)
+
+LISTS: Final = Kind(
+    "lists",
+    mark("黑白名单"),
+    "ban",
+    mark("黑名单、白名单、重要客户和免打扰名单。"),
+    mark("新建一个名单，再把号码加进来。"),
+    AT_ONCE,
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("名称")),
+                Field("kind", "choice", mark("类型"), default="black", options=LIST_KINDS),
+                ENABLED,
+            ),
+        ),
+        Section(
+            LIMITS,
+            (
+                Field(
+                    "purposes", "many", mark("不外呼的用途"), mark("仅免打扰；不选则一律不外呼。"), (), of="purposes"
+                ),
+                Field(
+                    *("answer", "choice", mark("对黑名单来电"), mark("仅黑名单。"), "refuse"),
+                    options={"refuse": mark("拒绝"), "busy": mark("放忙音")},
+                ),
+                Field("priority", "number", mark("优先级提高"), mark("仅重要客户，-100 到 100。"), 0),
+            ),
+        ),
+    ),
+    ("name", "kind", "enabled"),
+)
+
+ORDER: Final = Field("order", "number", mark("顺序"), mark("小的排在前面。"), 0)
+PAUSE_REASONS: Final = Kind(
+    "pause_reasons",
+    mark("示忙原因"),
+    "coffee",
+    mark("坐席示忙时可以选择的原因。"),
+    mark("新建之前，坐席可选小休、用餐、培训、会议。"),
+    AT_ONCE,
+    (
+        Section(
+            BASICS,
+            (
+                *(NAME, NAME_EN, ORDER),
+                Field(
+                    *("longest_min", "number", mark("最长时间"), mark("超过后在班长席标出；0 为不限。"), 0),
+                    unit=mark("分钟"),
+                ),
+                ENABLED,
+            ),
+        ),
+    ),
+    ("name", "longest_min", "enabled"),
+)
+
+WRAP_UP_CODES: Final = Kind(
+    "wrap_up_codes",
+    mark("话后小结"),
+    "tags",
+    mark("一通电话谈了什么。最多三级；坐席选最末一级。是否必填在技能组里设置。"),
+    mark("新建第一个小结码，例如咨询、投诉。"),
+    AT_ONCE,
+    (
+        Section(
+            BASICS,
+            (
+                *(NAME, NAME_EN),
+                Field("parent", "one", mark("上级"), mark("不选则为第一级。"), of="wrap_up_codes"),
+                *(ORDER, ENABLED),
+            ),
+        ),
+        Section(
+            LIMITS,
+            (Field("queues", "many", mark("技能组"), mark("不选则所有通话都可用。下级随上级。"), (), of="queues"),),
+        ),
+    ),
+    ("name", "queues", "enabled"),
+)
+
+CONFERENCES: Final = Kind(
+    "conferences",
+    mark("会议室"),
+    "messages",
+    mark("拨打会议室的接入号，或从话机拨它的编号，就在一起通话。"),
+    mark("新建一个会议室。"),
+    mark("保存后立即生效；已在会议中的人不受影响。"),
+    (
+        Section(
+            BASICS,
+            (
+                NAME,
+                Field("max_parties", "number", mark("最多人数"), default=32, unit=mark("人")),
+                Field("pin", "text", mark("参会密码"), mark("4 到 12 位数字；留空则谁都能进。")),
+                Field("host_pin", "text", mark("主持人密码"), mark("不同于参会密码。")),
+                Field("end_with_host", "flag", mark("主持人离开时结束会议"), default=False),
+                Field("tones", "flag", mark("进出提示音"), default=True),
+                Field(
+                    *("calls", "choice", mark("会议外呼权限"), mark("会议室呼叫别人时能打多远。"), "internal"),
+                    options=CALLS,
+                ),
+            ),
+        ),
+        Section(mark("录音"), (recording(), notice())),
+    ),
+    ("name", "max_parties", "calls"),
+)
+
+CODE: Final = mark("话机上拨的代码")
+CENTER: Final = Kind(
+    "settings",
+    mark("中心"),
+    "building",
+    mark("名称、时区、语言和话机上的功能代码。"),
+    "",
+    AT_ONCE,
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("中心名称"), mark("显示在每一页的左上角。"), "小灵呼 LCall", required=True),
+                Field("name_en", "text", mark("英文名称"), default="LCall"),
+                Field("time_zone", "text", mark("时区"), mark("如 Asia/Shanghai。"), "Asia/Shanghai"),
+                Field(
+                    *("language", "choice", mark("语音提示的语言"), "", "zh"),
+                    options={"zh": "中文", "en": "English"},
+                ),
+                Field("outside_prefix", "text", mark("外线前缀"), mark("拨外线前可以先按的一位数字；可留空。"), "9"),
+            ),
+        ),
+        Section(
+            mark("录音"),
+            (
+                Field("recording.in", "choice", mark("呼入"), options=RECORDING, sparse=True),
+                Field("recording.out", "choice", mark("呼出"), options=RECORDING, sparse=True),
+                Field("recording.internal", "choice", mark("内部通话"), options=RECORDING, sparse=True),
+                Field(
+                    *("recording_silence_s", "number", mark("略去的静音"), mark("只录有声部分时，更长的静音不录。"), 3),
+                    unit=mark("秒"),
+                ),
+            ),
+            mark("技能组、号码、线路和坐席都没有限定时才用到。"),
+        ),
+        Section(
+            mark("话机功能代码"),
+            tuple(
+                Field(f"feature_codes.{feature}", "text", label, default=code)
+                for feature, label, code in (
+                    ("sign_in", mark("签入"), "*11"),
+                    ("sign_out", mark("签出"), "*12"),
+                    ("ready", mark("示闲"), "*13"),
+                    ("pause", mark("示忙"), "*14"),
+                    ("wrap_up_done", mark("结束话后整理"), "*15"),
+                    ("pick_up", mark("代答"), "*8"),
+                    ("echo", mark("回声测试"), "*43"),
+                )
+            ),
+            mark("* 或 # 开头；留空则不能从话机上使用。"),
+        ),
+        Section(
+            mark("通话中控制录音的按键"),
+            tuple(
+                Field(f"recording_keys.{action}", "text", label, sparse=True)
+                for action, label in (
+                    ("start", mark("开始录音")),
+                    ("stop", mark("停止录音")),
+                    ("pause", mark("暂停录音")),
+                    ("resume", mark("继续录音")),
+                )
+            ),
+            mark("坐席在话机上按；留空则不用。"),
+        ),
+    ),
+    (),
+    single="center",
+    hidden={
+        "id": "there is only one",
+        "realm": "with another one no phone can register any more",
+        "demo": "the demo world is never made out of a real center",
+    },
+)
+
+GROUPS: Final[tuple[tuple[str, tuple[Kind, ...]], ...]] = (
+    (mark("人员与话机"), (AGENTS, PHONES)),
+    (mark("来电"), (QUEUES, NUMBERS, CALENDARS)),
+    (mark("外呼"), (TRUNKS, ROUTES, PURPOSES)),
+    (mark("业务"), (LISTS, PAUSE_REASONS, WRAP_UP_CODES, CONFERENCES)),
+    (mark("系统"), (CENTER,)),
+)
+KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for _, kinds in GROUPS for kind in kinds}
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "flows": "drawn in the editor of IVR flows",
+    "webhooks": "of programs: docs/sdk.md",
+    "tokens": "of programs: ./lcall token",
+}
+TARGETS: Final[Mapping[str, str]] = {  # what a target's word names
+    **{"queue": "queues", "agent": "agents", "ivr": "flows", "conference": "conferences", "phone": "phones"},
+}
+TARGET_WORDS: Final[Mapping[str, str]] = {
+    **{"queue": mark("技能组"), "ivr": mark("语音导航"), "agent": mark("坐席"), "conference": mark("会议室")},
+    **{"phone": mark("话机"), "echo": mark("回声测试")},
+}
+__all__ = ["ELSEWHERE", "GROUPS", "KINDS", "RECORDED", "TARGETS", "TARGET_WORDS", "WEEK"]

@@ -1,0 +1,16 @@
+-- name: last_change
+-- Who changed a document last, and when.
+select coalesce(o.name, a.operator) as name, a.at
+from audit a left join operator o on o.id = a.operator
+where a.object = $1 and a.action = 'config_put' order by a.at desc limit 1
+
+-- name: put_logo
+insert into center_logo (type, body, version, changed_by) values ($1, $2, $3, $4)
+on conflict (one) do update set type = excluded.type, body = excluded.body, version = excluded.version,
+    changed_by = excluded.changed_by, changed_at = now()
+
+-- name: drop_logo
+delete from center_logo
+
+-- name: logo
+select type, body, version from center_logo
