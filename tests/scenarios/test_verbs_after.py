@@ -20,7 +20,7 @@ from lq.api.commands import COMMANDS
 from lq.sdk import ApiError, Cdr
 from tests.scenarios.conftest import phone_of
 from tests.scenarios.house import House, house, killed_center
-from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, MOBILE, OUTSIDE, THIRD, mobile_of
+from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, MOBILE, OUTSIDE, THIRD
 from tests.simulator.call import CallEnded
 from tests.simulator.matrix import ANYTHING, MUSIC, Names
 
@@ -409,39 +409,6 @@ async def test_the_owner_is_killed_with_the_command_in_his_hands(house: House, n
 
 
 # -- what begins otherwise --------------------------------------------------------------------------------------------
-async def test_an_agents_mobile_is_asked_for_the_1(house: House) -> None:
-    """Its node dies while it rings, while it is asked, and while they talk."""
-    stage, lq = house.stage, house.stage.scene.lq
-    agent, number = stage.id(AGENT), mobile_of(stage.n)
-    await house.network()
-    assert stage.network is not None
-    await lq.sign_in(agent, number)
-    stage.scene.stack.push_async_callback(lq.sign_out, agent)
-    await stage.calls_in()
-    rings = await stage.network.called(number)
-    await house.owner_is_killed()
-    await rings.ended(HEARD_S)
-    mobile = await stage.network.called(number, 20)
-    await house.all_nodes_live()  # he is asked for 15 seconds
-    mobile.answer()
-    await mobile.hears(stage.scene.place.prompt("zh/accept_call"))
-    await house.owner_is_killed()
-    await house.living_owner()
-    mobile.send_digits("1")
-    stage.joins(AGENT, mobile)
-    await stage.hears(TALK, HEARD_S)
-    assert (await lq.agent(agent)).state == "talking"
-    await house.owner_is_killed()
-    await stage.insists("hold")
-    await stage.hears(HELD, HEARD_S)
-    await house.owner_is_killed()
-    await stage.insists("hang-up")
-    await stage.ends(AGENT, HEARD_S)
-    done = await stage.closes()
-    assert (done.result, done.agent, done.ended_by) == ("answered", agent, "agent")
-    await house.is_empty()
-
-
 async def test_click_to_dial_from_the_click_on(house: House) -> None:
     """The node that gets the order dies with it; then it dies while either phone rings, and while they talk."""
     stage = house.stage
