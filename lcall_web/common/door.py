@@ -46,6 +46,12 @@ def form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if values}
 
 
+def chosen(request: Request, name: str) -> frozenset[str]:
+    """All values of a field that may stand in a form several times: the boxes that were ticked."""
+    fields: Mapping[str, list[str]] = request.form or {}
+    return frozenset(fields.get(name, ()))
+
+
 def viewer(request: Request) -> Viewer:
     found: Viewer = request.ctx.viewer
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import SETTINGS, TEAM, Viewer
+from lcall_web.common.viewer import ACCOUNTS, SETTINGS, TEAM, Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ MENU: Final = (
     Entry("/team", mark("班长席"), "users", TEAM),
     Entry("/calls/", mark("通话记录"), "history"),
     Entry("/settings/", mark("设置"), "settings", SETTINGS),
+    Entry("/accounts/", mark("账号"), "user", ACCOUNTS),
 )
 
 

@@ -1,0 +1,158 @@
+"""The audit log: who did what, about what, when, from where. Only read here; common/audit.py writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from lcall_web.accounts import store
+from lcall_web.accounts.rules import TOO_LONG, Form
+from lcall_web.accounts.store import SQL, Place
+from lcall_web.common import audit
+from lcall_web.common.database import SEARCH_S, Database
+from lcall_web.common.i18n import mark
+from lcall_web.common.masking import without_numbers
+from lcall_web.common.spreadsheet import MOST_ROWS
+from lcall_web.common.viewer import NUMBERS, Viewer
+
+PAGE: Final = 100
+PATIENCE_S: Final = SEARCH_S + 1
+FIELDS: Final = ("from", "to", "who", "action", "about")
+
+DAY: Final = mark("请按 2026-11-24 的格式填写日期。")
+ORDER: Final = mark("结束日期早于开始日期。")
+
+# What people did, as they say it. An action that is not here is shown by its name.
+ACTIONS: Final[Mapping[str, str]] = {
+    "login": mark("登录"),
+    "logout": mark("退出登录"),
+    "password_changed": mark("修改密码"),
+    "password_reset": mark("重置密码"),
+    "totp_on": mark("开启两步验证"),
+    "totp_off": mark("关闭两步验证"),
+    "totp_dropped": mark("取消他人的两步验证"),
+    "recovery_codes_made": mark("生成恢复码"),
+    "recovery_code_used": mark("使用恢复码"),
+    "session_ended": mark("结束一个登录"),
+    "sessions_ended": mark("结束多个登录"),
+    "operator_created": mark("新建账号"),
+    "operator_changed": mark("修改账号"),
+    "operator_disabled": mark("停用账号"),
+    "operator_enabled": mark("启用账号"),
+    "role_created": mark("新建角色"),
+    "role_changed": mark("修改角色"),
+    "role_deleted": mark("删除角色"),
+    "team_created": mark("新建班组"),
+    "team_changed": mark("修改班组"),
+    "team_deleted": mark("删除班组"),
+    "number_revealed": mark("查看完整号码"),
+    "recording_played": mark("播放录音"),
+    "audit_exported": mark("导出审计日志"),
+    "config_put": mark("修改配置"),
+    "config_delete": mark("删除配置"),
+    "list_put": mark("名单加入号码"),
+    "list_delete": mark("名单移除号码"),
+    "list_clear": mark("清空名单"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    start: datetime | None
+    end: datetime | None
+    who: str
+    action: str
+    about: str
+    before: int | None = None  # the last line of the page before
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Numbers in it are as this viewer may see them."""
+
+    id: int
+    at: datetime
+    operator: str
+    name: str
+    action: str
+    object: str
+    address: str
+    detail: Mapping[str, Any]
+
+
+def read(given: Mapping[str, str], zone: str) -> tuple[Search, Form]:
+    wishes = {name: given.get(name, "").strip() for name in FIELDS}
+    errors: dict[str, str] = {}
+    for name in ("who", "action", "about"):
+        if len(wishes[name]) > 100 or not wishes[name].isprintable():
+            errors[name] = TOO_LONG
+    days: list[date | None] = []
+    for name in ("from", "to"):
+        days.append(_day(wishes[name]))
+        if wishes[name] and days[-1] is None:
+            errors[name] = DAY
+    first, last = days
+    if first and last and last < first:
+        errors["to"] = ORDER
+    before = given.get("before", "")
+    search = Search(
+        start=_midnight(first, zone) if first else None,
+        end=_midnight(last + timedelta(days=1), zone) if last else None,
+        who=wishes["who"],
+        action=wishes["action"],
+        about=wishes["about"],
+        before=int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None,
+    )
+    return search, Form(wishes, errors)
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if 2000 <= found.year <= 2999 else None
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+async def search(database: Database, viewer: Viewer, wanted: Search, most: int = PAGE) -> tuple[list[Line], bool]:
+    """Latest first; whether there are more. Raises TooMuch."""
+    rows = await database.fetch(SQL["audit_log"], *_arguments(wanted), most + 1, seconds=PATIENCE_S)
+    return [_line(row, viewer) for row in rows[:most]], len(rows) > most
+
+
+def _arguments(wanted: Search) -> tuple[Any, ...]:
+    who, about = store.literal(wanted.who), store.literal(wanted.about)
+    return wanted.start, wanted.end, wanted.who, who, wanted.action, about, wanted.before
+
+
+def _line(row: asyncpg.Record, viewer: Viewer) -> Line:
+    known = dict(row)
+    text = known["detail"]
+    if not viewer.may(NUMBERS):
+        text, known["object"] = without_numbers(text), without_numbers(known["object"])
+    return Line(**known | {"name": known["name"] or "", "detail": json.loads(text)})
+
+
+async def export(
+    database: Database, viewer: Viewer, wanted: Search, form: Form, place: Place
+) -> tuple[list[Line], bool]:
+    """All of it up to what a file holds, once it is written down that he took it. Raises TooMuch."""
+    async with database.transaction() as connection:
+        asked = {name: value for name, value in form.given.items() if value}
+        await audit.note(connection, viewer.id, "audit_exported", "audit", place.address, **asked)
+    return await search(database, viewer, wanted, MOST_ROWS)
+
+
+async def actions(database: Database) -> list[str]:
+    """Those that have happened."""
+    return [row["action"] for row in await database.fetch(SQL["actions"], seconds=PATIENCE_S)]

@@ -1,0 +1,90 @@
+"""Who may open which page: every route of the web stands here. test_rights.py visits them all as each of KINDS.
+
+A new route fails the test until it has a line. `fine`: what those get who may. `refused`: what the others get: 403 for
+a page that is not for them, 404 for something that is not theirs to know of. `ids`: what to put into its path, by the
+names of OBJECTS. `form`: what is posted, chosen so that nothing changes. Whoever is not in is sent to the login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+# The objects are 1048's: his call, its recording, his account.
+KINDS: Final = (
+    "owner",  # 1048 himself
+    "colleague",  # another agent of his team
+    "leader",  # of his team
+    "stranger",  # a leader of another team
+    "manager",
+    "inspector",
+    "admin",
+    "bare",  # a role of one's own that allows nothing
+)
+OBJECTS: Final = ("call", "recording", "operator", "role", "team")
+
+EVERYBODY: Final = frozenset(KINDS)
+NOBODY: Final = frozenset[str]()
+SEEING: Final = frozenset({"owner", "leader", "manager", "inspector", "admin"})  # his calls
+REVEALING: Final = frozenset({"leader", "manager", "admin"})
+ADMIN: Final = frozenset({"admin"})
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    may: frozenset[str]
+    fine: tuple[int, ...] = (200,)
+    refused: int = 403
+    ids: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
+    free: bool = False  # also for one who is not in
+    ends: bool = False  # the session
+    unless: Mapping[str, int] = field(default_factory=dict)  # what single kinds get, against the rest
+
+
+CALL: Final = {"id": "call"}
+RECORDING: Final = {"id": "recording"}
+
+RIGHTS: Final[Mapping[str, Right]] = {
+    "GET /": Right(EVERYBODY, (302,)),
+    "GET /healthz": Right(EVERYBODY, free=True),
+    "GET /static/<version:str>/<name:path>": Right(EVERYBODY, (404,), free=True),
+    # accounts: coming in
+    "GET /login": Right(EVERYBODY, (302,), free=True),
+    "POST /login": Right(EVERYBODY, (401,), free=True),
+    "GET /login/code": Right(EVERYBODY, (302,), free=True),
+    "POST /login/code": Right(EVERYBODY, (401,), free=True),
+    "GET /login/password": Right(EVERYBODY, (302,), free=True),
+    "POST /login/password": Right(EVERYBODY, (401,), free=True),
+    "POST /language": Right(EVERYBODY, (303,), free=True),
+    "POST /logout": Right(EVERYBODY, (303,), ends=True),
+    # accounts: one's own
+    "GET /me": Right(EVERYBODY),
+    "POST /me": Right(EVERYBODY, (400,)),
+    # accounts: others'
+    "GET /accounts": Right(ADMIN),
+    "GET /accounts/new": Right(ADMIN),
+    "POST /accounts/new": Right(ADMIN, (422,)),
+    "GET /accounts/operators/<id:str>": Right(ADMIN, ids={"id": "operator"}),
+    "POST /accounts/operators/<id:str>": Right(ADMIN, (409,), ids={"id": "operator"}),
+    "GET /accounts/sessions": Right(ADMIN),
+    "POST /accounts/sessions": Right(ADMIN, (400,)),
+    "GET /accounts/roles": Right(ADMIN),
+    "GET /accounts/roles/<id:str>": Right(ADMIN, ids={"id": "role"}),
+    "POST /accounts/roles/<id:str>": Right(ADMIN, (409,), ids={"id": "role"}, form={"do": "save"}),
+    "GET /accounts/teams/<id:str>": Right(ADMIN, ids={"id": "team"}),
+    "POST /accounts/teams/<id:str>": Right(ADMIN, (409,), ids={"id": "team"}, form={"do": "save"}),
+    "GET /accounts/audit": Right(ADMIN),
+    "GET /accounts/audit.xlsx": Right(ADMIN),
+    # the board
+    "GET /board": Right(EVERYBODY),
+    "GET /live": Right(EVERYBODY),
+    # calls, recordings
+    "GET /calls": Right(EVERYBODY),
+    "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),
+    "POST /calls/<id:str>/number": Right(REVEALING, ids=CALL, unless={"stranger": 404}),
+    "GET /recordings/<id:str>": Right(SEEING, refused=404, ids=RECORDING, unless={"bare": 403}),
+    "GET /recordings/<id:str>/peaks": Right(SEEING, (404,), refused=404, ids=RECORDING, unless={"bare": 403}),
+    "GET /recordings/<id:str>/audio": Right(SEEING, (404,), refused=404, ids=RECORDING, unless={"bare": 403}),
+}
