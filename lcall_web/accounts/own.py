@@ -94,6 +94,10 @@ async def offer_totp(database: Database, viewer: Viewer) -> None:
     await database.fetch(SQL["offer_totp"], viewer.id, codes.secret())
 
 
+async def forget_offer(database: Database, viewer: Viewer) -> None:
+    await database.fetch(SQL["offer_totp"], viewer.id, None)
+
+
 async def confirm_totp(database: Database, viewer: Viewer, written: str, place: Place) -> list[str]:
     """The recovery codes, told once; none if the code is wrong."""
     row = await database.row(SQL["me"], viewer.id)

@@ -47,6 +47,9 @@ async def change(request: Request) -> HTTPResponse:
     if do == "totp":
         await own.offer_totp(here.database, viewer)
         return redirect("/me/#totp", status=303)
+    if do == "forget":
+        await own.forget_offer(here.database, viewer)
+        return redirect("/me/#totp", status=303)
     if do == "confirm":
         made = await own.confirm_totp(here.database, viewer, form.get("code", ""), place(request))
         return await _page(request, made=made) if made else await _page(request, 422, do, {"code": WRONG_CODE})

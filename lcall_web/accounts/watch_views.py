@@ -66,7 +66,7 @@ def _given(request: Request) -> dict[str, str]:
 
 def told(line: log.Line) -> str:
     """The detail on one line."""
-    return " · ".join(f"{key}: {_value(value)}" for key, value in line.detail.items())
+    return " · ".join(f"{key}: {_value(value)}" for key, value in line.detail.items() if value is not None)
 
 
 def _value(value: object) -> str:

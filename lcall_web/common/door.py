@@ -48,8 +48,7 @@ def form(request: Request) -> dict[str, str]:
 
 def chosen(request: Request, name: str) -> frozenset[str]:
     """All values of a field that may stand in a form several times: the boxes that were ticked."""
-    fields: Mapping[str, list[str]] = request.form or {}
-    return frozenset(fields.get(name, ()))
+    return frozenset(request.form.getlist(name, []) if request.form else [])
 
 
 def viewer(request: Request) -> Viewer:

@@ -22,12 +22,15 @@ KINDS: Final = (
     "admin",
     "bare",  # a role of one's own that allows nothing
 )
-OBJECTS: Final = ("call", "recording", "operator", "role", "team")
+OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team")
 
 EVERYBODY: Final = frozenset(KINDS)
 NOBODY: Final = frozenset[str]()
 SEEING: Final = frozenset({"owner", "leader", "manager", "inspector", "admin"})  # his calls
 REVEALING: Final = frozenset({"leader", "manager", "admin"})
+LEADING: Final = frozenset({"leader", "stranger", "manager", "admin"})
+LEADING_HIM: Final = LEADING - {"stranger"}
+EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
 
@@ -45,6 +48,8 @@ class Right:
 
 CALL: Final = {"id": "call"}
 RECORDING: Final = {"id": "recording"}
+AGENT: Final = {"agent": "operator"}
+DEAF: Final = {"bare": 403}  # who may hear no recording at all is told so
 
 RIGHTS: Final[Mapping[str, Right]] = {
     "GET /": Right(EVERYBODY, (302,)),
@@ -84,7 +89,25 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /calls": Right(EVERYBODY),
     "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),
     "POST /calls/<id:str>/number": Right(REVEALING, ids=CALL, unless={"stranger": 404}),
-    "GET /recordings/<id:str>": Right(SEEING, refused=404, ids=RECORDING, unless={"bare": 403}),
-    "GET /recordings/<id:str>/peaks": Right(SEEING, (404,), refused=404, ids=RECORDING, unless={"bare": 403}),
-    "GET /recordings/<id:str>/audio": Right(SEEING, (404,), refused=404, ids=RECORDING, unless={"bare": 403}),
+    "GET /calls/export.xlsx": Right(EXPORTING),
+    "GET /recordings/<id:str>": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
+    "GET /recordings/<id:str>/peaks": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
+    "GET /recordings/<id:str>/audio": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
+    "GET /recordings/<id:str>/file": Right(EXPORTING, ids=RECORDING, unless={"colleague": 404, "stranger": 404}),
+    "POST /recordings/<id:str>/comments": Right(SEEING, (422,), refused=404, ids=RECORDING, unless=DEAF),
+    "POST /recordings/<id:str>/comments/<number:int>/remove": Right(
+        SEEING, refused=404, ids={"id": "recording", "number": "comment"}, unless=DEAF
+    ),
+    # the leader's page: nobody is signed in, so that what is ordered is refused after the rights (409)
+    "GET /team": Right(LEADING),
+    "GET /team/work": Right(LEADING),
+    "GET /wall": Right(LEADING),
+    "GET /wall/figures": Right(LEADING),
+    "POST /team/agents/<agent:str>/monitor": Right(
+        LEADING_HIM, (409,), ids=AGENT, form={"contact": "x", "mode": "listen"}
+    ),
+    "POST /team/agents/<agent:str>/release": Right(LEADING_HIM, (409,), ids=AGENT, form={"contact": "x"}),
+    "POST /team/agents/<agent:str>/state": Right(LEADING_HIM, (422,), ids=AGENT),
+    "POST /team/calls/<contact:str>/leave": Right(LEADING, (404, 409), ids={"contact": "call"}),
+    "POST /team/calls/<contact:str>/pick-up": Right(LEADING, (404, 409), ids={"contact": "call"}),
 }

@@ -11,13 +11,19 @@ import uuid
 
 import httpx
 import pyotp
-from python_calamine import CalamineWorkbook
 
-from lcall_web.accounts import codes, rules
+from lcall_web.accounts import codes, people, rules
+from lcall_web.accounts.changing import LAST, Refused
+from lcall_web.accounts.store import Place as Address
+from lcall_web.common.database import Database
+from lcall_web.common.viewer import ADMIN, Reach, Viewer, granted
+from tests.integration.ledger.conftest import dsn
 
 from .calls import now_ms, past_call
 from .conftest import Place, Visitor
 from .naughty import shows
+
+__all__ = ["dsn"]
 
 GOOD = "a sparrow sings at dawn"
 SECRET = re.compile(r'id="secret">([A-Z2-7]+)<')
@@ -291,23 +297,30 @@ async def test_a_double_click_creates_one(place: Place) -> None:
     assert "这个工号已经有账号" in max(answers, key=lambda each: each.status_code).text
 
 
-async def test_nobody_locks_himself_or_everybody_out(place: Place) -> None:
+async def test_nobody_locks_himself_out(place: Place) -> None:
     for form in ({"do": "disable"}, {"do": "reset"}, {"do": "save", "name": "x", "role": "agent", "team": ""}):
         refused = await operator(place, "admin", **form)
         assert refused.status_code == 422, form
-    id, second = await member(place, "admin")
-    await second.get("/accounts/operators/admin")
-    page = await second.get("/accounts/operators/admin")
-    version = VERSION.search(page.text)
-    assert version
-    form = {"do": "disable", "version": version[1]}
-    both = await asyncio.gather(
-        second.post("/accounts/operators/admin", form), operator(place, id, do="save", name="x", role="agent", team="")
+
+
+async def test_two_administrators_cannot_put_each_other_out(dsn: str) -> None:
+    database = Database(dsn)
+    await database.open()
+    for id in "ab":
+        await database.fetch("insert into operator (id, name, role, password_hash) values ($1, $1, 'admin', '')", id)
+    viewers = {id: Viewer(id, id, ADMIN, "", b"", "", granted(ADMIN, ()), Reach(None)) for id in "ab"}
+    accounts = {id: await people.account(database, id) for id in "ab"}
+    here = Address("127.0.0.1", "")
+    done = await asyncio.gather(
+        people.disable(database, viewers["a"], accounts["b"], True, here),
+        people.change(database, viewers["b"], accounts["a"], "a", "agent", None, here),
+        return_exceptions=True,
     )
-    async with place.rows() as rows:
-        left = await rows.fetchval("select count(*) from operator where role = 'admin' and not disabled")
-        await rows.execute("update operator set disabled = false where id = 'admin'")
-    assert left >= 1, [answer.status_code for answer in both]
+    refused = [each for each in done if isinstance(each, Refused)]
+    assert [each.reason for each in refused] == [LAST], done
+    assert len(await database.fetch("select from operator where not disabled and role = 'admin'")) == 1
+    assert len(await database.fetch("select from audit")) == 1, "what was not done is not written down"
+    await database.close()
 
 
 async def test_who_may_do_less_cannot_give_more(place: Place) -> None:
@@ -417,80 +430,3 @@ async def test_a_leader_sees_his_team_and_his_queues(place: Place) -> None:
     assert version
     assert (await admin.post(f"/accounts/teams/{team}", {"do": "delete", "version": version[1]})).status_code == 303
     assert await sees() == set(), "a leader of nobody"
-
-
-# -- the log -----------------------------------------------------------------------------------------------------------
-
-
-async def test_the_log_is_searched_and_taken_away_which_is_written_down(place: Place) -> None:
-    id, _ = await created(place)
-    admin = await place.user("admin")
-
-    async def found(**conditions: str) -> str:
-        page = await admin.get("/accounts/audit", params={"about": id, **conditions})
-        assert page.status_code == 200
-        return page.text
-
-    assert shows(await found(), f"operator:{id}")
-    assert shows(await found(who="admin", action="operator_created"), f"operator:{id}")
-    assert shows(await found(who="系统管"), f"operator:{id}"), "by a part of the name"
-    for nothing in (
-        {"who": "1901"},
-        {"action": "login"},
-        {"from": "2020-01-01", "to": "2020-01-02"},
-        {"about": f"{id}%"},
-    ):
-        assert "没有找到记录" in await found(**nothing), nothing
-    for bad in (
-        {"from": "24.11.2026"},
-        {"from": "2026-11-24", "to": "2026-11-23"},
-        {"who": "x" * 101},
-        {"to": "9999-99-99"},
-    ):
-        page = await admin.get("/accounts/audit", params=bad)
-        assert page.status_code == 422 and "is-invalid" in page.text, bad
-
-    file = await admin.http.get("/accounts/audit.xlsx", params={"about": id})
-    assert file.status_code == 200 and "attachment" in file.headers["content-disposition"]
-    (place.home / f"{id}.xlsx").write_bytes(file.content)
-    lines = CalamineWorkbook.from_path(str(place.home / f"{id}.xlsx")).get_sheet_by_index(0).to_python()
-    assert lines[0][0] == "审计日志" and "admin" in lines[1][0] and id in lines[2][0], "who took what"
-    assert lines[4][:2] == ["时间", "工号"] and any(f"operator:{id}" in row for row in lines[5:])
-    async with place.rows() as rows:
-        detail = await rows.fetchval(
-            "select detail from audit where action = 'audit_exported' order by id desc limit 1"
-        )
-    assert json.loads(detail)["about"] == id
-
-
-async def test_numbers_in_the_log_are_masked_for_those_who_see_them_so(place: Place) -> None:
-    mark = unique()
-    async with place.rows() as rows:
-        await rows.execute(
-            "insert into audit (operator, action, object, detail) values ('admin', 'list_delete', $1, $2)",
-            *(f"lists:{mark}", json.dumps({"number": "+8613712345678"})),
-        )
-        await rows.execute(
-            "insert into role (id, name, scope, permissions) values ('auditor', '审计员', 'all', '{accounts,export}')"
-            " on conflict do nothing"
-        )
-    _, auditor = await member(place, "auditor")
-    admin = await place.user("admin")
-    assert "13712345678" in (await admin.get("/accounts/audit", params={"about": mark})).text
-    page = await auditor.get("/accounts/audit", params={"about": mark})
-    assert "137****5678" in page.text and "12345678" not in page.text
-    file = await auditor.http.get("/accounts/audit.xlsx", params={"about": mark})
-    (place.home / f"{mark}.xlsx").write_bytes(file.content)
-    lines = CalamineWorkbook.from_path(str(place.home / f"{mark}.xlsx")).get_sheet_by_index(0).to_python()
-    assert "137****5678" in str(lines) and "12345678" not in str(lines)
-
-
-async def test_who_is_in_is_seen_and_put_out(place: Place) -> None:
-    id, visitor = await member(place)
-    admin = await place.user("admin")
-    page = await admin.get("/accounts/sessions", params={"q": id})
-    (number,) = re.findall(r'name="session" value="(\d+)"', page.text)
-    assert (await admin.post("/accounts/sessions", {"do": "end", "session": number, "q": id})).status_code == 303
-    assert (await visitor.get("/board")).status_code == 302
-    assert ("admin", "session_ended") in await noted(place, f"operator:{id}")
-    assert "没有找到登录" in (await admin.get("/accounts/sessions", params={"q": id})).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 
@@ -11,7 +12,8 @@ from lcall_web.app import create_app
 from lcall_web.common.context import Places
 from lcall_web.common.viewer import PERMISSIONS
 
-from .calls import now_ms, past_call
+from . import sound
+from .calls import now_ms, past_call, stored
 from .conftest import Place, Visitor
 from .rights import KINDS, OBJECTS, RIGHTS, Right
 
@@ -41,9 +43,11 @@ def test_every_route_has_its_rights_written_down() -> None:
 
 @pytest.fixture
 async def objects(place: Place) -> Mapping[str, str]:
-    """A call of 1048's with a recording that is not stored yet, and the things that an administrator changes."""
+    """A call of 1048's with its recording, and the things that an administrator changes."""
     id = f"rights-{uuid.uuid4().hex[:12]}"
-    await place.store(past_call(id, now_ms(), NUMBER, OWNER, "sales").events)
+    path = f"2026/11/27/{id}-r1.wav"
+    size = sound.write(place.home / "recordings", path, sound.silence(0.5), sound.silence(0.5))
+    await place.store(stored(past_call(id, now_ms(), NUMBER, OWNER, "sales"), path, 0.5, size).events)
     async with place.rows() as rows:
         await rows.execute(
             "insert into role (id, name, scope) values ('rights-bare', '什么都不能', 'own') on conflict do nothing"
@@ -63,13 +67,20 @@ async def objects(place: Place) -> Mapping[str, str]:
                 *(f"rights-{kind}", role, team, hashed),
             )
         team = await rows.fetchval("select id from team where name = '客服部'")
-    return {"call": id, "recording": f"{id}-r1", "operator": OWNER, "role": "rights-bare", "team": str(team)}
+    return {
+        "call": id,
+        "recording": f"{id}-r1",
+        "comment": "9",
+        "operator": OWNER,
+        "role": "rights-bare",
+        "team": str(team),
+    }
 
 
 def path_of(name: str, right: Right, objects: Mapping[str, str]) -> str:
     path = name.partition(" ")[2]
     for parameter, object in right.ids.items():
-        path = path.replace(f"<{parameter}:str>", objects[object])
+        path = re.sub(f"<{parameter}:[a-z]+>", objects[object], path)
     return path.replace("<version:str>/<name:path>", "x/nothing.css")
 
 
