@@ -22,7 +22,7 @@ KINDS: Final = (
     "admin",
     "bare",  # a role of one's own that allows nothing
 )
-OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team")
+OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team", "nothing")
 
 EVERYBODY: Final = frozenset(KINDS)
 NOBODY: Final = frozenset[str]()
@@ -30,6 +30,7 @@ SEEING: Final = frozenset({"owner", "leader", "manager", "inspector", "admin"}) 
 REVEALING: Final = frozenset({"leader", "manager", "admin"})
 LEADING: Final = frozenset({"leader", "stranger", "manager", "admin"})
 LEADING_HIM: Final = LEADING - {"stranger"}
+DESK: Final = frozenset({"owner", "colleague", "leader"})  # who is an agent, too
 EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
@@ -85,6 +86,13 @@ RIGHTS: Final[Mapping[str, Right]] = {
     # the board
     "GET /board": Right(EVERYBODY),
     "GET /live": Right(EVERYBODY),
+    # the soft phone
+    "GET /desk": Right(DESK),
+    "GET /desk/phones": Right(DESK),
+    "GET /desk/today": Right(DESK),
+    "POST /desk/agent/<verb:str>": Right(DESK, (404,), ids={"verb": "nothing"}),
+    "POST /desk/call/<contact:str>/<verb:str>": Right(DESK, (404,), ids={"contact": "call", "verb": "nothing"}),
+    "POST /desk/dial": Right(DESK, (400,)),
     # calls, recordings
     "GET /calls": Right(EVERYBODY),
     "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),

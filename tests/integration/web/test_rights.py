@@ -71,6 +71,7 @@ async def objects(place: Place) -> Mapping[str, str]:
         "call": id,
         "recording": f"{id}-r1",
         "comment": "9",
+        "nothing": "nothing",
         "operator": OWNER,
         "role": "rights-bare",
         "team": str(team),
