@@ -31,6 +31,7 @@ REVEALING: Final = frozenset({"leader", "manager", "admin"})
 LEADING: Final = frozenset({"leader", "stranger", "manager", "admin"})
 LEADING_HIM: Final = LEADING - {"stranger"}
 DESK: Final = frozenset({"owner", "colleague", "leader"})  # who is an agent, too
+PHONING: Final = EVERYBODY - {"inspector", "bare"}
 EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
@@ -93,6 +94,11 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /desk/agent/<verb:str>": Right(DESK, (404,), ids={"verb": "nothing"}),
     "POST /desk/call/<contact:str>/<verb:str>": Right(DESK, (404,), ids={"contact": "call", "verb": "nothing"}),
     "POST /desk/dial": Right(DESK, (400,)),
+    # the phone in the browser; the center's authority, which this center has none of
+    "GET /phone/devices": Right(PHONING),
+    "POST /phone/credentials": Right(PHONING, (404, 409), form={"phone": "nothing"}),
+    "GET /ca": Right(EVERYBODY, (200, 404), free=True),
+    "GET /ca/lcall-ca.crt": Right(EVERYBODY, (200, 404), free=True),
     # calls, recordings
     "GET /calls": Right(EVERYBODY),
     "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),
