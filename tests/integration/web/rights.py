@@ -32,6 +32,7 @@ LEADING: Final = frozenset({"leader", "stranger", "manager", "admin"})
 LEADING_HIM: Final = LEADING - {"stranger"}
 DESK: Final = frozenset({"owner", "colleague", "leader"})  # who is an agent, too
 PHONING: Final = EVERYBODY - {"inspector", "bare"}
+SETTLED: Final = (200, 302, 303, 400, 404, 409, 422)  # whatever there is to find fault with
 EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
@@ -99,6 +100,34 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /phone/credentials": Right(PHONING, (404, 409), form={"phone": "nothing"}),
     "GET /ca": Right(EVERYBODY, (200, 404), free=True),
     "GET /ca/lcall-ca.crt": Right(EVERYBODY, (200, 404), free=True),
+    # settings: ids that name nothing, so that nothing changes
+    "GET /logo/<version:str>": Right(EVERYBODY, (200, 404), free=True, ids={"version": "nothing"}),
+    "GET /settings": Right(ADMIN, SETTLED),
+    "GET /settings/<name:str>": Right(ADMIN, SETTLED, ids={"name": "nothing"}),
+    "GET /settings/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
+    "GET /settings/delete/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
+    "GET /settings/entries/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "GET /settings/import/agents": Right(ADMIN, SETTLED),
+    "GET /settings/import/template": Right(ADMIN, SETTLED),
+    "GET /settings/logo": Right(ADMIN, SETTLED),
+    "GET /settings/members/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "GET /settings/rooms/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "GET /settings/rooms/<id:str>/parties": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
+    "POST /settings/delete/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
+    "POST /settings/entries/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/entries/<id:str>/import": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/entries/<id:str>/remove": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/import/agents": Right(ADMIN, SETTLED),
+    "POST /settings/import/agents/run": Right(ADMIN, SETTLED),
+    "POST /settings/import/passwords": Right(ADMIN, SETTLED),
+    "POST /settings/logo": Right(ADMIN, SETTLED),
+    "POST /settings/members/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/override/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/rooms/<id:str>/<verb:str>": Right(ADMIN, SETTLED, ids={"id": "nothing", "verb": "nothing"}),
+    "POST /settings/rooms/<id:str>/invite": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/secret/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
+    "POST /settings/switch/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
     # calls, recordings
     "GET /calls": Right(EVERYBODY),
     "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),
