@@ -86,6 +86,9 @@ NAUGHTY: Final = (
 UNPRINTABLE: Final = ("\x00", "a\x00b", "a\r\nX-Evil: 1", "\x1b[31m", "\ud7ff\ue000", "\x7f")
 
 
+LEADING: Final = ("href", "src", "action", "formaction", "xlink:href", "hx-get", "hx-post", "content")
+
+
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -99,7 +102,8 @@ class _Page(HTMLParser):
         if tag in ("iframe", "object", "embed", "base"):
             self.faults.append(f"<{tag}>")
         for name, value in known.items():
-            if name.startswith("on") or (value or "").strip().lower().startswith("javascript:"):
+            leads = name in LEADING and (value or "").strip().lower().startswith(("javascript:", "data:text", "//"))
+            if name.startswith("on") or leads:
                 self.faults.append(f"<{tag} {name}={value}>")
             if name.startswith("hx-") and "logout" in (value or ""):
                 self.faults.append(f"<{tag} {name}={value}>")
