@@ -11,6 +11,9 @@ from sanic.response import HTTPResponse, json, redirect
 import lcall_web.accounts.views as accounts
 import lcall_web.board.views as board
 import lcall_web.calls.views as calls
+import lcall_web.customers.file_views as customer_files
+import lcall_web.customers.pop_views as customer_pops
+import lcall_web.customers.views as customers
 import lcall_web.desk.views as desk
 import lcall_web.phone.views as phone
 import lcall_web.recordings.views as recordings
@@ -37,7 +40,20 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
     assets = Assets()
     door.attach(app)
     failures.attach(app)
-    for feature in (accounts, board, calls, desk, recordings, team, phone, trust, settings):
+    for feature in (
+        accounts,
+        board,
+        calls,
+        customer_files,
+        customer_pops,
+        customers,
+        desk,
+        phone,
+        recordings,
+        settings,
+        team,
+        trust,
+    ):
         app.blueprint(feature.blueprint)
     app.blueprint(settings.logo.public)
     app.add_route(_home, "/", methods=["GET"])

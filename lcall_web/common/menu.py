@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import ACCOUNTS, SETTINGS, TEAM, Viewer
+from lcall_web.common.viewer import ACCOUNTS, CUSTOMERS, SETTINGS, TEAM, Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ MENU: Final = (
     Entry("/board", mark("实时看板"), "layout-dashboard"),
     Entry("/team", mark("班长席"), "users", TEAM),
     Entry("/calls/", mark("通话记录"), "history"),
+    Entry("/customers/", mark("客户"), "address-book", CUSTOMERS),
     Entry("/settings/", mark("设置"), "settings", SETTINGS),
     Entry("/accounts/", mark("账号"), "user", ACCOUNTS),
 )

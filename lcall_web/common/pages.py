@@ -19,7 +19,19 @@ from lcall_web.common import context, door, menu
 from lcall_web.common.assets import Assets
 from lcall_web.common.i18n import CATALOGUES, LANGUAGES, TAGS
 
-ROOMS: Final = ("common", "accounts", "board", "calls", "desk", "recordings", "team", "phone", "trust", "settings")
+ROOMS: Final = (
+    "common",
+    "accounts",
+    "board",
+    "calls",
+    "customers",
+    "desk",
+    "recordings",
+    "team",
+    "phone",
+    "trust",
+    "settings",
+)
 HERE: Final = Path(__file__).resolve().parent.parent
 
 

@@ -26,3 +26,6 @@ select c.direction, c.number, c.number_published, c.called, c.called_published
 from cdr c
 where c.contact_id = $1 and ($3::text[] is null or c.agent = any ($3) or c.queue = any ($4) or exists (
     select from segment s where s.contact_id = c.contact_id and s.agent = $2))
+
+-- name: customers_number
+select p.number from customer_phone p join customer c on c.id = p.customer where p.id = $1 and c.deleted_at is null

@@ -15,7 +15,7 @@ from lcall_web.common.context import Context
 from lcall_web.common.database import Database, queries
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.masking import masked
-from lcall_web.common.viewer import NUMBERS, Viewer
+from lcall_web.common.viewer import CUSTOMERS, NUMBERS, Viewer
 from lcall_web.common.words import (
     AGENT_STATES,
     CALL_STATES,
@@ -314,3 +314,11 @@ async def number_of(database: Database, viewer: Viewer, contact: str) -> str:
     agents, queues = (None if found is None else list(found) for found in (reach.agents, reach.queues))
     row = await database.row(SQL["number"], contact, viewer.id, agents, queues)
     return "" if row is None else _other(row)
+
+
+async def customers_number(database: Database, viewer: Viewer, phone: str) -> str:
+    """The number whole, by its id, to call it: also for who sees it masked."""
+    if not (viewer.may(CUSTOMERS) and phone.isascii() and phone.isdigit() and len(phone) < 16):
+        return ""
+    row = await database.row(SQL["customers_number"], int(phone))
+    return "" if row is None else str(row["number"])

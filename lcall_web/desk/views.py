@@ -122,12 +122,17 @@ async def call(request: Request, contact: str, verb: str) -> HTTPResponse:
 
 @blueprint.post("/dial")
 async def dial(request: Request) -> HTTPResponse:
-    """`to`: a number, an agent, `queue:…`; or `contact`: whom that call was with, also where the number is masked."""
+    """`to`: a number, an agent, `queue:…`; or, also where the number is masked, `contact`: whom that call was with, or
+    `phone`: that number of a customer's."""
     viewer, form = _viewer(request), door.form(request)
     to = form.get("to", "").strip()
-    if of := form.get("contact", ""):
+    of, phone = form.get("contact", ""), form.get("phone", "")
+    if of or phone:
+        database = context.of(request).database
         try:
-            to = await store.number_of(context.of(request).database, viewer, of)
+            to = await (
+                store.customers_number(database, viewer, phone) if phone else store.number_of(database, viewer, of)
+            )
         except DatabaseAway:
             return _refused(request, Wrong(rules.AWAY, 503))
         if not to:

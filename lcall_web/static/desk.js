@@ -452,14 +452,15 @@ page.widget("#soft-phone", (desk) => {
   document.addEventListener("keydown", press);
   tidies.push(() => document.removeEventListener("keydown", press));
 
-  // Wherever a number stands: data-dial="<number>", or data-dial-contact="<call>" where it is masked.
+  // Wherever a number stands: data-dial="<number>"; where it is masked, data-dial-contact="<call>" or data-dial-phone="<a customer's>".
   function dialled(event) {
-    const source = event.target.closest("[data-dial], [data-dial-contact]");
+    const source = event.target.closest("[data-dial], [data-dial-contact], [data-dial-phone]");
     if (!source) return;
     event.preventDefault();
     event.stopPropagation();
     if (now?.why?.dial) return page.tell(now.why.dial);
-    dial(source.dataset.dial ? { to: source.dataset.dial } : { contact: source.dataset.dialContact });
+    const { dial: to, dialContact: contact, dialPhone: phone } = source.dataset;
+    dial(to ? { to } : phone ? { phone } : { contact });
   }
   document.addEventListener("click", dialled, true);
   tidies.push(() => document.removeEventListener("click", dialled, true));

@@ -24,6 +24,7 @@ from lq.live.errors import LiveError
 from lq.live.redis import Live
 
 FLOW: Final = Path(__file__).resolve().parents[2] / "sql/demo/main_flow.json"
+CUSTOMERS: Final = FLOW.with_name("customers.json")
 GATEWAY_PORT: Final = 5080
 # The demo passwords are printed on the login page: a cheap hash, so that a hundred of them take milliseconds.
 HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -46,7 +47,31 @@ async def seed(connection: asyncpg.Connection, gateway_port: int = GATEWAY_PORT)
                 for id, name, role, password in demo.operators()
             ],
         )
+        await _customers(connection)
         return True
+
+
+async def _customers(connection: asyncpg.Connection) -> None:
+    """A handful of people and companies; two numbers belong to two of them each."""
+    for one in json.loads(CUSTOMERS.read_text(encoding="utf-8")):
+        id = await connection.fetchval(
+            """insert into customer (key, kind, name, company, position, level, tags, email, address, remark, owner,
+                                     created_by, changed_by)
+               select gen_random_uuid(), $1, $2, (select id from customer where kind = 'company' and name = $3),
+                      $4, $5, $6, $7, $8, $9, $10, $11, $11
+               returning id""",
+            *(one["kind"], one["name"], one.get("company"), one.get("position", ""), one.get("level", "normal")),
+            *(one.get("tags", []), one.get("email", ""), one.get("address", ""), one.get("remark", "")),
+            *(one.get("owner"), BY),
+        )
+        await connection.executemany(
+            "insert into customer_phone (customer, number, label, place) values ($1, $2, $3, $4)",
+            [(id, number, label, place) for place, (number, label) in enumerate(one["phones"])],
+        )
+        await connection.executemany(
+            "insert into customer_note (key, customer, body, author) values (gen_random_uuid(), $1, $2, $3)",
+            [(id, body, one.get("owner", "1001")) for body in one.get("notes", [])],
+        )
 
 
 def _documents(gateway_port: int) -> list[tuple[str, dict[str, object]]]:

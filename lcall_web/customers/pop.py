@@ -1,0 +1,184 @@
+"""The screen pop: who a contact is with, for whoever has it or is offered it.
+
+A contact of LQ-SDK carries no data of ours, so which customer it is about and what was noted in it stands in tables of
+the web, keyed by the contact: whoever gets it next finds both there.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sanic.exceptions import NotFound
+
+from lcall_web.common import audit
+from lcall_web.common.context import Context
+from lcall_web.common.database import Database, DatabaseAway
+from lcall_web.common.masking import masked
+from lcall_web.common.viewer import NUMBERS, TEAM, Viewer
+from lcall_web.customers import numbers, store
+from lcall_web.customers.rules import Draft, Phone
+from lcall_web.customers.store import SQL, Card, Note
+from lq.sdk import ApiError, Contact
+from lq.sdk.values import decode
+
+TALKED: Final = ("talk", "conference", "consult")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One of several customers with this number."""
+
+    id: int
+    kind: str
+    name: str
+    level: str
+    position: str
+    company: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pop:
+    contact: str
+    direction: str
+    queue: str
+    called: str
+    started_at: datetime | None
+    number: str  # as this viewer may see it; "": not shown
+    to: str  # whole, for who may see it
+    origin: numbers.Origin
+    card: Card | None  # the customer, once it is known who it is
+    matches: tuple[Match, ...]  # all who have the number
+    notes: tuple[Note, ...]  # written in this call, when it is not known whose it is
+    history: bool  # False: PostgreSQL is away
+
+
+async def contact_of(here: Context, viewer: Viewer, id: str) -> Contact:
+    """The contact, if it is this viewer's to see; raises NotFound otherwise."""
+    try:
+        found = await here.lq.contact(id)
+    except ApiError as error:
+        row = await here.database.row(SQL["contact"], id)
+        if row is None:
+            if error.status == 404:
+                raise NotFound(id) from error
+            raise
+        found = decode(Contact, json.loads(row["body"]))
+    if not (concerns(found, viewer.id) or (viewer.may(TEAM) and _reached(viewer, found))):
+        raise NotFound(id)
+    return found
+
+
+def _reached(viewer: Viewer, contact: Contact) -> bool:
+    agents = {contact.agent, *(leg.agent for leg in contact.legs), *(segment.agent for segment in contact.segments)}
+    return viewer.reach.holds_call(agents, {contact.queue, *(segment.queue for segment in contact.segments)})
+
+
+def concerns(contact: Contact, agent: str) -> bool:
+    """Whether he has it, is offered it, or has talked in it. A phone that rang and was not answered is not his."""
+    return (
+        contact.agent == agent
+        or any(leg.agent == agent and leg.state != "ended" for leg in contact.legs)
+        or any(
+            segment.agent == agent and (segment.kind in TALKED or (segment.kind == "ring" and segment.ended_at is None))
+            for segment in contact.segments
+        )
+    )
+
+
+async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
+    contact = await contact_of(here, viewer, id)
+    try:
+        card, matches, notes = await _known(here.database, viewer, contact, language)
+        queue, history = await _queue(here.database, contact.queue or "", language), True
+    except DatabaseAway:
+        card, matches, notes, queue, history = None, (), (), contact.queue or "", False
+    number = contact.number_published or numbers.published(contact.number)
+    return Pop(
+        contact=id,
+        direction=contact.direction,
+        queue=queue,
+        called=contact.called if contact.direction != "out" else "",
+        started_at=contact.started_at,
+        number=number if viewer.may(NUMBERS) else masked(number),
+        to=number if viewer.may(NUMBERS) else "",
+        origin=numbers.origin(contact.number),
+        card=card,
+        matches=matches,
+        notes=notes,
+        history=history,
+    )
+
+
+async def _known(
+    database: Database, viewer: Viewer, contact: Contact, language: str
+) -> tuple[Card | None, tuple[Match, ...], tuple[Note, ...]]:
+    async with database.transaction() as connection:
+        rows = await connection.fetch(SQL["callers"], numbers.read(contact.number))
+        names = ("id", "kind", "name", "level", "position")
+        matches = tuple(Match(**{name: row[name] for name in names}, company=row["company"] or "") for row in rows)
+        chosen = await connection.fetchval(SQL["chosen"], contact.id)
+        if chosen is None and len(matches) == 1:
+            chosen = matches[0].id
+        if chosen is None:
+            return None, matches, await store.notes(connection, None, contact.id)
+        return await store.card_within(connection, viewer, chosen, language, contact.id), matches, ()
+
+
+async def _queue(database: Database, id: str, language: str) -> str:
+    row = await database.row(SQL["queue"], id)
+    return str((row["name_en"] if language == "en" else "") or row["name"] or id) if row else id
+
+
+async def choose(here: Context, viewer: Viewer, id: str, customer: int) -> None:
+    """It is this one who is on the line: said for everybody who has the contact, now and later."""
+    contact = await contact_of(here, viewer, id)
+    async with here.database.transaction() as connection:
+        found = await store.customer(connection, customer)
+        if found.deleted_at is not None:
+            raise NotFound(f"customer {customer} is deleted")
+        await connection.execute(SQL["choose"], contact.id, customer, viewer.id)
+        await connection.execute(SQL["give_notes"], contact.id, customer)
+
+
+async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str) -> None:
+    """Belongs to the contact, and to its customer if it is known."""
+    contact = await contact_of(here, viewer, id)
+    async with here.database.transaction() as connection:
+        chosen = await connection.fetchval(SQL["chosen"], contact.id)
+        rows = await connection.fetch(SQL["callers"], numbers.read(contact.number))
+        if chosen is None and len(rows) == 1:
+            chosen = rows[0]["id"]
+            await connection.execute(SQL["first_choice"], contact.id, chosen, viewer.id)
+        await store.add_note(connection, viewer, key, body, chosen, contact.id)
+
+
+async def register(
+    here: Context, viewer: Viewer, id: str, key: uuid.UUID, draft: Draft, address: str, anyway: bool
+) -> int:
+    """A new customer, made in the call that he is in: one, however many tabs say so. Raises Known."""
+    contact = await contact_of(here, viewer, id)
+    async with here.database.transaction() as connection:
+        await connection.execute(SQL["one_at_a_time"], contact.id)
+        if (known := await connection.fetchval(SQL["chosen"], contact.id)) is not None:
+            return int(known)
+        made = await store.create(connection, viewer, key, draft, address, anyway)
+        await connection.execute(SQL["choose"], contact.id, made, viewer.id)
+        await connection.execute(SQL["give_notes"], contact.id, made)
+        await audit.note(connection, viewer.id, "customer_chosen", f"contact:{contact.id}", address, customer=made)
+        return made
+
+
+def with_number(draft: Draft, contact: Contact) -> Draft:
+    """The number that he calls from is his, also where who enters him does not see it whole."""
+    number = numbers.read(contact.number)
+    others: Sequence[Phone] = [phone for phone in draft.phones if phone.number != number]
+    kind = "mobile" if numbers.origin(number).kind == "mobile" else "work"
+    had = next((phone for phone in draft.phones if phone.number == number), None)
+    first = [had or Phone(number, kind)] if number else []
+    fields = {name: getattr(draft, name) for name in Draft.__slots__ if name != "phones"}
+    return Draft(**fields, phones=(*first, *others))

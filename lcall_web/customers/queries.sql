@@ -1,0 +1,277 @@
+-- name: conditions
+-- $1 words, $2 parts of numbers, $3 whole numbers and $4 last digits, $5 to $8 filters; null where it does not matter.
+c.deleted_at is null
+and ($1::text[] is null or (lcall_wanted_grams($1) <> '{}' and c.grams @> lcall_wanted_grams($1)
+    and lcall_holds(lcall_customer_text(c.name, c.position, c.email, c.address, c.tags), $1)))
+and ($2::text[] is null or c.id in (select p.customer from customer_phone p where p.number like any ($2)))
+and ($3::text[] is null or c.id in (
+    select p.customer from customer_phone p where p.number = any ($3) or right(p.number, 4) = $4))
+and ($5::text is null or c.kind = $5)
+and ($6::text is null or (c.level = $6 and ($6 = 'normal' or c.level <> 'normal')))
+and ($7::text is null or c.tags @> array[$7])
+and ($8::text is null or c.owner = $8)
+
+-- name: page
+-- Latest change first, behind the last one of the page before.
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.changed_at, k.name as company, o.name as owner_name, c.owner,
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers
+from customer c
+left join customer k on k.id = c.company and k.deleted_at is null
+left join operator o on o.id = c.owner
+where :conditions
+and ($9::timestamptz is null or (c.changed_at, c.id) < ($9, $10))
+order by c.changed_at desc, c.id desc
+limit $11
+
+-- name: sheet
+-- A piece of what is taken away as a file.
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.changed_at,
+       k.name as company,
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id) as numbers
+from customer c
+left join customer k on k.id = c.company and k.deleted_at is null
+where :conditions
+and ($9::timestamptz is null or (c.changed_at, c.id) < ($9, $10))
+order by c.changed_at desc, c.id desc
+limit $11
+
+-- name: bin
+select c.id, c.kind, c.name, c.deleted_at, coalesce(o.name, c.deleted_by) as deleted_by, c.merged_into, m.name as merged_name
+from customer c
+left join operator o on o.id = c.deleted_by
+left join customer m on m.id = c.merged_into
+where c.deleted_at is not null and ($1::timestamptz is null or (c.deleted_at, c.id) < ($1, $2))
+order by c.deleted_at desc, c.id desc
+limit $3
+
+-- name: customer
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.version,
+       c.created_at, c.changed_at, c.deleted_at, c.merged_into, c.company as company_id, k.name as company,
+       o.name as owner_name, coalesce(cr.name, c.created_by) as created_by, coalesce(ch.name, c.changed_by) as changed_by
+from customer c
+left join customer k on k.id = c.company and k.deleted_at is null
+left join operator o on o.id = c.owner
+left join operator cr on cr.id = c.created_by
+left join operator ch on ch.id = c.changed_by
+where c.id = $1
+
+-- name: lock
+select version, deleted_at, merged_into from customer where id = any ($1) order by id for update
+
+-- name: phones
+select id, number, label from customer_phone where customer = $1 order by place, id
+
+-- name: phone
+select number from customer_phone where id = $2 and customer = $1
+
+-- name: by_key
+select id from customer where key = $1
+
+-- name: insert
+insert into customer (key, kind, name, company, position, level, tags, email, address, remark, owner, created_by, changed_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+returning id
+
+-- name: update
+update customer
+set kind = $2, name = $3, company = $4, position = $5, level = $6, tags = $7, email = $8, address = $9, remark = $10,
+    owner = $11, changed_by = $12, changed_at = now(), version = version + 1
+where id = $1
+
+-- name: drop_phones
+delete from customer_phone where customer = $1 and number <> all ($2)
+
+-- name: put_phone
+insert into customer_phone (customer, number, label, place) values ($1, $2, $3, $4)
+on conflict (customer, number) do update set label = excluded.label, place = excluded.place
+
+-- name: company_named
+select id from customer
+where kind = 'company' and deleted_at is null and name = $1
+order by changed_at desc, id desc
+limit 1
+
+-- name: companies
+select c.name from customer c
+where c.kind = 'company' and c.deleted_at is null and lcall_wanted_grams($1) <> '{}' and c.grams @> lcall_wanted_grams($1)
+and lcall_holds(c.name, $1)
+order by c.changed_at desc, c.id desc
+limit 10
+
+-- name: holders
+-- Who has one of these numbers already.
+select distinct c.id, c.name, c.kind from customer_phone p join customer c on c.id = p.customer
+where p.number = any ($1) and c.deleted_at is null and c.id <> $2
+order by c.id
+limit 20
+
+-- name: people
+-- $2: one more than are shown.
+select c.id, c.name, c.position, c.level,
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers,
+       array(select p.id from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as phones,
+       array(select p.label from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as labels
+from customer c where c.company = $1 and c.deleted_at is null
+order by c.name, c.id
+limit $2
+
+-- name: notes
+-- Of a customer, and of a call: written in it before it was known whose it is.
+select n.id, n.body, n.at, n.contact, coalesce(o.name, n.author) as author
+from customer_note n left join operator o on o.id = n.author
+where n.customer = $1 or ($2::text is not null and n.contact = $2)
+order by n.at desc, n.id desc
+limit 100
+
+-- name: note
+insert into customer_note (key, customer, contact, body, author) values ($1, $2, $3, $4, $5)
+on conflict (key) do nothing
+returning id
+
+-- name: history
+-- Calls with these numbers; of a number that several have, not those that were said to be about another one.
+select h.contact_id, h.direction, h.number, h.number_published, h.called_published, h.agent, o.name as agent_name,
+       h.queue, q.body->>'name' as queue_name, q.body->>'name_en' as queue_name_en,
+       h.started_at, h.talk_s + h.hold_s as talk_s, h.result, r.state as recording_state,
+       array(select s.agent from segment s
+             where s.contact_id = h.contact_id and s.kind in ('talk', 'conference') and s.agent is not null) as agents,
+       array(select s.queue from segment s
+             where s.contact_id = h.contact_id and s.kind = 'queue' and s.queue is not null) as queues
+from (
+    select found.* from unnest($1::text[]) as number, lateral (
+        select c.* from cdr c
+        where c.number = number.number and not exists (
+            select from contact_customer x where x.contact = c.contact_id and x.customer <> $2)
+        order by c.started_at desc, c.contact_id desc
+        limit $3) as found
+) h
+left join operator o on o.id = h.agent
+left join config_document q on q.kind = 'queues' and q.id = h.queue
+left join recording r on r.id = h.recording_id
+order by h.started_at desc, h.contact_id desc
+limit $3
+
+-- name: owners
+-- $1: one who is named already stays in the list, whatever became of him.
+select id, name from operator where not disabled or id = $1 order by id
+
+-- name: delete
+update customer set deleted_at = now(), deleted_by = $2, version = version + 1 where id = $1 and deleted_at is null
+
+-- name: restore
+update customer
+set deleted_at = null, deleted_by = null, changed_at = now(), changed_by = $2, version = version + 1
+where id = $1 and deleted_at is not null and merged_into is null
+
+-- name: alike
+-- Who may be the same: one of the numbers, or the same name.
+select c.id, c.kind, c.name, c.level, k.name as company,
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers
+from customer c left join customer k on k.id = c.company and k.deleted_at is null
+where c.deleted_at is null and c.id <> $1 and c.id in (
+    select p.customer from customer_phone p where p.number = any ($2)
+    union select w.id from customer w where w.deleted_at is null and w.name = $3)
+order by c.changed_at desc, c.id desc
+limit 10
+
+-- name: move_phones
+delete from customer_phone p where p.customer = $2
+and exists (select from customer_phone k where k.customer = $1 and k.number = p.number)
+
+-- name: move_rest
+update customer_phone set customer = $1 where customer = $2
+
+-- name: move_notes
+update customer_note set customer = $1 where customer = $2
+
+-- name: move_contacts
+update contact_customer set customer = $1 where customer = $2
+
+-- name: move_people
+update customer set company = $1 where company = $2 and id <> $1
+
+-- name: move_merged
+update customer set merged_into = $1 where merged_into = $2
+
+-- name: bury
+update customer
+set deleted_at = now(), deleted_by = $3, merged_into = $1, company = null, version = version + 1
+where id = $2
+
+-- name: contact
+select body, ended_at is not null as over from contact where id = $1
+
+-- name: queue
+select body->>'name' as name, body->>'name_en' as name_en from config_document where kind = 'queues' and id = $1
+
+-- name: chosen
+-- Whose call it is said to be, unless that customer has gone.
+select x.customer from contact_customer x join customer c on c.id = x.customer
+where x.contact = $1 and c.deleted_at is null
+
+-- name: callers
+-- The customers of a number, those with most to say of them first.
+select c.id, c.kind, c.name, c.level, c.position, k.name as company
+from customer_phone p
+join customer c on c.id = p.customer and c.deleted_at is null
+left join customer k on k.id = c.company and k.deleted_at is null
+where p.number = $1
+order by c.kind desc, c.changed_at desc, c.id desc
+limit 20
+
+-- name: choose
+insert into contact_customer (contact, customer, chosen_by) values ($1, $2, $3)
+on conflict (contact) do update set customer = excluded.customer, chosen_by = excluded.chosen_by, chosen_at = now()
+where contact_customer.customer <> excluded.customer
+
+-- name: first_choice
+insert into contact_customer (contact, customer, chosen_by) values ($1, $2, $3) on conflict (contact) do nothing
+
+-- name: give_notes
+update customer_note set customer = $2 where contact = $1 and customer is distinct from $2
+
+-- name: one_at_a_time
+-- Two clicks on one form, or two people who enter the caller of one contact, do it one after the other.
+select pg_advisory_xact_lock(hashtextextended($1, 10))
+
+-- name: import_begin
+insert into customer_import (id, operator, file, total, bad) values ($1, $2, $3, $4, $5) on conflict (id) do nothing
+
+-- name: import_row
+insert into customer_import_row (import, n, body, errors) values ($1, $2, $3, $4)
+
+-- name: import
+select i.id, i.operator, o.name as operator_name, i.file, i.state, i.total, i.bad, i.done, i.taken, i.known, i.created_at,
+       i.changed_at < now() - interval '15 seconds' as still
+from customer_import i left join operator o on o.id = i.operator
+where i.id = $1
+
+-- name: import_bad
+select n, body, errors from customer_import_row where import = $1 and errors <> '{}' order by n limit $2
+
+-- name: import_good
+select n, body from customer_import_row where import = $1 and errors = '{}' order by n limit $2
+
+-- name: import_start
+update customer_import set state = 'running', changed_at = now() where id = $1 and state <> 'done'
+
+-- name: import_lock
+-- Nothing while a piece of it is being done: nobody waits for that.
+select operator, file, total, state, done from customer_import where id = $1 for update skip locked
+
+-- name: import_piece
+select n, body from customer_import_row where import = $1 and n > $2 order by n limit $3
+
+-- name: import_step
+update customer_import
+set done = $2, taken = taken + $3, known = known + $4, changed_at = now(), state = $5
+where id = $1
+
+-- name: import_forget
+-- The rows of what is done, and of what nobody went on with for a day.
+delete from customer_import_row r using customer_import i
+where i.id = r.import and (i.state = 'done' and r.errors = '{}' or i.created_at < now() - interval '1 day')
+
+-- name: named
+-- Whether there is one of this name.
+select exists (select from customer where deleted_at is null and name = $1)

@@ -1,0 +1,143 @@
+"""Customers as rows of a sheet: what a file says, and what is written into one. Pure."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from python_calamine import CalamineError, CalamineWorkbook
+
+from lcall_web.common.i18n import mark, translated
+from lcall_web.customers import rules
+
+ROWS: Final = 20_000
+UNPACKED: Final = 200_000_000  # bytes: a small file may hold a very large one
+COLUMNS: Final = {  # in the order of the file that is written
+    "name": rules.NAMES["name"],
+    "kind": rules.NAMES["kind"],
+    "phones": mark("号码"),
+    "company": rules.NAMES["company"],
+    "position": rules.NAMES["position"],
+    "level": rules.NAMES["level"],
+    "tags": rules.NAMES["tags"],
+    "email": rules.NAMES["email"],
+    "address": rules.NAMES["address"],
+    "remark": rules.NAMES["remark"],
+    "owner": mark("负责坐席工号"),
+}
+OTHER_NAMES: Final = {
+    "姓名": "name",
+    "客户名称": "name",
+    "电话": "phones",
+    "手机": "phones",
+    "公司": "company",
+    "邮箱": "email",
+}
+CHOICES: Final = {"kind": rules.KINDS, "level": rules.LEVELS}
+
+NO_SHEET: Final = mark("这不是 Excel 工作簿（.xlsx），请另存为 .xlsx 后再试。")
+NO_NAMES: Final = mark("第一行里没有“名称”一列。请下载模板，按其中的列填写。")
+NO_ROWS: Final = mark("表中没有客户。")
+TOO_MANY: Final = mark("一次最多导入 20000 行，请分成几个文件。")
+
+
+class Unreadable(Exception):
+    """`args[0]`: a marked text that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """`errors`: column → marked text."""
+
+    n: int  # as Excel counts
+    body: Mapping[str, str]
+    errors: Mapping[str, str]
+
+
+def parse(data: bytes, owners: Sequence[str]) -> list[SheetRow]:
+    """The first sheet, below the row with the names of its columns. Raises Unreadable."""
+    rows = _cells(data)
+    head = next((n for n, row in enumerate(rows[:20]) if "name" in _head(row).values()), None)
+    if head is None:
+        raise Unreadable(NO_NAMES)
+    columns = _head(rows[head])
+    found = []
+    for n, row in enumerate(rows[head + 1 :], head + 2):
+        body = {name: _text(row[at]) for at, name in columns.items() if at < len(row)}
+        if any(body.values()):
+            found.append(SheetRow(n, body, read(body, owners)[1]))
+    if not found:
+        raise Unreadable(NO_ROWS)
+    if len(found) > ROWS:
+        raise Unreadable(TOO_MANY)
+    return found
+
+
+def _cells(data: bytes) -> list[list[Any]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            if sum(part.file_size for part in packed.infolist()) > UNPACKED:
+                raise Unreadable(TOO_MANY)
+        sheet = CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_index(0)
+    except (zipfile.BadZipFile, CalamineError, ValueError, OSError) as error:
+        raise Unreadable(NO_SHEET) from error
+    return sheet.to_python(skip_empty_area=False, nrows=ROWS + 40)
+
+
+def _head(row: Sequence[Any]) -> dict[int, str]:
+    """Place → column, by its name in either language."""
+    names = {text: name for name, text in COLUMNS.items()} | OTHER_NAMES
+    names |= {translated("en", text).lower(): name for name, text in COLUMNS.items()}
+    found: dict[int, str] = {}
+    for at, cell in enumerate(row):
+        name = names.get(str(cell).strip().strip("*＊ ").lower()) or names.get(str(cell).strip().strip("*＊ "))
+        if name and name not in found.values():
+            found[at] = name
+    return found
+
+
+def _text(cell: Any) -> str:
+    """A number that Excel took for a quantity is a number again."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime | date):
+        return cell.isoformat()
+    return str(cell).strip()[:5000]
+
+
+def read(body: Mapping[str, str], owners: Sequence[str]) -> tuple[rules.Draft, dict[str, str]]:
+    """A row as a customer, and what is wrong with it."""
+    given = {name: text for name, text in body.items() if name != "phones"}
+    for name, choices in CHOICES.items():
+        words = {text: value for value, text in choices.items()}
+        words |= {translated("en", text): value for value, text in choices.items()}
+        given[name] = words.get(given.get(name, ""), given.get(name, ""))
+    for n, written in enumerate(part for part in re.split(r"[;；,，、\n]+", body.get("phones", "")) if part.strip()):
+        given |= {f"number-{n}": written, f"label-{n}": "mobile" if n == 0 else "other"}
+    draft, form = rules.read(given, {}, True, owners)
+    errors = dict(form.errors)
+    if wrong := next((row.error for row in form.rows if row.error), ""):
+        errors["phones"] = wrong
+    return draft, errors
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def titles(language: str) -> list[str]:
+    return [translated(language, text) for text in COLUMNS.values()]
+
+
+def cells(values: Mapping[str, str], language: str) -> list[str]:
+    """A customer as a row; `parse` reads it again."""
+
+    def cell(name: str) -> str:
+        text = values.get(name, "")
+        return translated(language, CHOICES[name].get(text, text)) if name in CHOICES else text
+
+    return [cell(name) for name in COLUMNS]
