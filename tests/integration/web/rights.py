@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# The objects are 1048's: his call, its recording, his account.
+# The objects are 1048's: his call, its recording, his account; customer and file are nobody's.
 KINDS: Final = (
     "owner",  # 1048 himself
     "colleague",  # another agent of his team
@@ -22,7 +22,7 @@ KINDS: Final = (
     "admin",
     "bare",  # a role of one's own that allows nothing
 )
-OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team", "nothing")
+OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team", "customer", "file", "nothing")
 
 EVERYBODY: Final = frozenset(KINDS)
 NOBODY: Final = frozenset[str]()
@@ -33,6 +33,8 @@ LEADING_HIM: Final = LEADING - {"stranger"}
 DESK: Final = frozenset({"owner", "colleague", "leader"})  # who is an agent, too
 PHONING: Final = EVERYBODY - {"inspector", "bare"}
 SETTLED: Final = (200, 302, 303, 400, 404, 409, 422)  # whatever there is to find fault with
+SERVING: Final = EVERYBODY - {"inspector", "bare"}
+POPPED: Final = SEEING - {"inspector"}
 EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
@@ -50,6 +52,11 @@ class Right:
 
 
 CALL: Final = {"id": "call"}
+CUSTOMER: Final = {"id": "customer"}
+UNSERVING: Final = {"inspector": 403, "bare": 403}
+UNREVEALING: Final = {kind: 403 for kind in sorted(SERVING - REVEALING - {"stranger"})}
+KEY: Final = {"key": "00000000-0000-4000-8000-000000000001"}
+POP: Final = {"contact": "call"}  # which is over: his alone who had it, and of those who lead him
 RECORDING: Final = {"id": "recording"}
 AGENT: Final = {"agent": "operator"}
 DEAF: Final = {"bare": 403}  # who may hear no recording at all is told so
@@ -100,6 +107,34 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /phone/credentials": Right(PHONING, (404, 409), form={"phone": "nothing"}),
     "GET /ca": Right(EVERYBODY, (200, 404), free=True),
     "GET /ca/lcall-ca.crt": Right(EVERYBODY, (200, 404), free=True),
+    # customers
+    "GET /customers": Right(SERVING),
+    "GET /customers/bin": Right(SERVING),
+    "GET /customers/companies": Right(SERVING),
+    "GET /customers/new": Right(SERVING),
+    "GET /customers/phone-row": Right(SERVING),
+    "POST /customers/new": Right(SERVING, (422,), form=KEY),
+    "GET /customers/<id:int>": Right(SERVING, (404,), ids=CUSTOMER),
+    "GET /customers/<id:int>/edit": Right(SERVING, (404,), ids=CUSTOMER),
+    "POST /customers/<id:int>/edit": Right(SERVING, (404,), ids=CUSTOMER),
+    "POST /customers/<id:int>/notes": Right(SERVING, (404,), ids=CUSTOMER, form=KEY),
+    "POST /customers/<id:int>/phones/<phone:int>": Right(
+        SERVING, (404,), ids={"id": "customer", "phone": "customer"}, unless=UNREVEALING
+    ),
+    "POST /customers/<id:int>/delete": Right(SERVING, (404,), ids=CUSTOMER),
+    "POST /customers/<id:int>/restore": Right(SERVING, (404,), ids=CUSTOMER),
+    "GET /customers/<id:int>/merge": Right(SERVING, (404,), ids=CUSTOMER),
+    "POST /customers/<id:int>/merge": Right(SERVING, (404,), ids=CUSTOMER),
+    "GET /customers/export": Right(EXPORTING),
+    "GET /customers/import": Right(EXPORTING),
+    "GET /customers/import/template": Right(EXPORTING),
+    "POST /customers/import": Right(EXPORTING, (422,)),
+    "GET /customers/import/<id:uuid>": Right(EXPORTING, (404,), ids={"id": "file"}),
+    "POST /customers/import/<id:uuid>/start": Right(EXPORTING, (404,), ids={"id": "file"}),
+    "GET /pop/<contact:str>": Right(POPPED, refused=404, ids=POP, unless=UNSERVING),
+    "POST /pop/<contact:str>/customer": Right(POPPED, (404,), 404, ids=POP, unless=UNSERVING),
+    "POST /pop/<contact:str>/new": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
+    "POST /pop/<contact:str>/note": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
     # settings: ids that name nothing, so that nothing changes
     "GET /logo/<version:str>": Right(EVERYBODY, (200, 404), free=True, ids={"version": "nothing"}),
     "GET /settings": Right(ADMIN, SETTLED),
