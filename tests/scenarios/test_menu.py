@@ -12,6 +12,7 @@ from tests.simulator.call import CallEnded
 from tests.simulator.gateway import Gateway
 
 CALLER, AGENT = 540, 1240
+ECHOED = 1810
 
 
 async def test_a_wrong_key_is_told_and_the_menu_comes_again(scene: Scene) -> None:
@@ -94,8 +95,8 @@ async def test_the_echo_number(scene: Scene, record_property: Callable[[str, obj
     await call.hears(scene.place.prompt("zh/echo_start"))
     call.say(CALLER)
     await call.hears(CALLER)  # the announcement is over
-    said = call.say(audio.chirp(3))
-    heard = await call.hears(audio.chirp(3), name="the echo")
+    said = call.say(ECHOED)  # a tone, not a chirp: the jitter buffer may leave out a period of what it echoes
+    heard = await call.hears(ECHOED, name="the echo")
     record_property("echo_ms", round((heard.at - said.began_at) * 1000))
     await call.hang_up()
     cdr = await scene.cdr(await scene.contact(call))
