@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,7 +95,8 @@ class Runner:
             async with asyncio.timeout(FIRST_READY_S):
                 await self._unless_failing(*(unit.was_ready for unit in self._units.values()))
         except TimeoutError:
-            raise self._late() from None
+            if late := [unit for unit in self._units.values() if not unit.was_ready.is_set()]:
+                raise _not_started(late) from None
         self.ready = not self.stopping
         self._publish()
 
@@ -168,12 +169,6 @@ class Runner:
         finally:
             for task in (*coming, stopping):
                 task.cancel()
-
-    def _late(self) -> NotStarted:
-        late = [unit for unit in self._units.values() if not unit.was_ready.is_set()]
-        first = next((unit for unit in late if unit.state == "starting"), late[0])
-        names = ", ".join(unit.service.name for unit in late)
-        return NotStarted(f"not ready after {FIRST_READY_S:.0f} s: {names}\n{_tail(first.log)}")
 
     # -- the life of a service -----------------------------------------------------------------------------------------
 
@@ -331,6 +326,12 @@ def _lines(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 16_384))
         return file.read().decode(errors="replace").splitlines()[-LOG_TAIL:]
+
+
+def _not_started(late: Sequence[Unit]) -> NotStarted:
+    first = next((unit for unit in late if unit.state == "starting"), late[0])
+    names = ", ".join(unit.service.name for unit in late)
+    return NotStarted(f"not ready after {FIRST_READY_S:.0f} s: {names}\n{_tail(first.log)}")
 
 
 def _tail(log: Path) -> str:
