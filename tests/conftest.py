@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -39,6 +40,9 @@ ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
 }  # fmt: skip
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
+
+hypothesis.settings.register_profile("house", deadline=None)  # how fast it is depends on who else works here
+hypothesis.settings.load_profile("house")
 
 
 class OwnCenter:
