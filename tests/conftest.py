@@ -84,10 +84,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each test goes to whoever is free, but all that want the same lines and gateways to one worker."""
+    """Each test goes to whoever is free, but all that want the same lines and gateways to one worker, and so those of
+    a file whose services would be started twice."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid.partition("::")[0]) or nodeid
+        file = nodeid.partition("::")[0]
+        return group_of(file) or (file if "integration" in PurePath(file).parts else nodeid)
 
 
 def group_of(file: str) -> str:

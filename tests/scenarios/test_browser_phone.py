@@ -102,6 +102,7 @@ async def test_over_https_and_wss_by_the_centers_authority(scene: Scene, center:
     await own.is_("registered")
 
 
+@pytest.mark.slow
 async def test_without_its_microphone_it_says_what_to_do(scene: Scene, center: Center) -> None:
     agent = LINE.agents[1]
     async with WebPhone(center.web, agent, allowed=False) as own:

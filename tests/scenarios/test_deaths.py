@@ -161,6 +161,7 @@ async def test_a_node_dies_while_a_phone_answers(scene: Scene) -> None:
         assert done.result == "answered" and done.agent in ("1001", "1002")
 
 
+@pytest.mark.slow
 async def test_the_edge_dies_under_calls(scene: Scene) -> None:
     """Their audio does not pass it; it comes back with what it needs to know from Redis and its own store."""
     pairs = await scene.pairs(3)

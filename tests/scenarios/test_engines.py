@@ -72,7 +72,8 @@ async def scene(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
         await asyncio.to_thread(media.close)
 
 
-@pytest.mark.parametrize("dead", ["rtpengine", pytest.param("rtpengine2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dead", ["rtpengine", "rtpengine2"])
 async def test_a_talk_goes_on_with_another_rtpengine(scene: Scene, dead: str) -> None:
     """Two legs on two engines, one of which hangs: both ends hear each other again, and it is recorded on."""
     async with scene.softphone("8001") as phone:

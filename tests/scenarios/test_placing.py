@@ -53,6 +53,7 @@ async def test_who_dials_from_his_phone_gets_no_offer_and_tidies_up_afterwards(s
     await call.hang_up()
     await asked.ended()
     offered = await own.rings(20)  # the one who has waited, once he has tidied up
+    await scene.state(agent, "reserved", "ringing")
     told = states(scene, agent)
     assert told[told.index("dialing") :][:5] == ["dialing", "talking", "wrap_up", "ready", "reserved"]
     await waiting.hang_up()

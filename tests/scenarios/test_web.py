@@ -204,6 +204,7 @@ async def _listen(visit: Visit, contact: str) -> None:
     await expect(player.locator("[data-trouble]")).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.kills
 async def test_the_web_is_killed_and_the_open_page_finds_it_again(own_center: OwnCenter, visiting: Visiting) -> None:
     center = own_center(LCALL_ONLY="postgres,redis,migrate,seed,api,journal,web")

@@ -15,7 +15,8 @@ from tests.integration.kamailio.test_defence import call
 from tests.integration.live.center import documents
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGSTOP, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 async def test_the_edge_is_killed_while_redis_is_away(tmp_path: Path, how: signal.Signals) -> None:
     with edge(tmp_path) as own:
         await own.publish(documents())

@@ -45,6 +45,7 @@ def for_nobody(center: Center) -> Center:
     return center
 
 
+@pytest.mark.slow
 def test_an_ordinary_user(own_center: OwnCenter, nobody: None) -> None:
     center = for_nobody(own_center.reserved())
     center.start(together_with=os.getpid())

@@ -115,6 +115,7 @@ async def told(page: Page, expected: list[int]) -> None:
     await eventually(are, f"events {expected}", 15)
 
 
+@pytest.mark.slow
 async def test_events_are_replayed_and_none_is_missed(
     api: Api, live: Live, dsn: str, redis_server: services.Redis, files: str, tmp_path: Path
 ) -> None:

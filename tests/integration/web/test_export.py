@@ -81,6 +81,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_exported(
     assert (await admin.get("/calls/export.xlsx", params=given)).status_code == 400
 
 
+@pytest.mark.slow
 async def test_the_file_holds_what_was_searched_for_and_is_written_down(place: Place) -> None:
     mark, number = uuid.uuid4().hex[:12], "13900006601"
     ids = await stored_calls(

@@ -21,6 +21,7 @@ document.addEventListener("securitypolicyviolation", (event) => console.error("C
 WAIT_MS = 30_000
 
 
+@pytest.mark.slow
 async def test_the_first_day_of_a_careful_person(place: Place) -> None:
     id, first = await created(place, name="新人")
     faults: list[str] = []

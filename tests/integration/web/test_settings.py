@@ -358,6 +358,7 @@ def _cookies(visitor: Visitor) -> str:
     return "; ".join(f"{name}={value}" for name, value in visitor.http.cookies.items())
 
 
+@pytest.mark.slow
 async def test_hostile_text_is_shown_as_text_and_kept_as_it_is(place: Place) -> None:
     admin = await place.user("admin")
     async with place.client() as lq:

@@ -23,7 +23,9 @@ async def ordered(visitor: Visitor, path: str, **fields: str) -> tuple[int, str]
 
 async def audited(place: Place, action: str, object: str) -> list[tuple[str, Any]]:
     async with place.rows() as rows:
-        found = await rows.fetch("select operator, detail from audit where action = $1 and object = $2", action, object)
+        found = await rows.fetch(
+            "select operator, detail from audit where action = $1 and object = $2 order by id", action, object
+        )
     return [(row["operator"], json.loads(row["detail"])) for row in found]
 
 
