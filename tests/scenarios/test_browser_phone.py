@@ -118,6 +118,7 @@ async def test_without_its_microphone_it_says_what_to_do(scene: Scene, center: C
         await scene.state(agent, "ready")
 
 
+@pytest.mark.slow
 async def test_nobody_gets_the_phone_of_another(scene: Scene, center: Center) -> None:
     agent, other = LINE.agents
     async with WebPhone(center.web, agent) as own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 
 from tests.simulator import audio
 from tests.simulator.audio import RATE
@@ -34,6 +35,7 @@ def _note(samples: audio.Samples, notes: tuple[int, ...]) -> int | None:
     return notes[int(np.argmax(levels))] if max(levels) > -35 and abs(levels[0] - levels[1]) > 10 else None
 
 
+@pytest.mark.slow
 async def test_a_room_calls_people_in_and_who_is_in_it_hears_them_come_and_leave(stage: Stage) -> None:
     lq, room = stage.scene.lq, f"stage{stage.n}"
     await stage.comes(AGENT)

@@ -15,6 +15,7 @@ CALLER, AGENT = 540, 1240
 ECHOED = 1810
 
 
+@pytest.mark.slow
 async def test_a_wrong_key_is_told_and_the_menu_comes_again(scene: Scene) -> None:
     call = await scene.dial(MENU.number)
     await call.answered()

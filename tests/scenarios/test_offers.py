@@ -45,6 +45,7 @@ async def test_no_answer_goes_to_the_next_agent(scene: Scene) -> None:
     assert ended.data["cause"] == 19
 
 
+@pytest.mark.slow
 async def test_twice_without_an_answer_pauses_the_agent(scene: Scene) -> None:
     """line queues: max_no_answer 2."""
     own = line(8)

@@ -40,6 +40,7 @@ async def test_a_leader_listens_whispers_barges_in_and_takes_over(stage: Stage, 
     assert (cdr.result, cdr.agent) == ("answered", stage.id(LEADER))
 
 
+@pytest.mark.slow
 async def test_the_monitor_ends_or_hangs_up_and_nobody_notices(stage: Stage) -> None:
     await listens(stage)
     await stage.does("monitor/end", by=LEADER)

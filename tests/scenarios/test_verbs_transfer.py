@@ -46,6 +46,7 @@ async def test_a_consultation_is_completed(stage: Stage, direction: str) -> None
 
 
 @OUT_IS_RARER
+@pytest.mark.slow
 async def test_a_consultation_is_taken_back_and_everybody_joins_the_next(stage: Stage, direction: str) -> None:
     await consults(stage, direction)
     await stage.does("transfer/cancel")

@@ -107,6 +107,7 @@ async def test_a_body_that_cannot_be_is_refused_with_its_field(api: Api, live: L
         assert all("new" not in body for _, _, body in owner.heard), "a field of another version is passed over"
 
 
+@pytest.mark.slow
 async def test_a_command_whose_answer_was_lost_comes_again_as_the_same(api: Api, live: Live) -> None:
     """Nobody answers; the owner hears both under one id, and knows a repeat by it. Another body is another command."""
     await waiting_contact(live, "c9")

@@ -223,6 +223,7 @@ async def live_part_works(http: httpx.AsyncClient, home: Path) -> None:
     assert (await in_time(http, f"/v1/recordings/{id}/audio", 6)).content == b"RIFF"
 
 
+@pytest.mark.slow
 async def test_with_redis_hung_or_dead_history_works_and_it_comes_back(dsn: str, tmp_path: Path) -> None:
     with services.redis() as server:
         connection = await asyncpg.connect(dsn)

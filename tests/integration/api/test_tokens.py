@@ -313,6 +313,7 @@ async def test_a_page_of_another_origin_may_ask_with_a_token(api: Api) -> None:
 # -- absences ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_with_postgresql_away_tokens_go_on_working(live: Live, redis_server: services.Redis) -> None:
     with services.postgres() as server, services.temporary_directory("api") as home:
         await migrate(server.dsn())

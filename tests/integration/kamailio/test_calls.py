@@ -457,6 +457,7 @@ async def test_gateways_are_probed_and_reported(sip: Edge, live: Live) -> None:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_has_never_answered_is_down(tmp_path: Path) -> None:
     """It is not up either before the first probe has run out: nothing is said until something is known."""
     with edge(tmp_path) as own:

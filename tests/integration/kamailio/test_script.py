@@ -27,6 +27,7 @@ def mod_init():
 """
 
 
+@pytest.mark.slow
 async def test_an_exception_is_answered_500_and_logged_with_the_call(tmp_path: Path) -> None:
     with edge(tmp_path) as sip:
         await sip.publish(documents())

@@ -151,6 +151,7 @@ def filler(calls: range) -> list[Event]:
     return [event for n in calls for event in answered_call(f"c{n}", START + n)]
 
 
+@pytest.mark.slow
 async def test_with_postgresql_away_events_go_to_the_disk_before_redis_is_full(
     dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis, tmp_path: Path
 ) -> None:

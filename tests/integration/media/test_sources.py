@@ -72,6 +72,7 @@ async def test_nor_once_it_is_pointed_anew(studio: Studio) -> None:
     await agent.hears(CUSTOMER)
 
 
+@pytest.mark.slow
 async def test_nor_by_being_the_first_to_speak(studio: Studio) -> None:
     """While rtpengine learns, it prefers whom the description names: he is heard too, for 3 s, and hears nothing."""
     customer, agent, stranger = [await studio.party() for _ in range(3)]

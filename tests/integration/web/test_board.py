@@ -229,6 +229,7 @@ async def _not_reading(place: Place, token: str) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.slow
 async def test_the_web_leaves_in_time_although_pages_are_open(
     postgres_server: services.Postgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

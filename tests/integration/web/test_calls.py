@@ -99,6 +99,7 @@ async def test_each_condition_narrows_the_search(place: Place) -> None:
     assert await search(agent=name) == [support], "an agent is found by his name"
 
 
+@pytest.mark.slow
 async def test_totals_are_over_all_that_is_found_and_pages_lose_nothing(place: Place) -> None:
     now, number = now_ms(), "13700007001"
     lives = [past_call(f"page-{n:03}-{unique()}", now - n * 1000, number, talk_ms=20_000) for n in range(110)]
