@@ -220,7 +220,9 @@ async def test_revealing_is_for_those_who_may_and_is_written_down(place: Place) 
     shown = await leader.post(f"/calls/{id}/number")
     assert shown.status_code == 200 and number in shown.text
     async with place.rows() as rows:
-        noted = await rows.fetch("select operator, action, address from audit where object = $1", f"contact:{id}")
+        noted = await rows.fetch(
+            "select operator, action, address from audit where object = $1 order by id", f"contact:{id}"
+        )
     assert [tuple(row) for row in noted] == [("1902", "number_revealed", "127.0.0.1")]
 
 

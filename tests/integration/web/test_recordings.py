@@ -34,7 +34,9 @@ async def recorded(place: Place, agent: str = "1052", **about: object) -> tuple[
 
 async def played(place: Place, recording: str) -> list[tuple[str, str]]:
     async with place.rows() as rows:
-        found = await rows.fetch("select operator, action from audit where object = $1", f"recording:{recording}")
+        found = await rows.fetch(
+            "select operator, action from audit where object = $1 order by id", f"recording:{recording}"
+        )
         return [tuple(row) for row in found]
 
 
