@@ -156,10 +156,10 @@ def answers(peer: Peer, method: str, uri: str, times: int) -> list[Message]:
     got: list[Message] = []
     for n in range(times):
         peer.send(peer.request(method, uri))
-        if n % 10 == 9:  # and Kamailio's as many requests: it is given a moment
+        if n % 10 == 9:
             with contextlib.suppress(Silence):
                 while True:
-                    got.append(peer.receive(0.005))
+                    got.append(peer.receive(0))
     with contextlib.suppress(Silence):
         while len(got) < times:
             got.append(peer.receive(0.5))
