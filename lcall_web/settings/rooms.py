@@ -13,6 +13,7 @@ from lcall_web.common import audit, context, door
 from lcall_web.common.context import Context
 from lcall_web.common.i18n import mark
 from lcall_web.common.masking import masked
+from lcall_web.common.words import RULES
 from lcall_web.settings import rules
 from lcall_web.settings.room import first, given, id_of, numbers, reads, show, writes
 from lq.sdk import ApiError, Conference
@@ -28,15 +29,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "taken_back": mark("已取消"),
     "full": mark("会议人数已满"),
     "invalid": mark("号码无法识别"),
-    "unreadable": mark("号码无法识别"),
-    "permission": mark("话机无此呼叫权限"),
-    "purpose": mark("外呼用途未定义"),
-    "dnc": mark("免打扰名单"),
-    "hours": mark("不在允许的外呼时段"),
-    "no_route": mark("没有可用的外呼路由"),
-    "no_caller_id": mark("没有可显示的主叫号码"),
-    "daily_limit": mark("超过当日外呼次数"),
-    "not_known": mark("暂时无法核查名单与次数"),
+    **RULES,
     "live_unavailable": mark("实时状态暂时不可用"),
 }
 MOST: Final = 50  # called at once
