@@ -53,7 +53,7 @@ page.widget("[data-phone-devices]", (dialog) => {
     const power = samples.reduce((sum, one) => sum + one * one, 0) / samples.length;
     const level = Math.max(0, Math.min(100, Math.round(100 + (10 * Math.log10(power + 1e-9) * 100) / 60))); // 60 dB
     find("[data-level]").setAttribute("width", level);
-    find(".lc-level").setAttribute("aria-valuenow", level);
+    find(".lc-meter").setAttribute("aria-valuenow", level);
     if (level > 45) find("[data-quiet]").dataset.quiet = "heard";
   }
 
