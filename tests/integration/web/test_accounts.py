@@ -27,20 +27,21 @@ async def forget_attempts(place: Place) -> None:
 
 
 async def test_a_session_lives_in_the_cookie_and_only_its_hash_in_the_database(place: Place) -> None:
+    """1090 signs in nowhere else: the hash is still the demo's."""
     visitor = place.visitor()
     page = await visitor.get("/calls/?from=2026-01-01")
     assert (page.status_code, page.headers["location"]) == (302, "/login?next=%2Fcalls%2F%3Ffrom%3D2026-01-01")
-    answer = await visitor.log_in("1002")
+    answer = await visitor.log_in("1090")
     assert answer.status_code == 303 and answer.headers["location"] == "/board"
     cookie = next(value for value in answer.headers.get_list("set-cookie") if value.startswith("lcall_session="))
     assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Path=/" in cookie
     token = visitor.http.cookies["lcall_session"]
     assert len(token) >= 43, "256 bits"
-    assert await sessions_of(place, "1002") == [hashlib.sha256(token.encode()).digest()]
+    assert await sessions_of(place, "1090") == [hashlib.sha256(token.encode()).digest()]
     async with place.rows() as rows:
-        stored = await rows.fetchval("select password_hash from operator where id = '1002'")
+        stored = await rows.fetchval("select password_hash from operator where id = '1090'")
         assert not rules.needs_rehash(stored), "the demo's cheap hash was made a good one"
-        assert await rows.fetchval("select count(*) from audit where operator = '1002' and action = 'login'") == 1
+        assert await rows.fetchval("select count(*) from audit where operator = '1090' and action = 'login'") == 1
 
 
 async def test_after_logging_out_the_old_cookie_is_worth_nothing(place: Place) -> None:
