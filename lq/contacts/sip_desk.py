@@ -49,6 +49,7 @@ class SipDesk:
         self._questions: dict[str, tuple[str, int]] = {}  # session -> contact, request
         self._orphans: set[str] = set()  # sessions that were cancelled and whose leg is another's now
         self._probes: dict[str, str] = {}  # session -> the request by which we ask whether its dialog lives
+        self._answers: dict[str, list[Datagram]] = {}  # contact -> what leaves when its next turn is written
         self._told: dict[str, dict[str, str]] = {}  # session -> request that told its phone something -> whose command
 
     # -- sessions ---------------------------------------------------------------------------------------------------
@@ -93,7 +94,8 @@ class SipDesk:
                 self.take(contact, int(n), self._agent.adopt(document, now=self._clock()))
 
     def forget(self, contact: str) -> None:
-        """Silently; a session that has ended by itself is gone already."""
+        """Silently; a session that has ended by itself is gone already, its last answer is left to who carries on."""
+        self._answers.pop(contact, None)
         for session in self._sessions.pop(contact, {}).values():
             self._legs.pop(session, None)
             self._probes.pop(session, None)
@@ -142,7 +144,7 @@ class SipDesk:
         """Prepare all SIP of one turn; nothing leaves before the caller sends what this returns."""
         for effect in effects:
             self._one(contact, effect)
-        return list(self._agent.datagrams())
+        return [*self._answers.pop(contact.id, ()), *self._agent.datagrams()]
 
     def _one(self, contact: Contact, effect: do.Effect) -> None:
         now = self._clock()
@@ -229,14 +231,23 @@ class SipDesk:
     def happened(self, event: sip.Event) -> None:
         """An event of the user agent, of a session that is a leg or a question."""
         session = getattr(event, "session", "")
+        answers = self._agent.answers(session)
+        contact = self._heard(session, event)
+        if contact:
+            self._answers.setdefault(contact, []).extend(answers)
+        elif answers:
+            self.send(answers)
+
+    def _heard(self, session: str, event: sip.Event) -> str:
+        """The contact that will write it down; "": none will."""
         if session in self._questions:
             self._answered(session, event)
-            return
+            return ""
         contact, leg = self._legs.get(session, ("", 0))
         if not contact:
             if session in self._orphans:
                 self._last_of_orphan(session, event)
-            return
+            return ""
         given = self._referred(leg, event) if isinstance(event, sip.Refer) else _input(leg, event)
         if isinstance(event, sip.RequestDone) and self._probes.get(session) == event.id:
             del self._probes[session]
@@ -248,10 +259,12 @@ class SipDesk:
         if isinstance(event, sip.Rejected | sip.Ended | sip.Cancelled):
             unheard = self._told.pop(session, {})
             self._drop(session)
-        if given is not None and not self.deliver(contact, given):
+        is_ours = given is not None and self.deliver(contact, given)
+        if given is not None and not is_ours:
             log.info("sip event for a contact that is not ours", contact=contact, what=type(event).__name__)
         for command in unheard.values():
             self.deliver(contact, inputs.PhoneTold(leg, command, 0))
+        return contact if is_ours else ""
 
     def _referred(self, leg: int, event: sip.Refer) -> inputs.Referred | None:
         """A transfer as the contact understands it; one that means nothing here is refused at once."""

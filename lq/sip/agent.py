@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lq.sip import events as ev
-from lq.sip import takeover, transfer, uas
+from lq.sip import takeover, transfer
 from lq.sip.core import Core, Datagram
 from lq.sip.dialog import Dialog
 from lq.sip.message import answer
@@ -198,9 +198,7 @@ class UserAgent(Core):
         if tx is None:
             self.receive(stray.data, ("", 0), now)
             return True
-        tx.session = held.id
-        uas.receive(held, tx, tx.request, now)
-        self.clock.watch(held)
+        self.asked(held, tx, now)
         return True
 
     def refuse(self, stray: ev.Stray, code: int, headers: Mapping[str, str] | None = None, *, now: float) -> None:

@@ -21,6 +21,7 @@ COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_UDP: Final = 1300  # bytes of a request; larger ones go by TCP (§18.1.1)
 MAX_TRANSACTIONS: Final = 50_000  # of the peer's; beyond it new ones are refused without a memory of them (R12)
 MAX_FORKS: Final = 16
+TELLING: Final = frozenset({"BYE", "REFER", "INFO", "NOTIFY", "MESSAGE"})  # answered at once, by the user agent itself
 MANY: Final = 8  # transactions of a session before those that are over are forgotten
 
 
@@ -53,6 +54,7 @@ class Core:
         accounts: Callable[[str], Credentials | None] = lambda account: None,
     ) -> None:
         self.contact, self.rng, self.accounts = contact, rng, accounts
+        self.keeps_answers = False  # what answers TELLING requests waits for answers(); else it leaves with the rest
         self.available = True  # whether OPTIONS outside a dialog is answered 200 or 503
         self.epoch = 0.0
         self.tag: Callable[[], str] = self.token  # our tag of a dialog that somebody begins with us
@@ -64,6 +66,7 @@ class Core:
         self._servers: dict[Key, ServerTransaction] = {}
         self._invites: dict[tuple[str, str, int], Key] = {}  # Call-ID, From tag, CSeq of initial INVITEs (§8.2.2.2)
         self._datagrams: list[Datagram] = []
+        self._answers: dict[str, list[Datagram]] = {}  # session -> what waits for its owner
         self._events: list[ev.Event] = []
 
     @property
@@ -93,6 +96,11 @@ class Core:
         """What is to be sent, in order."""
         out, self._datagrams = self._datagrams, []
         return out
+
+    def answers(self, session: str) -> list[Datagram]:
+        """What is to be sent once the events of this session are written down: a peer who has no answer asks again,
+        and whoever carries the session on hears it."""
+        return self._answers.pop(session, [])
 
     def events(self) -> list[ev.Event]:
         out, self._events = self._events, []
@@ -351,9 +359,17 @@ class Core:
         if held is None:
             self.happened(ev.Stray(request.method, request.call_id, request.to_tag, request.uri, tx))
             return
+        self.asked(held, tx, now)
+
+    def asked(self, held: Session, tx: ServerTransaction, now: float) -> None:
+        """The peer's request is this session's."""
         tx.session = held.id
-        uas.receive(held, tx, request, now)
+        sent, told = len(self._datagrams), len(self._events)
+        uas.receive(held, tx, tx.request, now)
         self.clock.watch(held)
+        if self.keeps_answers and tx.request.method in TELLING and len(self._events) > told:
+            self._answers.setdefault(held.id, []).extend(self._datagrams[sent:])
+            del self._datagrams[sent:]
 
     def _initial(self, tx: ServerTransaction, request: Request, source: ev.Address, key: Key, now: float) -> None:
         merged = (request.call_id, request.from_tag, request.cseq[0])

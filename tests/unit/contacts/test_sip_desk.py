@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ from lq.contacts import inputs
 from lq.contacts.sip_desk import SipDesk, dialled
 from lq.contacts.tags import contact_of, leg_of, tag_of
 from lq.sip import events as sip
-from lq.sip.agent import UserAgent
+from lq.sip.agent import Datagram, UserAgent
 from tests.unit.contacts.test_advance import Life
 from tests.unit.sip.peer import Peer
 
@@ -27,6 +28,9 @@ class FakeAgent:
         pass
 
     def datagrams(self) -> list[Any]:
+        return []
+
+    def answers(self, session: str) -> list[Any]:
         return []
 
 
@@ -65,8 +69,9 @@ class Desk(Peer):
 
     def __init__(self, talks: bool) -> None:
         super().__init__()
+        self.ua.keeps_answers = True
         self.given: list[inputs.Input] = []
-        self.desk = SipDesk(self.ua, lambda datagrams: None, lambda: self.now)
+        self.desk = SipDesk(self.ua, self.queue, lambda: self.now)
         self.desk.deliver = lambda contact, given: self.given.append(given) is None
         self.contact = Life().talking().contact
         session = self.talk() if talks else self.call()
@@ -75,9 +80,13 @@ class Desk(Peer):
             self.invite = self.sent("INVITE")
 
     def do(self, *effects: do.Effect) -> None:
-        for datagram in self.desk.perform(self.contact, effects):
-            self.ua.queue(datagram.session or "", datagram.data, datagram.destination, datagram.transport)
+        self.queue(self.desk.perform(self.contact, effects))
         self.pump()
+
+    def queue(self, datagrams: Sequence[Datagram]) -> None:
+        """They leave at once, as from the shell: before what waits in the user agent."""
+        for datagram in (*datagrams, *self.ua.datagrams()):
+            self.ua.queue(datagram.session or "", datagram.data, datagram.destination, datagram.transport)
 
     def pump(self) -> None:
         super().pump()
@@ -123,6 +132,7 @@ def test_a_phone_that_says_so_is_told_to_answer_and_what_it_says_is_told() -> No
 def test_a_transfer_by_a_phone_is_told_with_what_it_dialled(target: str, given: tuple[str, str, int]) -> None:
     peer = Desk(talks=True)
     peer.ask("REFER", {"Refer-To": target})
+    peer.do()
     to, contact, other = given
     replaces = unquote(target.partition("Replaces=")[2].rstrip(">"))
     assert peer.given == [inputs.Referred(2, to, "101", contact, other, replaces)]
@@ -161,6 +171,56 @@ def test_who_wants_to_hear_nothing_of_one_transfer_hears_nothing_in_the_place_of
     peer.ask("REFER", {"Refer-To": "<sip:8003@lcall>", "Refer-Sub": "false"})
     peer.do(do.TellReferrer(2, "", 200))
     assert peer.number("NOTIFY") == 1 and len(peer.given) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "code"),
+    [
+        ("BYE", {}, 200),
+        ("INFO", {"Content-Type": "application/dtmf-relay"}, 200),
+        ("REFER", {"Refer-To": "<sip:8002@x>"}, 202),
+    ],
+)
+def test_what_a_phone_tells_is_answered_once_it_is_written(method: str, headers: dict[str, str], code: int) -> None:
+    """Or the phone would never say it again to the heir of a node that dies between (R10)."""
+    peer = Desk(talks=True)
+    before = len(peer.wire_log)
+    peer.ask(method, headers, b"Signal=5" if method == "INFO" else b"")
+    assert len(peer.given) == 1 and peer.wire_log[before:] == []
+    peer.do()
+    assert peer.sent(code)
+
+
+def test_what_a_phone_tells_again_is_answered_at_once() -> None:
+    """What writes it down is slow: the phone shall not take us for dead."""
+    peer = Desk(talks=True)
+    asked = peer.ask("BYE")
+    peer.give(asked.encode())
+    assert peer.sent(200) and len(peer.given) == 1
+
+
+def test_what_a_phone_tells_a_contact_that_is_gone_is_answered_at_once() -> None:
+    peer = Desk(talks=True)
+    peer.desk.deliver = lambda contact, given: False
+    peer.ask("BYE")
+    assert peer.sent(200)
+
+
+def test_what_tells_the_contact_nothing_is_answered_at_once() -> None:
+    peer = Desk(talks=True)
+    peer.ask("OPTIONS")
+    assert peer.sent(200)
+    peer.ask("REFER")
+    assert peer.sent(400) and peer.given == []
+
+
+def test_what_was_not_answered_is_left_to_the_heir() -> None:
+    peer = Desk(talks=True)
+    before = len(peer.wire_log)
+    peer.ask("BYE")
+    peer.desk.forget(peer.contact.id)
+    peer.do()
+    assert peer.wire_log[before:] == []
 
 
 def test_a_tag_says_contact_and_leg() -> None:
