@@ -245,7 +245,7 @@ class Journal:
                         await self._carry(Store(connection))
                 except Overtaken:
                     log.warning("another journal has moved the checkpoint")
-                except (*AWAY, asyncpg.InterfaceError, RedisError) as error:
+                except (*AWAY, asyncpg.InterfaceError, asyncpg.InternalClientError, RedisError) as error:
                     if self._failures == 0:
                         log.warning("the journal waits for Redis or PostgreSQL", error=repr(error))
                     if not isinstance(error, RedisError):

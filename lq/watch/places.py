@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from lq.live import keys
+from lq.postgres import AWAY
 from lq.watch.alarms import Figures
 
 PATIENCE_S: Final = 1.0
@@ -108,7 +109,7 @@ class Places:
                     await connection.fetchval("select 1", timeout=PATIENCE_S)
                 finally:
                     connection.terminate()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*AWAY, asyncpg.PostgresError):
             return {"lcall_history_away": (({}, 1.0),)}
         return {"lcall_history_away": (({}, 0.0),)}
 

@@ -9,6 +9,8 @@ from typing import Final
 import asyncpg
 import structlog
 
+from lq.postgres import AWAY
+
 log = structlog.get_logger()
 
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -26,7 +28,7 @@ async def again_and_again(dsn: str, who: str, once: Callable[[asyncpg.Connection
                     failures = 0
             finally:
                 connection.terminate()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*AWAY, asyncpg.PostgresError) as error:
             if failures == 0:
                 log.warning("PostgreSQL is waited for", who=who, error=repr(error))
         await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])

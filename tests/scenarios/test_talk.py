@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.conftest import Scene, line
+from lq.config import demo
+from tests.scenarios.conftest import LINES, Scene, line
 from tests.simulator import audio
 from tests.simulator.audio import RATE
 from tests.simulator.gateway import Answer
@@ -111,9 +112,12 @@ async def test_thirty_calls_at_once_and_no_cross_talk(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # half of all agents and phones, and others need those too
 async def test_thirty_pairs_at_once_each_hears_its_own_partner(scene: Scene) -> None:
     """A whole E1 span of callers and thirty agents of queue support: any pairing is right, a mixed-up voice is not."""
-    agents = [str(n) for n in range(1061, 1091)]
+    taken = {agent for each in LINES for agent in line(each).agents}
+    agents = [agent for agent in map(str, demo.SUPPORT) if agent not in taken and int(agent) not in demo.SALES][:30]
+    assert len(agents) == 30
     phones = [await scene.softphone(agent, rule=Answer(0.3)) for agent in agents]
     for agent in agents:
         await scene.sign_in(agent)
