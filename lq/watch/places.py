@@ -23,6 +23,7 @@ from lq.postgres import AWAY
 from lq.watch.alarms import Figures
 
 PATIENCE_S: Final = 1.0
+AT_ONCE: Final = 100  # queues: Redis serves nobody else meanwhile
 Figure = tuple[Mapping[str, str], float]
 
 
@@ -79,14 +80,17 @@ class Places:
     async def _queues(self, found: dict[str, list[Figure]]) -> None:
         """P07: nobody may wait in a line in which an agent is ready."""
         now = (await self._redis.time())[0]
-        for queue in map(str, await self._redis.hkeys(keys.config("queues"))):
+        queues = [str(id) for id in await self._redis.hkeys(keys.config("queues"))]
+        for some in (queues[at : at + AT_ONCE] for at in range(0, len(queues), AT_ONCE)):
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.zcard(keys.lane_agents(queue))
-                pipe.zrange(keys.lane_contacts(queue), 0, 0)
-                ready, first = await pipe.execute()
-            since = await self._redis.zscore(keys.lane_since(queue), first[0]) if ready and first else None
-            waited = now - since / 1000 if since else 0.0
-            found["lcall_oldest_servable_seconds"].append(({"queue": queue}, waited))
+                for queue in some:
+                    pipe.zcard(keys.lane_agents(queue))
+                    pipe.zrange(keys.lane_contacts(queue), 0, 0)
+                answers = await pipe.execute()
+            for queue, ready, first in zip(some, answers[::2], answers[1::2], strict=True):
+                since = await self._redis.zscore(keys.lane_since(queue), first[0]) if ready and first else None
+                waited = now - since / 1000 if since else 0.0
+                found["lcall_oldest_servable_seconds"].append(({"queue": queue}, waited))
 
     async def _trunks(self, found: dict[str, list[Figure]]) -> None:
         trunks = await _documents(self._redis, "trunks")
