@@ -296,7 +296,7 @@ def _kamailio(instance: Instance) -> Service:
     return Service(
         "kamailio",
         (
-            "kamailio",
+            *("env", "PYTHONHOME=/usr", "kamailio"),  # or its Python takes the library of whatever python3 is in PATH
             *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
             *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
         ),
