@@ -95,7 +95,7 @@ class Scheduling(LoadScopeScheduling):
 def group_of(file: str) -> str:
     """In ONE_AFTER_ANOTHER; "": in none."""
     for group, patterns in ONE_AFTER_ANOTHER.items():
-        if any(PurePath(file).match(pattern) for pattern in patterns):
+        if any(PurePath(file).match(f"scenarios/{pattern}") for pattern in patterns):
             return group
     return ""
 

@@ -117,6 +117,6 @@ def test_who_wants_the_same_line_waits_for_it() -> None:
     groups: dict[str, set[str]] = {}
     for file in sorted((CHECKOUT / "tests" / "scenarios").glob("test_*.py")):
         for line in re.findall(r"\bline\(\d+\)|\bMENU\b", file.read_text(encoding="utf-8")):
-            groups.setdefault(line, set()).add(group_of(file.name) or file.name)
+            groups.setdefault(line, set()).add(group_of(str(file)) or file.name)
     assert {line: found for line, found in groups.items() if len(found) > 1} == {}
     assert set[str]().union(*groups.values()) <= set(ONE_AFTER_ANOTHER), groups
