@@ -54,10 +54,8 @@ def render(directory: Path, environ: Mapping[str, str]) -> None:
 
 def command(directory: Path) -> list[str]:
     """How to run what `render` wrote, in the foreground; all its files stay in `directory`."""
-    home = Path(INTERPRETER).parent.parent  # or its Python takes the library of whatever python3 stands in PATH
     run = ["-Y", str(directory), "-w", str(directory), "-P", str(directory / "kamailio.pid")]
-    kamailio = ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "128", "-M", "16"]
-    return ["env", f"PYTHONHOME={home}", *kamailio]
+    return ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "128", "-M", "16"]
 
 
 def check(directory: Path) -> None:

@@ -21,6 +21,7 @@ NODES: Final = ("lq1", "lq2")
 METERED: Final = (*NODES, "mixer", "api", "journal", "worker", "recorder", "web", "watch")  # by LCALL_METRICS
 METERED_ELSEWISE: Final = ("rtpengine",)  # by itself, and each of several
 DATABASE: Final = "lcall"
+SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 NAMES: Final = "KAMAILIO_NAMES"  # of the center beside its address, for the edge's certificate
 TRACING: Final = ("LQ_HEP", "LQ_TRACE_MB")  # of whoever starts the center, to the nodes
 KEPT: Final = ("PATH", "LANG", "HOME", "USER", "TZ", "TMPDIR")
@@ -296,7 +297,7 @@ def _kamailio(instance: Instance) -> Service:
     return Service(
         "kamailio",
         (
-            *("env", "PYTHONHOME=/usr", "kamailio"),  # or its Python takes the library of whatever python3 is in PATH
+            "kamailio",
             *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
             *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
         ),
@@ -309,6 +310,7 @@ def _kamailio(instance: Instance) -> Service:
         ),
         environment={
             **_names(instance),
+            "PATH": SYSTEM_PATH,  # or the Python in it takes the library of whatever python3 stands first
             "KAMAILIO_TLS": _outside(ports, ports.sip_tls),
             "KAMAILIO_WSS": _outside(ports, ports.sip_wss),
             "KAMAILIO_WS": _local(ports.sip_ws),

@@ -18,6 +18,7 @@ from lq.contacts import (
     ending,
     engaging,
     inputs,
+    keys,
     menu,
     offer,
     outgoing,
@@ -46,6 +47,7 @@ def adopted(turn: Turn, given: inputs.Adopted) -> None:
     for leg in contact.legs.values():
         if leg.state == "answered":
             point(turn, leg)
+            keys.again(turn, leg)
         elif not leg.alive:
             _let_go_again(turn, leg)
     recording.again(turn)

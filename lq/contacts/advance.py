@@ -98,6 +98,7 @@ ALWAYS: Final[Mapping[type, Step]] = {
     inputs.Replacing: replacing.wanted,
     inputs.PickedUp: picking.by_phone,
     inputs.Digit: keys.pressed,
+    inputs.KeySent: keys.sent,
     inputs.Command: command.carry_out,
     inputs.Adopted: adoption.adopted,
     inputs.Engaged: engaging.engaged,

@@ -111,6 +111,7 @@ class Leg:
     keys_by: str = ""  # how its phone says keys (keys.METHODS), once it has said one
     key: str = ""  # the last one …
     key_at: int = 0  # … and when
+    sending: str = ""  # keys that its phone is still to hear; the first is on its way
     typed: str = ""  # keys of an agent that may become an order: not passed on yet (keys.py)
     place: Place = ""  # in which conversation it is; who hears whom follows from it (conversation.py)
     mode: str = ""  # of who came as a leader and has not taken over: as what he is in it (monitor.PLACE)

@@ -257,7 +257,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """These two hear each other and nobody else. `apart`: no key passes by itself, PassKey and SendKeys bring them."""
+    """These two hear each other and nobody else. `apart`: no key passes by itself, PassKey and SendKey bring them."""
 
     a: int
     b: int
@@ -305,11 +305,11 @@ class Tone:
 
 
 @dataclass(frozen=True, slots=True)
-class SendKeys:
-    """The leg's phone hears these keys, one after another."""
+class SendKey:
+    """The leg's phone hears this key; KeySent follows when the next may be sent."""
 
     leg: int
-    digits: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +413,7 @@ _Sip = (
 )  # fmt: skip
 _Media = (
     PrepareIncoming | PrepareOutgoing | TakeAnswer | TakeOffer | Move
-    | Connect | Park | Confer | Tone | SendKeys | PassKey | StartPlay | Echo | DeleteMedia
+    | Connect | Park | Confer | Tone | SendKey | PassKey | StartPlay | Echo | DeleteMedia
 )  # fmt: skip
 Effect = (
     _Written

@@ -229,6 +229,13 @@ class MediaDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySent:
+    """The first of those that this leg's phone shall hear."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingStarted:
     leg: int
     failed: str = ""  # reason, "" when it runs
@@ -415,6 +422,6 @@ Input = (
     Incoming | Progress | Accepted | Rejected | Reoffered | OfferAnswered | OfferRefused | Confirmed | Cancelled
     | Ended | Referred | Replacing | PickedUp | PhoneTold | MediaReady | MediaReoffered | MediaLost | PhoneSilent
     | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused | RecordingResumed
-    | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged | EngageRefused | ChannelSeized
-    | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command | OfferLost | Adopted | Leaving
+    | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged | EngageRefused
+    | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command | OfferLost | Adopted | Leaving
 )  # fmt: skip

@@ -90,7 +90,27 @@ def _hold_back(turn: Turn, n: int, typed: str) -> None:
 def _pass_on(turn: Turn, leg: Leg, typed: str) -> None:
     """Tones of its voice have passed already."""
     if typed and leg.peer.startswith("leg:") and leg.keys_by != "inband":
-        turn.do(do.SendKeys(_partner(leg), typed))
+        send(turn, _partner(leg), typed)
+
+
+def send(turn: Turn, n: int, typed: str) -> None:
+    """Its phone hears these keys, one after another; who takes over goes on with the one that was on its way."""
+    waiting = turn.leg(n).sending
+    turn.set_leg(n, sending=waiting + typed)
+    if not waiting:
+        turn.do(do.SendKey(n, typed[0]))
+
+
+def sent(turn: Turn, given: inputs.KeySent) -> None:
+    leg = turn.leg(given.leg)
+    if leg.alive and leg.sending:
+        turn.set_leg(leg.n, sending=leg.sending[1:])
+        again(turn, turn.leg(leg.n))
+
+
+def again(turn: Turn, leg: Leg) -> None:
+    if leg.sending:
+        turn.do(do.SendKey(leg.n, leg.sending[0]))
 
 
 def due(turn: Turn, given: inputs.Due) -> bool:

@@ -45,7 +45,7 @@ class _Bench:
     legs: dict[int, MediaLeg] = field(default_factory=dict)
     at_mixer: set[int] = field(default_factory=set)
     in_room: set[int] = field(default_factory=set)
-    typing: asyncio.Task[None] | None = None
+    typing: set[asyncio.Task[None]] = field(default_factory=set)
     left: set[tuple[str, str]] = field(default_factory=set)  # (engine, leg) of legs that have moved away
     busy: bool = False
     task: asyncio.Task[None] | None = None
@@ -189,8 +189,8 @@ class MediaDesk:
 
     def _let_go(self, bench: _Bench) -> None:
         """A new mixer hears of these legs from the node that has them now, and not what they heard once."""
-        if bench.typing is not None:
-            bench.typing.cancel()
+        for task in bench.typing:
+            task.cancel()
         for n in bench.legs:
             self._mixer.let_go(bench.contact.leg_id(n))
             self._engines.let_go(bench.contact.leg_id(n))
@@ -229,8 +229,10 @@ class MediaDesk:
                 await self._tone_to(bench, n, item)
             case do.PassKey():
                 await self._pass_key(bench, effect)
-            case do.SendKeys():
-                bench.typing = asyncio.create_task(self._type(bench, effect, bench.typing))
+            case do.SendKey():
+                task = asyncio.create_task(self._type(bench, effect))
+                bench.typing.add(task)
+                task.add_done_callback(bench.typing.discard)
             case do.StartPlay():
                 await self._play(bench, effect)
             case do.Echo(n):
@@ -359,15 +361,12 @@ class MediaDesk:
         if effect.method != "inband" and not passed:
             await self._press(bench, effect.to, effect.key, effect.duration_ms)
 
-    async def _type(self, bench: _Bench, effect: do.SendKeys, before: asyncio.Task[None] | None) -> None:
-        """Beside all else: thirty keys take five seconds."""
-        if before is not None:
-            await asyncio.gather(before, return_exceptions=True)
-        for key in effect.digits:
-            if effect.leg not in bench.legs:
-                return
-            await self._press(bench, effect.leg, key, KEY_MS)
-            await asyncio.sleep((KEY_MS + KEY_PAUSE_MS) / 1000)  # rtpengine takes the next while one is being sent
+    async def _type(self, bench: _Bench, effect: do.SendKey) -> None:
+        """Beside all else: thirty keys take five seconds, for rtpengine takes the next while one is being sent."""
+        if effect.leg in bench.legs:
+            await self._press(bench, effect.leg, effect.key, KEY_MS)
+            await asyncio.sleep((KEY_MS + KEY_PAUSE_MS) / 1000)
+        self._tell(bench, inputs.KeySent(effect.leg))
 
     async def _press(self, bench: _Bench, n: int, key: str, duration_ms: int) -> None:
         try:

@@ -10,7 +10,7 @@ from lq.contacts import effects as do
 
 _WANTED: Final = (
     do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Connect, do.PassKey, do.StartPlay, do.Echo,
-    do.Park, do.Confer, do.Tone, do.SendKeys, do.DeleteMedia, do.StartRecording, do.PauseRecording, do.ResumeRecording,
+    do.Park, do.Confer, do.Tone, do.SendKey, do.DeleteMedia, do.StartRecording, do.PauseRecording, do.ResumeRecording,
     do.Move, do.ContinueRecording, do.LeaveOutSilence,
 )  # fmt: skip
 

@@ -323,7 +323,9 @@ class Owner:
     def _is_settled(self, held: Held) -> bool:
         contact = held.contact
         settled = contact.state not in UNSETTLED and held.inbox.empty()
-        settled = settled and all(leg.state in ("answered", "ended") for leg in contact.legs.values())
+        settled = settled and all(
+            leg.state in ("answered", "ended") and not (leg.alive and leg.sending) for leg in contact.legs.values()
+        )
         return settled and self._sip.is_quiet(contact.id) and self._media.is_quiet(contact.id)
 
     async def _commit(self, held: Held, *, again: bool = False) -> Committed | None:

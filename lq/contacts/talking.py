@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lq.contacts import conferring, conversation, ending, inputs, leaving, replacing, transfer
+from lq.contacts import conferring, conversation, ending, inputs, keys, leaving, replacing, transfer
 from lq.contacts import effects as do
 from lq.contacts.turn import NO_COMMON_CODEC, Turn
 
@@ -154,5 +154,5 @@ def send_dtmf(turn: Turn, given: inputs.Command) -> None:
         transfer.answer(turn, given, (422, "digits", "1 to 64 of 0-9 * # A-D"))
     else:
         for other in conversation.others(turn.contact, leg.n):
-            turn.do(do.SendKeys(other.n, digits))
+            keys.send(turn, other.n, digits)
         transfer.answer(turn, given, None)

@@ -25,6 +25,7 @@ from websockets.typing import Subprotocol
 
 from kamailio.render import command
 from lq.live.redis import Live
+from ops.services import SYSTEM_PATH
 from tests.integration.live.center import REALM, free_port, start_redis, stop
 
 LQ1, LQ2 = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
@@ -430,7 +431,7 @@ def edge(home: Path, **environ: str) -> Iterator[Edge]:
     redis, url = start_redis(home)
     outside, tls, wss, internal = (("127.0.0.1", free_port(keep=True)) for _ in range(4))
     environment = {
-        "PATH": os.environ["PATH"],
+        "PATH": SYSTEM_PATH,
         "LCALL_HOME": str(home),
         "LCALL_REDIS_URL": url,
         "KAMAILIO_SIP": f"{outside[0]}:{outside[1]}",

@@ -98,7 +98,20 @@ def test_only_keys_are_sent(digits: str) -> None:
     life = Life().talking()
     assert tell(life, "send_dtmf", digits=digits) == (422, "digits")
     assert tell(life, "send_dtmf", digits="12#") == (200, "")
-    assert do.SendKeys(1, "12#") in life.effects
+    assert do.SendKey(1, "1") in life.effects
+    assert tell(life, "send_dtmf", digits="A") == (200, "")
+    assert not any(isinstance(effect, do.SendKey) for effect in life.effects), "behind the others"
+    for key in "2#A":
+        assert life.take(inputs.KeySent(1)) == [do.SendKey(1, key)]
+    assert life.take(inputs.KeySent(1)) == [] and life.contact.legs[1].sending == ""
+
+
+def test_who_takes_over_sends_the_keys_that_are_left() -> None:
+    life = Life().talking()
+    tell(life, "send_dtmf", digits="12#")
+    life.take(inputs.KeySent(1))
+    assert do.SendKey(1, "2") in life.take(inputs.Adopted("lq2-1"))
+    assert life.take(inputs.KeySent(1)) == [do.SendKey(1, "#")]
 
 
 def test_a_consultation_and_each_of_its_ends() -> None:

@@ -325,7 +325,7 @@ class World:
         if n not in self.contact.legs:
             self.faults.append(f"{effect} on a leg that is not there")
             return
-        pointed = isinstance(effect, do.StartPlay | do.Confer | do.Tone | do.Echo | do.SendKeys)
+        pointed = isinstance(effect, do.StartPlay | do.Confer | do.Tone | do.Echo | do.SendKey)
         pointed = pointed or isinstance(effect, do.TakeAnswer | do.TakeOffer)
         said = isinstance(effect, do.Invite | do.Answer | do.Bye | do.Ring | do.Reoffer)
         if self.wanted and n == 1 and isinstance(effect, do.Invite):
@@ -401,7 +401,7 @@ class World:
                 self._ordered(n, command)
             case do.TellReferrer(_, id, code):
                 self._told(id, code)
-            case do.Connect() | do.StartPlay() | do.Confer() | do.Echo() | do.Park() | do.SendKeys() | do.Tone():
+            case do.Connect() | do.StartPlay() | do.Confer() | do.Echo() | do.Park() | do.SendKey() | do.Tone():
                 self._point(effect)
             case do.Invite() | do.Cancel() | do.Bye() | do.Reject() | do.Ack() | do.Answer():
                 self._say(effect)
@@ -436,7 +436,7 @@ class World:
             self.phones[n] = "up"
             self.pending.append(inputs.Accepted(n, "answer"))
 
-    def _point(self, effect: do.Connect | do.StartPlay | do.Confer | do.Echo | do.Park | do.SendKeys | do.Tone) -> None:
+    def _point(self, effect: do.Connect | do.StartPlay | do.Confer | do.Echo | do.Park | do.SendKey | do.Tone) -> None:
         match effect:
             case do.Connect(a, b):
                 self._part(a, b)
@@ -459,8 +459,9 @@ class World:
                 self.tones.append(item)
                 if self.ears[n][0] != "room":
                     self.faults.append(f"a tone for leg {n}, who is in no room")
-            case do.SendKeys(n, digits):
-                self.keys[n] = self.keys.get(n, "") + digits
+            case do.SendKey(n, key):
+                self.keys[n] = self.keys.get(n, "") + key
+                self.pending.append(inputs.KeySent(n))
 
     def _part(self, *these: int) -> None:
         """Whoever else was joined with these hears nothing (MediaDesk._part)."""
