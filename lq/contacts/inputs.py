@@ -423,5 +423,6 @@ Input = (
     | Ended | Referred | Replacing | PickedUp | PhoneTold | MediaReady | MediaReoffered | MediaLost | PhoneSilent
     | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused | RecordingResumed
     | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged | EngageRefused
-    | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command | OfferLost | Adopted | Leaving
+    | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command | OfferLost
+    | Adopted | Leaving
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lq.sip import events as ev
-from lq.sip import refresh
+from lq.sip import refresh, transfer
 from lq.sip.message import Request
 from lq.sip.session import Session
 from lq.sip.transaction import ServerTransaction
@@ -29,6 +29,8 @@ def document_of(session: Session, epoch: float) -> dict[str, Any]:
     tx = session.outgoing
     if tx is not None and tx.purpose == "initial":
         document["invite"] = {"uri": tx.request.uri, "headers": _kept(tx.request, _FOR_CANCEL), "by": tx.transport}
+    if notified := transfer.unanswered(session):
+        document["notified"] = notified
     asked = session.unacked or session.incoming
     if asked is not None and asked.request.method == "INVITE":
         document["asked"] = {
@@ -46,7 +48,7 @@ def document_of(session: Session, epoch: float) -> dict[str, Any]:
 
 
 def carry_on(agent: Core, session: Session, document: Mapping[str, Any], now: float) -> None:
-    """What the other process has said last is said once more: a 200 until its ACK, the ACK of a 200.
+    """What the other process has said last is said once more: a 200 until its ACK, the ACK of a 200, how a REFER went.
 
     Its BYE may not have left either: a dialog that it was ending can be ended again (a peer that knows answers 481).
     """
@@ -66,6 +68,8 @@ def carry_on(agent: Core, session: Session, document: Mapping[str, Any], now: fl
             session.accept("", {}, now)
         elif dialog.state == "confirmed":  # hold, for one: it is answered as if it had come to us
             agent.happened(ev.Offer(session.id, "INVITE", session.incoming.request.sdp))
+    for event, state, fragment in document.get("notified", ()):
+        transfer.send(session, event, state, fragment, now)
     session.timers |= {f"refer:{id}": max(until, now) for id, until in dialog.refers.items()}
     refresh.arm(session, not_before=now + refresh.GRACE_S)
 

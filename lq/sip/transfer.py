@@ -47,18 +47,28 @@ def notify(session: Session, id: str, code: int, reason: str, now: float, told: 
     until = dialog.refers.get(id)
     if until is None or dialog.state != "confirmed":
         return False
-    request = session.request("NOTIFY", contact=session.agent.contact)
-    request.put("event", "refer" if id == dialog.first_refer else f"refer;id={id}")
+    event = "refer" if id == dialog.first_refer else f"refer;id={id}"
     over = code >= 200
     state = "terminated;reason=noresource" if over else f"active;expires={max(1, round(until - now))}"
-    request.put("subscription-state", state)
-    request.put("content-type", "message/sipfrag;version=2.0")
-    request.body = f"SIP/2.0 {code} {reason}\r\n".encode()
-    tx = session.agent.client(session, request, "notify", now)
-    tx.request_id = told
+    send(session, event, state, f"SIP/2.0 {code} {reason}\r\n", now, told)
     if over:
         forget(session, id)
     return True
+
+
+def send(session: Session, event: str, state: str, fragment: str, now: float, told: str = "") -> None:
+    request = session.request("NOTIFY", contact=session.agent.contact)
+    request.put("event", event)
+    request.put("subscription-state", state)
+    request.put("content-type", "message/sipfrag;version=2.0")
+    request.body = fragment.encode()
+    session.agent.client(session, request, "notify", now).request_id = told
+
+
+def unanswered(session: Session) -> list[list[str]]:
+    """The NOTIFYs that may not have left: event, state and fragment of each."""
+    waiting = (tx.request for tx in session.asked if tx.purpose == "notify" and tx.state in ("trying", "proceeding"))
+    return [[one.get("event"), one.get("subscription-state"), one.body.decode()] for one in waiting]
 
 
 def expired(session: Session, id: str, now: float) -> None:

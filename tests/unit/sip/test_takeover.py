@@ -120,3 +120,18 @@ def test_what_was_dropped_leaves_no_timer() -> None:
     peer.ua.forget(peer.told(ev.Incoming).session)
     peer.run(64)
     assert peer.ua.idle
+
+
+def test_how_a_transfer_went_is_said_once_more() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", {"Refer-To": "<sip:8002@lq.internal>"})
+    peer.answer(peer.sent("NOTIFY"), 200)
+    assert peer.ua.notify_refer(session, 200, "OK", now=peer.now) and peer.ua.bye(session, now=peer.now)
+    peer.ua.datagrams()  # the process dies before it has sent them
+    adopted = peer.ua.adopt(json.loads(json.dumps(peer.ua.export(session))), now=peer.now)
+    assert peer.ua.bye(adopted, now=peer.now)
+    notify = peer.sent("NOTIFY")
+    assert (notify.body, notify.get("event")) == (b"SIP/2.0 200 OK\r\n", "refer")
+    assert notify.get("subscription-state") == "terminated;reason=noresource"
+    assert notify.cseq[0] < peer.sent("BYE").cseq[0]
