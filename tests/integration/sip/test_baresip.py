@@ -21,7 +21,7 @@ class Phone(Baresip):
 
     def _configure(self, control_port: int) -> None:
         super()._configure(control_port)
-        self.address = free_port()
+        self.address = free_port(with_next=True)  # for TLS, which it always listens for
         config = self.directory / "config"
         config.write_text(config.read_text().replace("127.0.0.1:0", "{}:{}".format(*self.address)))
         accounts = self.directory / "accounts"

@@ -13,16 +13,21 @@ from lq.sip.shell import Shell
 from lq.sip.transaction import Transport
 
 
-def free_port() -> tuple[str, int]:
-    """Free for UDP and TCP."""
+def free_port(*, with_next: bool = False) -> tuple[str, int]:
+    """Free for UDP and TCP; `with_next`: the one above it is free for TCP."""
     for _ in range(50):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as stream:
             udp.bind(("127.0.0.1", 0))
             host, port = udp.getsockname()
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if not _taken(stream, host, port):
+            if not _taken(stream, host, port) and not (with_next and _next_taken(host, port)):
                 return host, port
     raise OSError("no port is free for UDP and TCP")
+
+
+def _next_taken(host: str, port: int) -> bool:
+    with socket.socket() as stream:
+        return _taken(stream, host, port + 1)
 
 
 def _taken(stream: socket.socket, host: str, port: int) -> bool:
