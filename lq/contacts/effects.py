@@ -306,7 +306,7 @@ class Tone:
 
 @dataclass(frozen=True, slots=True)
 class SendKey:
-    """The leg's phone hears this key; KeySent follows when the next may be sent."""
+    """The leg's phone hears this key, after those before it; KeySent follows."""
 
     leg: int
     key: str

@@ -38,6 +38,7 @@ class Session:
     asked: list[ClientTransaction] = field(default_factory=list)  # all that goes on of ours, and some that does not
     unacked: ServerTransaction | None = None  # our 2xx, not ACKed yet
     inherited: bool = False  # … said by another process before us, which may have heard the ACK
+    inherited_seq: int = 0  # CSeq of the peer's last request to that process, which may have left no answer
     asked_offer: bool = False  # the 2xx to our offerless re-INVITE has come: its ACK must carry our answer
     acks: dict[tuple[int, str], tuple[bytes, Transport]] = field(default_factory=dict)  # (CSeq, to-tag) -> our ACK
     timers: dict[str, float] = field(default_factory=dict)

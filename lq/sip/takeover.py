@@ -54,6 +54,7 @@ def carry_on(agent: Core, session: Session, document: Mapping[str, Any], now: fl
     """
     dialog = session.dialog
     dialog.local_seq += SEQ_LEAP
+    session.inherited_seq = dialog.remote_seq
     if dialog.state == "terminated":
         dialog.state = "confirmed"
     if invite := document.get("invite"):

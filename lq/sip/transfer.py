@@ -29,16 +29,25 @@ def received(session: Session, tx: ServerTransaction, request: Request, now: flo
     if len(dialog.refers) >= MAX_REFERS:
         session.respond(tx, 503, "", {"Retry-After": "10"}, now)
         return
-    quiet = request.get("refer-sub").partition(";")[0].strip().lower() == "false"
-    extra = {"Contact": session.agent.contact} | ({"Refer-Sub": "false"} if quiet else {})
-    session.respond(tx, 202, "", extra, now)
-    id = "" if quiet else str(request.cseq[0])
+    session.respond(tx, 202, "", accepting(session, request), now)
+    id = "" if _quiet(request) else str(request.cseq[0])
     if id:
         dialog.first_refer = dialog.first_refer or id
         dialog.refers[id] = session.timers[f"refer:{id}"] = now + LISTENS_S
         notify(session, id, 100, "Trying", now)
     replaces = uri_headers(target).get("replaces", "")
     session.tell(ev.Refer(session.id, target.partition("?")[0], replaces, request.get("referred-by"), id))
+
+
+def accepting(session: Session, request: Request) -> dict[str, str]:
+    """What a 2xx to this request says."""
+    if request.method != "REFER":
+        return {}
+    return {"Contact": session.agent.contact} | ({"Refer-Sub": "false"} if _quiet(request) else {})
+
+
+def _quiet(request: Request) -> bool:
+    return request.get("refer-sub").partition(";")[0].strip().lower() == "false"
 
 
 def notify(session: Session, id: str, code: int, reason: str, now: float, told: str = "") -> bool:

@@ -10,6 +10,7 @@ from lq.sip.message import Request
 from lq.sip.session import ALLOW, Session
 from lq.sip.transaction import ServerTransaction
 
+HEARD_BEFORE: Final = frozenset({"REFER", "INFO", "NOTIFY", "MESSAGE"})  # not to be carried out twice
 TRYING_S: Final = 0.2  # §17.2.1; without a 100 the edge takes us for dead after 1.5 s and asks another node
 
 
@@ -21,6 +22,9 @@ def receive(session: Session, tx: ServerTransaction, request: Request, now: floa
     dialog.remote_seq = seq
     if dialog.state == "terminated" and request.method != "BYE":
         session.respond(tx, 481, "", {}, now)
+        return
+    if seq == session.inherited_seq and request.method in HEARD_BEFORE:
+        session.respond(tx, 202 if request.method == "REFER" else 200, "", transfer.accepting(session, request), now)
         return
     match request.method:
         case "BYE":

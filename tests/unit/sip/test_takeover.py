@@ -135,3 +135,31 @@ def test_how_a_transfer_went_is_said_once_more() -> None:
     assert (notify.body, notify.get("event")) == (b"SIP/2.0 200 OK\r\n", "refer")
     assert notify.get("subscription-state") == "terminated;reason=noresource"
     assert notify.cseq[0] < peer.sent("BYE").cseq[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "code", "told"),
+    [
+        ("REFER", {"Refer-To": "<sip:8002@lq.internal>"}, 202, 0),
+        ("INFO", {"Content-Type": "application/dtmf"}, 200, 0),
+        ("BYE", {}, 200, 1),
+    ],
+)
+def test_what_the_dead_process_had_written_and_not_answered(
+    method: str, headers: dict[str, str], code: int, told: int
+) -> None:
+    """The peer says it again. A transfer or a key is not carried out twice; an end is an end."""
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("OPTIONS")
+    document = json.loads(json.dumps(peer.ua.export(session)))
+    document["remote_seq"] += 1
+    document["state"] = "confirmed"
+    peer.ua.forget(session)
+    peer.ua.adopt(document, now=peer.now)
+    peer.log.clear()
+    peer.ask(method, headers)
+    assert peer.sent(code) and len(peer.log) == told
+    if method != "BYE":
+        peer.ask(method, headers)
+        assert peer.sent(code) and len(peer.log) == 1, "another one is another one"
