@@ -179,7 +179,8 @@ class Runner:
             why = await self._live(unit)
             if self._stopping.is_set() or unit.state == "done":
                 return
-            unit.failures = 0 if time.monotonic() - began > LONG_LIFE_S else unit.failures + 1
+            lived_long = time.monotonic() - began > LONG_LIFE_S
+            unit.failures = 1 if lived_long else unit.failures + 1
             self._consider(unit, why)
             await self._back_off(unit)
 

@@ -126,7 +126,7 @@ async def test_click_to_dial_rings_the_agent_first_then_the_customer(scene: Scen
 
 async def test_early_media_of_the_network_is_heard_at_the_desk(scene: Scene) -> None:
     outside = await network(scene, "gw1")
-    outside.rule = lambda number: Answer(2.0, early_media=True)
+    outside.rule = lambda number: Answer(4.0, early_media=True)
     agent = OWN.agents[0]
     own = await scene.softphone(agent, Answer(0.1))
     await scene.sign_in(agent)
@@ -134,7 +134,7 @@ async def test_early_media_of_the_network_is_heard_at_the_desk(scene: Scene) -> 
     talk = await own.rings()
     asked = await outside.called(MOBILE)
     asked.say(CUSTOMER)
-    await talk.hears(CUSTOMER, 2.0)
+    await talk.hears(CUSTOMER, 4.0)
     await asked.answered()
     await talk.hang_up()
     await asked.ended()
