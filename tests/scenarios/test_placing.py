@@ -124,6 +124,7 @@ async def test_click_to_dial_rings_the_agent_first_then_the_customer(scene: Scen
     assert (done.direction, done.agent, done.result, done.ended_by) == ("out", agent, "answered", "caller")
 
 
+@pytest.mark.slow
 async def test_early_media_of_the_network_is_heard_at_the_desk(scene: Scene) -> None:
     outside = await network(scene, "gw1")
     outside.rule = lambda number: Answer(4.0, early_media=True)

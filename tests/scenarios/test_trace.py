@@ -8,6 +8,8 @@ import sys
 from asyncio.subprocess import PIPE
 from typing import Any
 
+import pytest
+
 from tests.center import Center
 from tests.scenarios.conftest import Scene, line
 
@@ -23,6 +25,7 @@ async def lcall(center: Center, *words: str) -> str:
     return out.decode()
 
 
+@pytest.mark.slow
 async def test_the_ladder_of_a_call_that_was_held(scene: Scene, center: Center) -> None:
     agent = LINE.agents[0]
     phone = await scene.agent(agent, answer_after_s=0.2)

@@ -15,6 +15,7 @@ HELD = {CUSTOMER: {MUSIC}, AGENT: frozenset[str]()}
 OUT_IS_RARER = pytest.mark.parametrize("direction", ["in", pytest.param("out", marks=pytest.mark.slow)])
 
 
+@pytest.mark.slow
 @OUT_IS_RARER
 async def test_the_agents_phone_holds(stage: Stage, direction: str) -> None:
     await stage.opens(direction)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from lq.live.redis import Live
@@ -131,6 +132,7 @@ def test_many_registrations_at_once(sip: Edge) -> None:
         assert {code for codes in pool.map(comes_and_goes, extensions) for code in codes} == {200}
 
 
+@pytest.mark.slow
 async def test_registrations_survive_kill_and_redis_away(tmp_path: Path) -> None:
     with edge(tmp_path) as sip:
         await sip.publish(documents())

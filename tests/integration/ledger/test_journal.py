@@ -143,6 +143,7 @@ async def test_what_is_no_event_is_put_aside_and_the_rest_goes_on(
     assert await rows.fetchval("select talk_s from cdr where contact_id = 'c1'") == 30.0
 
 
+@pytest.mark.slow
 async def test_killed_again_and_again_it_loses_and_doubles_nothing(
     dsn: str, stream: RedisClient, rows: asyncpg.Connection, redis_server: services.Redis, tmp_path: Path
 ) -> None:

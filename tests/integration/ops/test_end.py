@@ -75,6 +75,7 @@ def test_asked_twice_is_haste(own_center: OwnCenter) -> None:
     assert of(center.path) == []
 
 
+@pytest.mark.slow
 def test_the_runner_is_killed(own_center: OwnCenter) -> None:
     """kill -9: the guards end everything, and who starts again at once does not have to know of it."""
     center = own_center(LCALL_ONLY=TALKING)

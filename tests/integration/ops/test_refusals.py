@@ -50,6 +50,7 @@ def test_the_same_place_twice(own_center: OwnCenter) -> None:
     assert lcall(center, "status").returncode == 0
 
 
+@pytest.mark.slow
 def test_the_same_ports_twice(own_center: OwnCenter, tmp_path: Path) -> None:
     """The sentence says which port, whose service, and who has it: a program, its pid, its center."""
     center = own_center(LCALL_ONLY=STORES)

@@ -72,6 +72,7 @@ def test_his_place_by_default(own_center: OwnCenter, nobody: None) -> None:
     assert f"no center is running in {center.path}/.local/share/lcall" in answer.stderr
 
 
+@pytest.mark.slow
 def test_another_users_center(own_center: OwnCenter, nobody: None) -> None:
     center = own_center(LCALL_ONLY="redis")
     for words in (("status",), ("stop",), ("logs",), ("agents",)):
