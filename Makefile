@@ -1,4 +1,5 @@
-# The same few targets for people and for the checks. DEMO=0: `make run` without the demonstration call.
+# The same few targets for people and for the checks. DEMO=0: `make run` without the demonstration call;
+# LCALL_DEMO=none: a new center without the demo world.
 
 PYTHON := .venv/bin/python
 WORKERS ?= 2

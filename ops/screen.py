@@ -68,13 +68,20 @@ def services(statuses: Sequence[Status]) -> str:
     return table(head, rows)
 
 
-def welcome(home: Home, ports: Ports) -> str:
-    """Where to go now. The accounts are those of the demo world (lq/config/demo.py)."""
+def welcome(home: Home, ports: Ports, *, demo: bool = True) -> str:
+    """Where to go now. `demo`: with the accounts and numbers of the demo world (lq/config/demo.py)."""
+    people, extensions, numbers = "第一个管理员 the first administrator: ./lcall admin", "", ""
+    if demo:
+        people = "管理员 admin: demo-admin   坐席 agents: 1001-1100 / demo-1001 ..."
+        extensions = "   分机 extensions: 8001-8100 / demo-8001 ..."
+        numbers = (
+            "\n拨入 call in    4008001000 菜单 menu · 4008001001 销售 sales"
+            " · 4008001002 支持 support · 4008001009 回声 echo"
+        )
     return f"""
-网页 web        http://127.0.0.1:{ports.web}     管理员 admin: demo-admin   坐席 agents: 1001-1100 / demo-1001 ...
+网页 web        http://127.0.0.1:{ports.web}     {people}
 HTTPS           https://{ports.outside}:{ports.web_tls}    证书 certificate: /ca
-话机 phones     sip:{ports.outside}:{ports.sip}  UDP TCP   分机 extensions: 8001-8100 / demo-8001 ...
-LQ-SDK          http://127.0.0.1:{ports.api}     令牌 token: {home.sdk_token}
-拨入 call in    4008001000 菜单 menu · 4008001001 销售 sales · 4008001002 支持 support · 4008001009 回声 echo
-命令 commands   ./lcall status | call | agents | queues | trace | logs | stop
+话机 phones     sip:{ports.outside}:{ports.sip}  UDP TCP{extensions}
+LQ-SDK          http://127.0.0.1:{ports.api}     令牌 token: {home.sdk_token}{numbers}
+命令 commands   ./lcall status | call | agents | queues | trace | logs | admin | stop
 """

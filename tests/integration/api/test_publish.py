@@ -110,6 +110,15 @@ async def test_the_demo_world_is_seeded_once_quickly_and_by_one(
     assert PasswordHasher().verify(hashed, "demo-1901")
 
 
+async def test_a_center_without_the_demo_world_begins_with_its_settings(rows: asyncpg.Connection) -> None:
+    assert await seed.seed(rows, world=False)
+    assert not await seed.seed(rows), "nor is the demo world put over it later"
+    _, kinds = await publish.read(rows)
+    assert {kind for kind, found in kinds.items() if found} == {"settings"}
+    assert kinds["settings"]["center"].body["demo"] is False
+    assert await rows.fetchval("select count(*) from operator") == 0
+
+
 async def test_the_demo_gateways_follow_the_port_and_nothing_else_changes(rows: asyncpg.Connection, live: Live) -> None:
     assert await seed.seed(rows, 5080)
     await put(rows, id="sales", name="改名")

@@ -149,7 +149,7 @@ async def test_a_disk_that_fills_up_ends_nothing(own_center: OwnCenter) -> None:
 
 def test_the_command_line_without_a_center(own_center: OwnCenter) -> None:
     center = own_center.reserved()
-    for word in ("status", "stop", "agents", "queues", "migrate", "call"):
+    for word in ("status", "stop", "agents", "queues", "migrate", "admin", "call"):
         answer = lcall(center, word)
         assert answer.returncode == 1 and "no center is running in" in answer.stderr, word
         assert "Traceback" not in answer.stderr

@@ -18,6 +18,7 @@ from ops.probes import Http, Ng, Redis, Sip, answers
 from ops.services import services
 from tests.center import Center, tree
 from tests.integration.ops.house import lcall, of, parent, said, until
+from tests.integration.web.conftest import Visitor
 from tests.unit.ops.example import example
 
 TABLE: Final = services(example())
@@ -93,9 +94,21 @@ def test_migrate_again_has_nothing_to_do(center: Center) -> None:
     assert json_of(center, "migrate") == {"result": "nothing to apply"}
 
 
+async def test_an_administrator_is_let_in(center: Center) -> None:
+    told = json_of(center, "admin", "let-in-7")
+    assert told["number"] == "let-in-7"
+    visitor = Visitor(center.web)
+    entered = await visitor.log_in("let-in-7", told["password"])
+    assert entered.headers["location"].startswith("/login/password"), "one of his own first"
+    await visitor.http.aclose()
+    refused = lcall(center, "admin", "'; --")
+    assert refused.returncode == 1 and "Only letters" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_commands_are_explained(center: Center) -> None:
     explained = lcall(center, "--help").stdout
     assert all(word in explained for word in ("status", "stop", "logs", "call", "agents", "queues", "migrate", "启动"))
+    assert "管理员" in explained
     wrong = lcall(center, "dance")
     assert wrong.returncode == 2 and "invalid choice: 'dance'" in wrong.stderr
 

@@ -303,6 +303,24 @@ async def test_nobody_locks_himself_out(place: Place) -> None:
         assert refused.status_code == 422, form
 
 
+async def test_an_agents_settings_lead_to_his_account_or_to_a_new_one(place: Place) -> None:
+    admin, id = await place.user("admin"), unique()
+    async with place.client() as lq:
+        await lq.put_document("agents", id, {"id": id, "name": "新来的<b>"})
+        try:
+            link = f'href="/accounts/operators/{id}"'
+            assert link in (await admin.get(f"/settings/agents/{id}")).text
+            found = await admin.get(f"/accounts/operators/{id}")
+            assert (found.status_code, found.headers["location"]) == (302, f"/accounts/new?id={id}")
+            form = (await admin.get(f"/accounts/new?id={id}")).text
+            assert f'value="{id}"' in form and 'value="新来的&lt;b&gt;"' in form
+            await admin.post("/accounts/new", {"id": id, "name": "新来的", "role": "agent", "team": ""})
+            assert (await admin.get(f"/accounts/operators/{id}")).status_code == 200
+        finally:
+            await lq.delete_document("agents", id)
+    assert (await admin.get("/accounts/operators/nobody")).status_code == 404
+
+
 async def test_two_administrators_cannot_put_each_other_out(dsn: str) -> None:
     database = Database(dsn)
     await database.open()

@@ -8,6 +8,7 @@ from typing import get_args
 from ops import screen
 from ops.screen import Screen
 from ops.state import State, Status
+from tests.unit.ops.example import example
 
 
 def test_columns_stand_below_each_other() -> None:
@@ -27,6 +28,13 @@ def test_every_state_has_a_word() -> None:
 def test_a_service_without_process_or_address() -> None:
     line = screen.services([Status("journal", 0, "", "failed", "/log", 3)]).splitlines()[1]
     assert line.split() == ["journal", "失败", "failed", "-", "-", "3", "/log"]
+
+
+def test_a_center_without_the_demo_world_says_how_the_first_one_comes_in() -> None:
+    place = example()
+    with_it, without = (screen.welcome(place.home, place.ports, demo=demo) for demo in (True, False))
+    assert "demo-admin" in with_it and "4008001000" in with_it
+    assert "lcall admin" in without and "demo" not in without and "4008001000" not in without
 
 
 class Closed(io.StringIO):
