@@ -25,6 +25,7 @@ from lcall_web.common import context, door, failures
 from lcall_web.common.assets import Assets
 from lcall_web.common.context import Context, Places
 from lcall_web.desk import news
+from lcall_web.desk.callers import Callers
 from lcall_web.desk.store import Details
 from lq import telemetry
 
@@ -65,8 +66,10 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         app.ctx.context = here = await Context.open(places, assets)
         app.ctx.feed = feed = Feed(here.lq, here.watch)
         app.ctx.details = Details(here.lq)
+        app.ctx.callers = callers = Callers(here.database, feed.tell)
         app.ctx.parts = (news.begin,)  # of the stream of each page
-        app.ctx.tasks = [asyncio.create_task(each) for each in (here.watch.run(), feed.run(), telemetry.beat())]
+        running = (here.watch.run(), feed.run(), callers.run(), telemetry.beat())
+        app.ctx.tasks = [asyncio.create_task(each) for each in running]
 
     @app.before_server_stop
     async def end_streams(app: Sanic[Any, Any]) -> None:

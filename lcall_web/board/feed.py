@@ -33,7 +33,7 @@ FIGURES_SETTLE_S: Final = 3.0  # history, from which today's come, follows the l
 FIGURES_AT_LEAST_S: Final = 60.0  # midnight passes without an event
 
 # ("agents" | "queues" | "calls" | "legs" | "waiting" | "problems", id). legs: of that call, and its recording;
-# waiting: who waits in that queue
+# waiting: who waits in that queue. What a room tells of its own has names of its own.
 Name = tuple[str, str]
 
 
@@ -101,7 +101,7 @@ class Feed:
         self._moved = asyncio.Event()
         self._broken = asyncio.Event()
         self.board = Board()
-        watch.on_change = lambda: self._tell(("problems", ""))
+        watch.on_change = lambda: self.tell(("problems", ""))
         watch.on_configuration = self._broken.set  # names and members may be others: a new snapshot
 
     # -- readers -------------------------------------------------------------------------------------------------------
@@ -131,7 +131,8 @@ class Feed:
         reader.over = True
         reader.woken.set()
 
-    def _tell(self, *names: Name, whole: bool = False) -> None:
+    def tell(self, *names: Name, whole: bool = False) -> None:
+        """What has changed, to every open page."""
         for reader in self._readers:
             reader.whole |= whole
             reader.changed.update(names)
@@ -157,7 +158,7 @@ class Feed:
         """A snapshot and what comes after it, until the connection breaks."""
         after = await self._lq.last_event_id()
         self.board = await self._snapshot()
-        self._tell(whole=True)
+        self.tell(whole=True)
         self._broken.clear()
         tasks = [asyncio.create_task(each) for each in (self._events(after), self._figures(), self._broken.wait())]
         try:
@@ -213,12 +214,12 @@ class Feed:
             self._known(id in board.agents)
             if agent := board.agents.get(id):
                 board.agents[id] = rules.agent_after(agent, event)
-            self._tell(("agents", id))
+            self.tell(("agents", id))
         elif event.type == "queue_changed":
             self._known(id in board.queues)
             if queue := board.queues.get(id):
                 board.queues[id] = rules.queue_after(queue, event)
-            self._tell(("queues", id))
+            self.tell(("queues", id))
         elif event.type.startswith("contact_") or event.type == "leg_ended":
             self._apply_to_call(kind, event)
         elif event.type.startswith(("leg_", "recording_")):
@@ -232,7 +233,7 @@ class Feed:
         """Something of the call has changed that the board does not show."""
         if id in self.board.calls:
             self.board.moved[id] = self.board.moved.get(id, 0) + 1
-            self._tell(("legs", id))
+            self.tell(("legs", id))
 
     def _apply_to_call(self, id: str, event: Event) -> None:
         before = self.board.calls.get(id)
@@ -245,7 +246,7 @@ class Feed:
         # A card shows its agent's call as well.
         about = {each.agent for each in (before, call) if each is not None and each.agent}
         lines = {each.queue for each in (before, call) if each is not None and each.queue and before != call}
-        self._tell(("calls", id), *(("agents", agent) for agent in about), *(("waiting", queue) for queue in lines))
+        self.tell(("calls", id), *(("agents", agent) for agent in about), *(("waiting", queue) for queue in lines))
 
     def _known(self, known: bool) -> None:
         """Somebody was added to the configuration: a new snapshot has him."""
@@ -261,7 +262,7 @@ class Feed:
             queues = await self._lq.queues()
             self.board.queues = {queue.id: queue for queue in queues}
             self.board.queues_read_at = _now()
-            self._tell(*(("queues", queue.id) for queue in queues))
+            self.tell(*(("queues", queue.id) for queue in queues))
             await asyncio.sleep(FIGURES_AT_MOST_S)
 
     async def _moves_within(self, seconds: float) -> bool:

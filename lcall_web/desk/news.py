@@ -8,7 +8,9 @@ from typing import Any, Final
 from sanic import Request
 
 from lcall_web.common import context, door
+from lcall_web.common.viewer import CUSTOMERS
 from lcall_web.desk import store
+from lcall_web.desk.callers import Asked, Callers
 from lcall_web.desk.store import Eyes, Floor
 
 EVENT: Final = "desk"
@@ -21,6 +23,10 @@ class News:
         self._eyes = Eyes(door.viewer(request), request.ctx.language)
         self._told: dict[str, Any] | None = None
         self._contact = ""
+        self.shows: frozenset[Asked] = frozenset()
+        self._callers: Callers | None = self._app.ctx.callers if self._eyes.viewer.may(CUSTOMERS) else None
+        if self._callers is not None:
+            self._callers.look_after(self)
 
     async def news(self, whole: bool, changed: Set[tuple[str, str]]) -> tuple[str, dict[str, Any]] | None:
         if not whole and not self._concerns(changed):
@@ -39,6 +45,7 @@ class News:
         mine = {("agents", agent.id), *(("waiting", queue) for queue in agent.queues)}
         for contact in filter(None, (agent.contact, self._contact)):
             mine |= {("calls", contact), ("legs", contact)}
+        mine |= {("callers", contact) for contact, _ in self.shows}
         return not mine.isdisjoint(changed)
 
     async def _picture(self) -> dict[str, Any] | None:
@@ -46,7 +53,11 @@ class News:
         agent = floor.agents.get(self._eyes.viewer.id)
         self._contact = (agent.contact or "") if agent else ""
         contact = await self._app.ctx.details.of(floor, self._contact) if self._contact else None
-        return store.picture(self._app.ctx.feed.board, self._eyes, contact)
+        floor = self._app.ctx.feed.board
+        if self._callers is None or agent is None:
+            return store.picture(floor, self._eyes, contact)
+        self.shows = store.shown(floor, agent, contact)
+        return store.picture(floor, self._eyes, contact, self._callers.known(self.shows))
 
 
 def begin(request: Request) -> News | None:

@@ -20,6 +20,21 @@ where s.agent = $1 and s.started_at >= $2 and s.kind = 'ring' and s.reason not i
 order by s.started_at desc, c.contact_id desc
 limit 20
 
+-- name: callers
+-- Which customer each contact of $1, with its number in $2, is about: the one chosen in it, else who has the number; of
+-- several the one whom the pop shows first, and how many they are.
+select asked.contact, asked.number, coalesce(chosen.name, found.name) as name,
+       case when chosen.name is null then found.customers else 1 end as customers
+from unnest($1::text[], $2::text[]) as asked (contact, number)
+left join contact_customer x on x.contact = asked.contact
+left join customer chosen on chosen.id = x.customer and chosen.deleted_at is null
+left join lateral (
+    select (array_agg(c.name order by c.kind desc, c.changed_at desc, c.id desc))[1] as name, count(*)::int as customers
+    from customer_phone p join customer c on c.id = p.customer and c.deleted_at is null
+    where p.number = asked.number
+) found on true
+where chosen.name is not null or found.customers > 0
+
 -- name: number
 -- Whom a call was with, for who may see that call ($3, $4: Viewer.reach), and for whom it has rung at ($2).
 select c.direction, c.number, c.number_published, c.called, c.called_published

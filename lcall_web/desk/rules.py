@@ -64,6 +64,24 @@ def leaf(codes: Mapping[str, str], code: str) -> bool:
     return code in codes and code not in codes.values()
 
 
+NO_CODE: Final = mark("请先选择话后小结。")
+# What would lead out of a call's wrap-up, and what to do first where its queue wants a code
+LEAVING: Final[Mapping[str, str]] = {
+    "done": NO_CODE,
+    "ready": NO_CODE,
+    "pause": mark("请先选择话后小结，再示忙。"),
+    "sign-out": mark("请先选择话后小结，再签出。"),
+}
+
+
+def wants_code(verb: str, state: str, code: str, *, required: bool) -> str:
+    """What he is told who does this without a code; "" if he may. `code`: that he gives now, or has given."""
+    if verb == "code":
+        return "" if code else NO_CODE
+    leaves = verb == "done" or (verb in LEAVING and state == "wrap_up")
+    return LEAVING[verb] if leaves and required and not code else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """An agent and the call that he is in, as far as buttons are concerned."""

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,8 @@ from lcall_web.common.words import (
     RECORDINGS,
     RULES,
 )
-from lcall_web.desk import rules
+from lcall_web.desk import callers, rules
+from lcall_web.desk.callers import Asked, Caller
 from lq.sdk import Agent, ApiError, Client, Contact, Queue
 from lq.sdk.values import Leg
 
@@ -37,6 +39,7 @@ SHOWN: Final = 8  # waiting calls; the rest is a figure
 KEPT: Final = 500
 ANONYMOUS: Final = mark("匿名")
 CUSTOMER: Final = mark("客户")
+SEVERAL: Final = mark("%(name)s 等 %(count)s 位")
 IN_VAIN: Final = mark("没有接通 %(who)s：%(why)s")
 
 
@@ -103,18 +106,33 @@ class Eyes:
             return self.word(ANONYMOUS)
         return number.removeprefix("+86") if self.viewer.may(NUMBERS) else masked(number)
 
+    def name(self, caller: Caller | None) -> str:
+        """Of the customer, "" if none is known."""
+        if caller is None or caller.customers < 2:
+            return caller.name if caller else ""
+        return self.word(SEVERAL, name=caller.name, count=caller.customers)
 
-def picture(floor: Floor, eyes: Eyes, contact: Contact | None) -> Json | None:
-    """All that the page draws; None while nothing is known of this agent."""
+
+def shown(floor: Floor, agent: Agent, contact: Contact | None) -> frozenset[Asked]:
+    """The calls that the page draws, with the numbers that customers are known by."""
+    waiting = {(call.id, call.number) for call, _ in _in_line(floor, agent)[:SHOWN]}
+    return frozenset(waiting | ({(contact.id, contact.number)} if contact is not None else set()))
+
+
+Known = Mapping[Asked, Caller]
+
+
+def picture(floor: Floor, eyes: Eyes, contact: Contact | None, known: Known = MappingProxyType({})) -> Json | None:
+    """All that the page draws; None while nothing is known of this agent. `known`: whose calls they are."""
     agent = floor.agents.get(eyes.viewer.id)
     if agent is None:
         return None
     now = rules.situation(agent, contact)
     return {
         "agent": _agent(floor, agent, eyes),
-        "call": _call(floor, agent, contact, now, eyes) if contact is not None else None,
+        "call": _call(floor, agent, contact, now, eyes, known) if contact is not None else None,
         "why": {action: eyes.word(reason) for action, reason in rules.reasons(now).items()},
-        "waiting": _waiting(floor, agent, eyes),
+        "waiting": _waiting(floor, agent, eyes, known),
         "wrap_up": _wrap_up(floor, agent, contact, eyes) if agent.state in ("talking", "wrap_up") else None,
     }
 
@@ -169,7 +187,7 @@ def needs_code(floor: Floor, queue: str) -> bool:
     return required and bool(rules.codes(floor.documents.get("wrap_up_codes", {}), queue))
 
 
-def _call(floor: Floor, agent: Agent, contact: Contact, now: rules.Situation, eyes: Eyes) -> Json:
+def _call(floor: Floor, agent: Agent, contact: Contact, now: rules.Situation, eyes: Eyes, known: Known) -> Json:
     state = "ended" if agent.state not in rules.BOUND else "held" if now.held else contact.state  # for him
     open_segments = [segment for segment in contact.segments if segment.ended_at is None]
     recording = rules.recording_of(contact)
@@ -179,6 +197,7 @@ def _call(floor: Floor, agent: Agent, contact: Contact, now: rules.Situation, ey
         "state": state,
         "label": eyes.word(CALL_STATES.get(state, state)),
         "number": eyes.number(rules.peer(contact, agent)),
+        "name": eyes.name(known.get((contact.id, contact.number))),
         "called": contact.called if contact.direction == "in" else "",
         "queue": _queue_name(floor, contact.queue or "", eyes),
         "since": _ms(open_segments[-1].started_at if open_segments else contact.started_at),
@@ -222,15 +241,21 @@ def _party(floor: Floor, contact: Contact, leg: Leg, eyes: Eyes) -> Json:
     return {"who": who, "state": leg.state, "place": leg.place or "", "label": eyes.word(state)}
 
 
-def _waiting(floor: Floor, agent: Agent, eyes: Eyes) -> Json:
+def _in_line(floor: Floor, agent: Agent) -> list[tuple[Waiting, str]]:
+    """Who waits in his queues, and in which of them; the longest first."""
     waiting: list[tuple[Waiting, str]] = [
         (call, queue) for queue in agent.queues for call in floor.waiting.get(queue, {}).values()
     ]
-    waiting.sort(key=lambda each: (each[0].since, each[0].id))
+    return sorted(waiting, key=lambda each: (each[0].since, each[0].id))
+
+
+def _waiting(floor: Floor, agent: Agent, eyes: Eyes, known: Known) -> Json:
+    waiting = _in_line(floor, agent)
     calls = [
         {
             "id": call.id,
             "number": eyes.number(call.number),
+            "name": eyes.name(known.get((call.id, call.number))),
             "queue": _queue_name(floor, queue, eyes),
             "since": call.since,
         }
@@ -264,6 +289,7 @@ class Row:
     id: str
     direction: str
     number: str  # as this viewer may see it
+    name: str  # the customer's, "" if it is not known
     at: datetime
     result: str
     talk_s: float = 0.0
@@ -282,17 +308,24 @@ async def today(here: Context, eyes: Eyes) -> Today:
     begin = _midnight(here.watch.center.time_zone)
     mine = await here.database.fetch(SQL["mine"], eyes.viewer.id, begin)
     missed = await here.database.fetch(SQL["missed"], eyes.viewer.id, begin)
+    asked = {_asked(row) for row in (*mine, *missed)} if eyes.viewer.may(CUSTOMERS) else set()
+    known = await callers.read(here.database, asked)
     return Today(
-        tuple(Row(**_row(row, eyes), talk_s=row["talk_s"]) for row in mine),
-        tuple(Row(**_row(row, eyes), reason=row["reason"] or "", served=row["served"]) for row in missed),
+        tuple(Row(**_row(row, eyes, known), talk_s=row["talk_s"]) for row in mine),
+        tuple(Row(**_row(row, eyes, known), reason=row["reason"] or "", served=row["served"]) for row in missed),
     )
 
 
-def _row(row: asyncpg.Record, eyes: Eyes) -> Mapping[str, Any]:
+def _asked(row: asyncpg.Record) -> Asked:
+    return str(row["contact_id"]), str(row["number"])
+
+
+def _row(row: asyncpg.Record, eyes: Eyes, known: Known) -> Mapping[str, Any]:
     return {
         "id": row["contact_id"],
         "direction": row["direction"],
         "number": eyes.number(_other(row)),
+        "name": eyes.name(known.get(_asked(row))),
         "at": row["started_at"],
         "result": row["result"],
     }

@@ -27,7 +27,6 @@ ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 EMPTY: Final = mark("请填写号码、工号或技能组。")
 NO_PHONE: Final = mark("请填写话机号码。")
 NO_REASON: Final = mark("请选择示忙原因。")
-NO_CODE: Final = mark("请先选择话后小结。")
 BAD_CODE: Final = mark("没有这个小结，请重新选择。")
 NOT_YOURS: Final = mark("这通电话不在您这里：请按现在显示的状态再试。")
 NO_NUMBER: Final = mark("这通电话没有可以回拨的号码。")
@@ -93,18 +92,21 @@ async def agent(request: Request, verb: str) -> HTTPResponse:
 
 async def _coded(request: Request, lq: Client, agent: str, verb: str, code: str) -> None:
     """A code must be one of the call's, and he may not leave its wrap-up without one where the queue wants it."""
-    if verb not in ("done", "ready", "code"):
+    if verb != "code" and verb not in rules.LEAVING:
         return
     known = await lq.agent(agent)
-    if verb == "ready" and known.state != "wrap_up":
+    if verb not in ("code", "done") and known.state != "wrap_up":
         return
     floor = request.app.ctx.feed.board
     contact = await request.app.ctx.details.of(floor, known.contact) if known.contact else None
     queue = (contact.queue or "") if contact else ""
     if code and not rules.leaf(rules.codes(floor.documents.get("wrap_up_codes", {}), queue), code):
         raise Wrong(BAD_CODE, field="code")
-    if not code and not known.code and (verb == "code" or store.needs_code(floor, queue)):
-        raise Wrong(NO_CODE, field="code")
+    given = code if verb in ("code", "done") else ""  # the others take none along
+    if verb != "code":
+        given = given or known.code or ""
+    if told := rules.wants_code(verb, known.state, given, required=store.needs_code(floor, queue)):
+        raise Wrong(told, field="code")
 
 
 @blueprint.post("/call/<contact:str>/<verb:str>")

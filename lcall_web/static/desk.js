@@ -125,6 +125,7 @@ page.widget("#soft-phone", (desk) => {
       const row = document.createElement("li");
       const number = document.createElement("span");
       number.textContent = call.name ? `${call.name} ${call.number}` : call.number;
+      number.title = number.textContent;
       const queue = document.createElement("small");
       queue.textContent = call.queue;
       const time = document.createElement("time");
@@ -273,18 +274,23 @@ page.widget("#soft-phone", (desk) => {
       const here = place.dataset.error === name;
       put(place, here ? text : "");
       form.elements[place.dataset.error]?.classList.toggle("is-invalid", here && text !== "");
-      if (here && text) return true;
+      if (here && text) {
+        form.querySelector("select, input:not([type=hidden])")?.focus();
+        return true;
+      }
     }
     return false;
   }
+
+  const over = () => (now?.wrap_up ? coded : null); // where it is said that a code is missing
 
   const inCall = (verb, fields, form) => now?.call && ask(verb === "transfer" ? "blind" : verb, `/desk/call/${encodeURIComponent(now.call.id)}/${verb}`, fields, form);
 
   const ACTIONS = {
     "sign-in": () => ask("sign-in", "/desk/agent/sign-in", { phone: $("#desk-phone").value.trim() }, $('[data-form="sign-in"]')),
-    "sign-out": () => ask("sign-out", "/desk/agent/sign-out"),
-    ready: () => ask("ready", "/desk/agent/ready", {}, now.wrap_up ? coded : null),
-    pause: (button) => ask("pause", "/desk/agent/pause", { reason: button.dataset.reason }),
+    "sign-out": () => ask("sign-out", "/desk/agent/sign-out", {}, over()),
+    ready: () => ask("ready", "/desk/agent/ready", {}, over()),
+    pause: (button) => ask("pause", "/desk/agent/pause", { reason: button.dataset.reason }, over()),
     done: () => ask("done", "/desk/agent/done", { code: coded.elements.code.value }, coded),
     dial: () => dial({ to: $('[data-form="dial"] [name="to"]').value.trim() }, $('[data-form="dial"]')),
     keypad: () => (pad.hidden ? openPad() : closePad()),

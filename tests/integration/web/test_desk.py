@@ -6,6 +6,7 @@ import contextlib
 import uuid
 from collections.abc import AsyncIterator
 
+import asyncpg
 import httpx
 import pytest
 
@@ -128,6 +129,64 @@ async def test_a_call_from_its_ring_to_its_wrap_up(place: Place, live: Live) -> 
         assert "13912340001" not in stream.text
 
 
+async def test_where_a_code_is_required_nobody_leaves_without_it(place: Place, live: Live) -> None:
+    async with place.client() as lq, at_the_desk(place, live, "1037") as (who, stream):
+        before = await lq.document("queues", "sales")
+        await lq.put_document("queues", "sales", {**before.body, "wrap_up_code": "required"})
+        try:
+            call = await (await (await LiveCall(live, "desk-coded-1", "13912340007").start()).queue()).answer()
+            assert call.agent == "1037"
+            await stream.until(lambda s: (s.desk.get("wrap_up") or {}).get("required"), "the web knows")
+            await call.end(wrap_up_ms=60_000)
+            await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+            for verb, fields, told in (
+                ("pause", {"reason": "meal"}, "请先选择话后小结，再示忙。"),
+                ("sign-out", {}, "请先选择话后小结，再签出。"),
+                ("ready", {"code": "complaint"}, "请先选择话后小结。"),  # which takes none along
+                ("done", {}, "请先选择话后小结。"),
+            ):
+                refused = await ask(who, f"agent/{verb}", **fields)
+                assert (refused.status_code, refused.json()) == (422, {"error": told, "field": "code"}), verb
+            await ask(who, "agent/code", code="complaint")
+            await stream.until(lambda s: s.desk["wrap_up"]["chosen"] == "complaint", "the code is known")
+            assert (await ask(who, "agent/pause", reason="meal")).json() == {"done": True}
+            await stream.until(lambda s: state(s) == "paused", "now he may")
+        finally:
+            await lq.put_document("queues", "sales", before.body)
+
+
+async def test_the_customers_name_stands_where_his_number_does(place: Place, live: Live) -> None:
+    async with place.rows() as rows:
+        for number, name in (("13912340008", "'; <script>"), ("13912340009", "丈夫"), ("13912340009", "妻子")):
+            await with_number(rows, name, number)
+    async with at_the_desk(place, live, "1038") as (who, stream):
+        call = await (await LiveCall(live, "desk-named-1", "13912340008").start()).queue()
+        assert call.agent == "1038"
+        await stream.until(lambda s: (s.desk["call"] or {}).get("name") == "'; <script>", "who calls, while it rings")
+        assert stream.desk["call"]["number"] == "139****0008"
+        waits = await (await LiveCall(live, "desk-named-2", "13912340009").start()).queue()
+        await stream.until(lambda s: s.desk["waiting"]["calls"][0:1], "another one waits")
+        await stream.until(lambda s: "等 2 位" in s.desk["waiting"]["calls"][0]["name"], "one of two")
+        async with place.rows() as rows:
+            wife = await rows.fetchval("select id from customer where name = '妻子'")
+            await rows.execute("insert into contact_customer values ('desk-named-2', $1, '1038')", wife)
+        await stream.until(lambda s: s.desk["waiting"]["calls"][0]["name"] == "妻子", "said in the pop")
+        assert "1391234000" not in stream.text
+        await waits.end("abandoned")
+        await call.answer()
+        await call.end(wrap_up_ms=60_000)
+        await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+        assert stream.desk["call"]["name"] == "'; <script>", "also when the call is over"
+
+
+async def with_number(rows: asyncpg.Connection, name: str, number: str) -> None:
+    """A customer."""
+    id = await rows.fetchval(
+        "insert into customer (key, kind, name) values (gen_random_uuid(), 'person', $1) returning id", name
+    )
+    await rows.execute("insert into customer_phone (customer, number) values ($1, $2)", id, f"+86{number}")
+
+
 async def test_who_waits_in_his_queues_and_in_no_other(place: Place, live: Live) -> None:
     sales, support = await place.user("1032"), await place.user("1062")
     async with following(sales.http, "/live") as his, following(support.http, "/live") as theirs:
@@ -160,8 +219,11 @@ async def test_todays_calls_and_those_that_he_missed(place: Place) -> None:
     rings.start("+8613912340004").queue().offer("1033").wait(20_000)
     rings.say("contact_offer_ended", n=rings.n, agent="1033", outcome="no_answer").end("abandoned")
     await place.store(rings.events)
+    async with place.rows() as rows:
+        await with_number(rows, "错过的客户", "13912340004")
     his, other = await place.user("1033"), await place.user("1035")
     text = (await his.get("/desk/today")).text
+    assert text.count("错过的客户</span>") == 1
     assert text.count("139****0003") and text.count("139****0004") and "无应答" in text
     assert 'data-dial-contact="desk-missed-1"' in text and "1391234" not in text
     nothing = (await other.get("/desk/today")).text

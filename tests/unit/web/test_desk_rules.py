@@ -48,6 +48,21 @@ def test_every_state_has_an_answer_for_every_button(state: str) -> None:
         assert set(rules.reasons(rules.situation(replace(AGENT, state=state), contact))) == names
 
 
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("verb", ["code", "done", "ready", "pause", "sign-out", "sign-in"])
+def test_who_leaves_a_wrap_up_without_the_code_that_its_queue_wants_is_told_what_to_do_first(
+    verb: str, state: str
+) -> None:
+    def told(code: str, required: bool) -> str:
+        return rules.wants_code(verb, state, code, required=required)
+
+    assert told("order", True) == told("order", False) == ""
+    assert bool(told("", False)) == (verb == "code")
+    leaves = verb in ("code", "done") or (state == "wrap_up" and verb in ("ready", "pause", "sign-out"))
+    assert bool(told("", True)) == leaves
+    assert not leaves or translated("en", told("", True)) != told("", True)
+
+
 def test_a_call_that_rings_is_answered_or_rejected_never_hung_up() -> None:
     """To hang up what is only offered would end it for the customer."""
     ringing = replace(TALK, state="ringing", legs=(CUSTOMER, replace(OWN, state="ringing", place=None)))
