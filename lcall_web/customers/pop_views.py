@@ -69,6 +69,7 @@ async def choose(request: Request, contact: str) -> HTTPResponse:
     viewer = door.viewer(request)
     customer = views.number_of(door.form(request).get("customer", ""))
     await pop.choose(context.of(request), viewer, _id(contact), customer)
+    request.app.ctx.callers.again()
     return await _again(request, contact)
 
 
@@ -101,6 +102,7 @@ async def new(request: Request, contact: str) -> HTTPResponse:
         await pop.register(here, viewer, contact, key, draft, request.ip, bool(given.get("anyway")))
     except store.Known as known:
         return await _pop(request, contact, 409, form=form, key=str(key), holders=known.holders)
+    request.app.ctx.callers.again()
     return await _again(request, contact)
 
 

@@ -67,6 +67,10 @@ class Callers:
             self._wanted.set()
         return {asked: self._known[asked] for asked in shows if asked in self._known}
 
+    def again(self) -> None:
+        """Somebody has said who a caller is."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:

@@ -158,33 +158,38 @@ async def test_where_a_code_is_required_nobody_leaves_without_it(place: Place, l
 async def test_the_customers_name_stands_where_his_number_does(place: Place, live: Live) -> None:
     async with place.rows() as rows:
         for number, name in (("13912340008", "'; <script>"), ("13912340009", "丈夫"), ("13912340009", "妻子")):
-            await with_number(rows, name, number)
-    async with at_the_desk(place, live, "1038") as (who, stream):
-        call = await (await LiveCall(live, "desk-named-1", "13912340008").start()).queue()
+            wife = await with_number(rows, name, number)
+        await rows.execute("insert into role (id, name, scope, permissions) values ('blind', 'x', 'own', '{desk}')")
+        await rows.execute("update operator set role = 'blind' where id = '1039'")
+    blind = await place.user("1039")
+    async with at_the_desk(place, live, "1038") as (who, stream), following(blind.http, "/live") as unnamed:
+        call = await (await LiveCall(live, "desk-named-1", "13912340009").start()).queue()
         assert call.agent == "1038"
-        await stream.until(lambda s: (s.desk["call"] or {}).get("name") == "'; <script>", "who calls, while it rings")
-        assert stream.desk["call"]["number"] == "139****0008"
-        waits = await (await LiveCall(live, "desk-named-2", "13912340009").start()).queue()
-        await stream.until(lambda s: s.desk["waiting"]["calls"][0:1], "another one waits")
-        await stream.until(lambda s: "等 2 位" in s.desk["waiting"]["calls"][0]["name"], "one of two")
-        async with place.rows() as rows:
-            wife = await rows.fetchval("select id from customer where name = '妻子'")
-            await rows.execute("insert into contact_customer values ('desk-named-2', $1, '1038')", wife)
-        await stream.until(lambda s: s.desk["waiting"]["calls"][0]["name"] == "妻子", "said in the pop")
-        assert "1391234000" not in stream.text
+        await stream.until(lambda s: "等 2 位" in (s.desk["call"] or {}).get("name", ""), "one of two, while it rings")
+        assert stream.desk["call"]["number"] == "139****0009"
+        waits = await (await LiveCall(live, "desk-named-2", "13912340008").start()).queue()
+        await stream.until(lambda s: [each["name"] for each in s.desk["waiting"]["calls"]] == ["'; <script>"], "waits")
+        await who.get("/pop/desk-named-1")
+        assert (await who.post("/pop/desk-named-1/customer", {"customer": str(wife)})).status_code == 303
+        await stream.until(lambda s: s.desk["call"]["name"] == "妻子", "said in the pop")
         await waits.end("abandoned")
         await call.answer()
         await call.end(wrap_up_ms=60_000)
-        await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
-        assert stream.desk["call"]["name"] == "'; <script>", "also when the call is over"
+        await stream.until(lambda s: state(s) == "wrap_up" and s.desk["call"]["name"] == "妻子", "when it is over")
+        await unnamed.until(lambda s: s.desk["waiting"]["count"] == 0 and "139****0008" in s.text, "numbers alone")
+        assert "1391234000" not in stream.text and "script" not in unnamed.text, "who may not look at customers"
+    async with place.rows() as rows:
+        await rows.execute("update operator set role = 'agent' where id = '1039'")
+        await rows.execute("delete from role where id = 'blind'")
 
 
-async def with_number(rows: asyncpg.Connection, name: str, number: str) -> None:
+async def with_number(rows: asyncpg.Connection, name: str, number: str) -> int:
     """A customer."""
     id = await rows.fetchval(
         "insert into customer (key, kind, name) values (gen_random_uuid(), 'person', $1) returning id", name
     )
     await rows.execute("insert into customer_phone (customer, number) values ($1, $2)", id, f"+86{number}")
+    return int(id)
 
 
 async def test_who_waits_in_his_queues_and_in_no_other(place: Place, live: Live) -> None:
