@@ -16,13 +16,12 @@ from lcall_web.calls import rules, store
 from lcall_web.common import audit, words
 from lcall_web.common.context import Context
 from lcall_web.common.i18n import mark, translated
+from lcall_web.common.spreadsheet import MOST_ROWS
 from lcall_web.common.viewer import Viewer
 
-MOST: Final = 50_000
 AT_ONCE: Final = 2  # files that one web makes at the same time
 PATIENCE_S: Final = 120.0
 CHUNK: Final = 65_536
-TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 TITLE: Final = mark("通话记录")
 BY: Final = mark("导出人")
@@ -66,7 +65,7 @@ async def file(here: Context, wish: Wish) -> AsyncIterator[AsyncIterator[bytes]]
         await audit.note(connection, wish.viewer.id, "calls_exported", "calls", wish.address, **asked)
     async with running, asyncio.timeout(PATIENCE_S):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lcall_web.calls.sheet"),
+            *(sys.executable, "-m", "lcall_web.common.sheet"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -117,9 +116,9 @@ async def _lines(here: Context, wish: Wish) -> AsyncIterator[Any]:
         "more": word(MORE),
     }
     rows = 0
-    async for row in store.lines(here.database, wish.viewer, wish.search, wish.language, MOST + 1):
+    async for row in store.lines(here.database, wish.viewer, wish.search, wish.language, MOST_ROWS + 1):
         rows += 1
-        if rows > MOST:
+        if rows > MOST_ROWS:
             yield True
             return
         yield _cells(row, there, wish.language)

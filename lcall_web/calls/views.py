@@ -14,7 +14,7 @@ from sanic.exceptions import BadRequest, NotFound
 from sanic.response import HTTPResponse
 
 from lcall_web.calls import export, rules, store
-from lcall_web.common import context, door, failures, pages, words
+from lcall_web.common import context, door, failures, pages, spreadsheet, words
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import EXPORT, NUMBERS
@@ -83,7 +83,7 @@ async def exported(request: Request) -> HTTPResponse | None:
     async with export.file(here, wish) as pieces:
         name = f"calls-{now.astimezone(ZoneInfo(zone)):%Y%m%d-%H%M%S}.xlsx"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        response = await request.respond(content_type=export.TYPE, headers=headers)
+        response = await request.respond(content_type=spreadsheet.TYPE, headers=headers)
         async for piece in pieces:
             await response.send(piece)
         await response.eof()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from python_calamine import CalamineWorkbook
 
-from lcall_web.calls import sheet
+from lcall_web.common import sheet, spreadsheet
 
 HEAD = {
     "title": "通话记录",
@@ -23,7 +23,7 @@ HOSTILE = ('=HYPERLINK("http://x")', "+1", "-2+3", "@SUM(A1)", "\t=1", "'; <scri
 
 def made(*rows: Any) -> tuple[int, bytes]:
     out = io.BytesIO()
-    written = sheet.write([json.dumps(line) for line in (HEAD, *rows)], out)
+    written = sheet.write_lines([json.dumps(line) for line in (HEAD, *rows)], out)
     return written, out.getvalue()
 
 
@@ -40,11 +40,26 @@ def test_the_search_stands_in_the_head_and_each_row_below() -> None:
 def test_what_looks_like_a_formula_is_text_and_stays_so() -> None:
     _, file = made(*([None, text, None] for text in HOSTILE))
     rows = CalamineWorkbook.from_filelike(io.BytesIO(file)).get_sheet_by_index(0).to_python()
-    assert [row[1] for row in rows[5:]] == [*HOSTILE[:-1], "x" * sheet.CELL]
+    assert [row[1] for row in rows[5:]] == [*HOSTILE[:-1], "x" * sheet.LONGEST]
     with zipfile.ZipFile(io.BytesIO(file)) as parts:
         cells = parts.read("xl/worksheets/sheet1.xml").decode()
         assert "<f>" not in cells and "hyperlink" not in cells
         assert 'quotePrefix="1"' in parts.read("xl/styles.xml").decode()
+
+
+def test_a_list_that_is_kept_is_written_alike() -> None:
+    rows: list[list[Any]] = [[text, None, 1.5] for text in HOSTILE] + [
+        ["", datetime(2026, 11, 27, 8, 30), timedelta(minutes=3)]
+    ]
+    file = spreadsheet.written(["客户名单", "条件: =1+1"], ["姓名", "时间", "数"], rows)
+    found = CalamineWorkbook.from_filelike(io.BytesIO(file)).get_sheet_by_index(0).to_python()
+    assert [row[0] for row in found[:4]] == ["客户名单", "条件: =1+1", "", "姓名"]
+    assert [row[0] for row in found[4:]] == [*HOSTILE[:-1], "x" * sheet.LONGEST, ""]
+    assert found[4][2] == 1.5 and found[-1][1] == datetime(2026, 11, 27, 8, 30)
+    with zipfile.ZipFile(io.BytesIO(file)) as parts:
+        assert "<f>" not in parts.read("xl/worksheets/sheet1.xml").decode()
+    template = spreadsheet.written((), ["工号", "姓名"], [["1001", "王芳"]])
+    assert CalamineWorkbook.from_filelike(io.BytesIO(template)).get_sheet_by_index(0).to_python()[0] == ["工号", "姓名"]
 
 
 def test_who_asked_for_too_much_is_told_so() -> None:
