@@ -53,6 +53,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "team_changed": mark("修改班组"),
     "team_deleted": mark("删除班组"),
     "number_revealed": mark("查看完整号码"),
+    "caller_listed": mark("把来电加入黑名单"),
+    "caller_unlisted": mark("把来电移出黑名单"),
     "recording_played": mark("播放录音"),
     "audit_exported": mark("导出审计日志"),
     "config_put": mark("修改配置"),

@@ -16,6 +16,7 @@ DESK: Final = "desk"  # the soft phone: he takes and makes calls
 CUSTOMERS: Final = "customers"  # looks at customers and changes them
 LISTEN: Final = "listen"  # hears the recordings of the calls that he sees
 NUMBERS: Final = "numbers"  # telephone numbers whole; else masked, in everything that leaves the web
+BLACKLIST: Final = "blacklist"  # from the card of a caller; other lists are settings
 REVEAL: Final = "reveal"  # one number at a time, which is written down
 TEAM: Final = "team"  # the leader's page: agents' states and calls are his to change
 EXPORT: Final = "export"  # takes lists and recordings away as files
@@ -26,6 +27,7 @@ ACCOUNTS: Final = "accounts"  # who may use the web, with which rights; and what
 PERMISSIONS: Final[Mapping[str, str]] = {
     DESK: mark("接打电话（软电话、来电弹屏）"),
     CUSTOMERS: mark("查看和修改客户资料"),
+    BLACKLIST: mark("把来电的号码加入、移出黑名单（记入审计）"),
     LISTEN: mark("播放录音"),
     REVEAL: mark("逐个查看完整号码（记入审计）"),
     NUMBERS: mark("所有号码完整显示"),

@@ -15,12 +15,14 @@ from typing import Final
 
 from sanic.exceptions import NotFound
 
-from lcall_web.common import audit
+from lcall_web.common import audit, script
 from lcall_web.common.context import Context
 from lcall_web.common.database import Database, DatabaseAway
 from lcall_web.common.masking import masked
-from lcall_web.common.viewer import NUMBERS, TEAM, Viewer
-from lcall_web.customers import numbers, store
+from lcall_web.common.script import Piece
+from lcall_web.common.viewer import BLACKLIST, NUMBERS, TEAM, Viewer
+from lcall_web.customers import black, numbers, store
+from lcall_web.customers.black import BlackList
 from lcall_web.customers.rules import Draft, Phone
 from lcall_web.customers.store import SQL, Card, Note
 from lq.sdk import ApiError, Contact
@@ -55,6 +57,8 @@ class Pop:
     matches: tuple[Match, ...]  # all who have the number
     notes: tuple[Note, ...]  # written in this call, when it is not known whose it is
     history: bool  # False: PostgreSQL is away
+    script: tuple[Piece, ...] = ()  # what he shall say
+    black: tuple[BlackList, ...] = ()  # where the caller can be put, by who may
 
 
 async def contact_of(here: Context, viewer: Viewer, id: str) -> Contact:
@@ -92,17 +96,20 @@ def concerns(contact: Contact, agent: str) -> bool:
 
 async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
     contact = await contact_of(here, viewer, id)
+    said, lists = "", tuple[BlackList, ...]()
     try:
         card, matches, notes = await _known(here.database, viewer, contact, language)
-        queue, history = await _queue(here.database, contact.queue or "", language), True
+        (queue, said), history = await _queue(here.database, contact.queue or "", language), True
+        lists = await black.lists(here.database, contact) if viewer.may(BLACKLIST) else ()
     except DatabaseAway:
         card, matches, notes, queue, history = None, (), (), contact.queue or "", False
+    called = contact.called if contact.direction != "out" else ""
     number = contact.number_published or numbers.published(contact.number)
     return Pop(
         contact=id,
         direction=contact.direction,
         queue=queue,
-        called=contact.called if contact.direction != "out" else "",
+        called=called,
         started_at=contact.started_at,
         number=number if viewer.may(NUMBERS) else masked(number),
         to=number if viewer.may(NUMBERS) else "",
@@ -111,7 +118,19 @@ async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
         matches=matches,
         notes=notes,
         history=history,
+        script=tuple(script.pieces(said, _values(card, viewer, queue, called))),
+        black=lists,
     )
+
+
+def _values(card: Card | None, viewer: Viewer, queue: str, called: str) -> dict[str, str]:
+    """What the variables of a script stand for in this call."""
+    draft = card.customer.draft if card else None
+    company = "" if draft is None else draft.name if draft.kind == "company" else draft.company
+    return {
+        **{"客户": draft.name if draft else "", "企业": company, "坐席": viewer.name, "工号": viewer.id},
+        **{"技能组": queue, "接入号": called},
+    }
 
 
 async def _known(
@@ -129,9 +148,12 @@ async def _known(
         return await store.card_within(connection, viewer, chosen, language, contact.id), matches, ()
 
 
-async def _queue(database: Database, id: str, language: str) -> str:
+async def _queue(database: Database, id: str, language: str) -> tuple[str, str]:
+    """Its name and its script."""
     row = await database.row(SQL["queue"], id)
-    return str((row["name_en"] if language == "en" else "") or row["name"] or id) if row else id
+    if row is None:
+        return id, ""
+    return str((row["name_en"] if language == "en" else "") or row["name"] or id), row["script"] or ""
 
 
 async def choose(here: Context, viewer: Viewer, id: str, customer: int) -> None:

@@ -12,8 +12,9 @@ from sanic.response import HTTPResponse
 
 from lcall_web.common import context, door
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import CUSTOMERS
-from lcall_web.customers import pop, rules, store, views
+from lcall_web.common.viewer import BLACKLIST, CUSTOMERS
+from lcall_web.customers import black, pop, rules, store, views
+from lcall_web.customers.black import Wish
 from lcall_web.customers.rules import Draft, Form
 
 blueprint = Blueprint("pop", url_prefix="/pop")
@@ -40,6 +41,8 @@ async def _pop(
     written: str = "",
     error: str = "",
     choosing: bool = False,
+    wish: Wish | None = None,
+    wrong: str = "",
 ) -> HTTPResponse:
     viewer, here = door.viewer(request), context.of(request)
     found = await pop.pop(here, viewer, contact, request.ctx.language)
@@ -60,6 +63,9 @@ async def _pop(
         error=error,
         choosing=choosing or form is not None,
         theirs={},
+        days=black.DAYS,
+        wish=wish or Wish(""),
+        wrong=wrong,
     )
 
 
@@ -103,6 +109,20 @@ async def new(request: Request, contact: str) -> HTTPResponse:
     except store.Known as known:
         return await _pop(request, contact, 409, form=form, key=str(key), holders=known.holders)
     request.app.ctx.callers.again()
+    return await _again(request, contact)
+
+
+@blueprint.post("/<contact:str>/black")
+@door.needs(CUSTOMERS)
+@door.needs(BLACKLIST)
+async def black_list(request: Request, contact: str) -> HTTPResponse:
+    """`list`, `reason`, `days`; `do=off`: the caller is taken off it."""
+    viewer, here = door.viewer(request), context.of(request)
+    found = await pop.contact_of(here, viewer, _id(contact))
+    wish, wrong = black.read(door.form(request))
+    if wrong:
+        return await _pop(request, contact, 422, wish=wish, wrong=wrong)
+    await black.carry_out(here, viewer, found, wish, request.ip)
     return await _again(request, contact)
 
 

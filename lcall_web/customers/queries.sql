@@ -202,7 +202,17 @@ where id = $2
 select body, ended_at is not null as over from contact where id = $1
 
 -- name: queue
-select body->>'name' as name, body->>'name_en' as name_en from config_document where kind = 'queues' and id = $1
+select body->>'name' as name, body->>'name_en' as name_en, body->>'script' as script
+from config_document where kind = 'queues' and id = $1
+
+-- name: black_lists
+-- The lists of callers who are not served, and whether this number stands in them now.
+select d.id, coalesce(nullif(d.body->>'name', ''), d.id) as name,
+       exists (select from list_entry e where e.list = d.id and e.number = $1 and not e.gone
+               and (e.expires_at is null or e.expires_at > now())) as holds
+from config_document d
+where d.kind = 'lists' and d.body->>'kind' = 'black' and coalesce((d.body->>'enabled')::boolean, true)
+order by d.id
 
 -- name: chosen
 -- Whose call it is said to be, unless that customer has gone.

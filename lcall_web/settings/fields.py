@@ -12,10 +12,11 @@ from typing import Any, Final, Literal
 from lcall_web.common.i18n import mark
 
 # one, many: documents of the kind `of` · words, lines, pairs: texts in one line, one a line, `key = value` a line ·
-# target: queue:sales … · forward: the same, or a number · hours, days: of a week, of years · secret: never shown
+# target: queue:sales … · forward: the same, or a number · hours, days: of a week, of years · secret: never shown ·
+# script: a text of many lines with variables
 FieldKind = Literal[
     "text", "number", "flag", "choice", "one", "many", "words", "lines", "pairs", "target", "forward", "hours", "days",
-    "secret",
+    "secret", "script",
 ]  # fmt: skip
 
 

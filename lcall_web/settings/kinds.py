@@ -175,6 +175,16 @@ QUEUES: Final = Kind(
             ),
         ),
         Section(
+            mark("话术"),
+            (
+                Field(
+                    *("script", "script", mark("坐席要说的话")),
+                    mark("可用变量：{客户} {企业} {坐席} {工号} {技能组} {接入号}"),
+                ),
+            ),
+            mark("来电弹屏上显示；变量换成本次通话的内容。留空则不显示。"),
+        ),
+        Section(
             mark("录音与外呼"),
             (recording("whole"), notice(), Field("caller_id", "text", mark("外显号码"), SHOWN_NUMBER)),
         ),

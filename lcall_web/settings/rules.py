@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
+from lcall_web.common import script
 from lcall_web.common.i18n import mark
 from lcall_web.common.masking import masked
 from lcall_web.settings.fields import WEEK, Field, Kind
@@ -18,12 +19,14 @@ Values = Mapping[str, Sequence[str]]  # of a form: each field's texts
 ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")
 LONGEST: Final = 500
 LINES: Final = 5000
+LONG: Final = ("lines", "days", "pairs", "script")
 
 NEEDED: Final = mark("请填写。")
 WHOLE: Final = mark("请填写整数。")
 TOO_LONG: Final = mark("内容太长。")
 UNREADABLE: Final = mark("含有不能使用的字符。")
 PAIR: Final = mark("请按“甲 = 乙”每行写一条。")
+NO_VARIABLE: Final = mark("有不认识的变量；可用的变量写在下面。")
 BAD_ID: Final = mark("只能用字母、数字和 _ . -，最长 64 位。")
 
 
@@ -118,7 +121,7 @@ def _put(body: dict[str, Any], field: Field, value: Any) -> None:
 
 def _read(field: Field, texts: Sequence[str]) -> Any:
     """Raises ValueError with a marked text."""
-    if any(len(text) > LONGEST * (LINES if field.kind in ("lines", "days", "pairs") else 1) for text in texts):
+    if any(len(text) > LONGEST * (LINES if field.kind in LONG else 1) for text in texts):
         raise ValueError(TOO_LONG)
     first = texts[0].strip() if texts else ""
     match field.kind:
@@ -138,8 +141,17 @@ def _read(field: Field, texts: Sequence[str]) -> Any:
             return _pairs(_lines(first))
         case "hours":
             return {day: spans for day, text in zip(WEEK, texts, strict=False) if (spans := hours(text))}
+        case "script":
+            return _script(first)
         case _:
             return _printable(first)
+
+
+def _script(text: str) -> str:
+    lines = [_printable(line.rstrip().replace("\t", " ")) for line in text.splitlines()]
+    if script.unknown(text):
+        raise ValueError(NO_VARIABLE)
+    return "\n".join(lines)
 
 
 def split(text: str) -> list[str]:

@@ -87,6 +87,7 @@ class Queue:
     ageing_ms: int = 60_000  # one step of priority is worth this much waiting
     caller_id: str = ""  # shown to whom its agents call
     wrap_up_code: Literal["optional", "required"] = "optional"  # whether its agents must say what a call was about
+    script: str = ""  # what its agents shall say (话术), with variables in braces (lcall_web/common/script.py)
 
 
 @dataclass(frozen=True, slots=True)

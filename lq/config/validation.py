@@ -49,6 +49,7 @@ TARGETS: Final[Mapping[str, str]] = {
 }
 ROLES: Final = ("agent", "leader", "admin")
 LANGUAGES: Final = ("zh", "en")
+SCRIPT: Final = 4_000  # characters of a queue's
 NO_ANSWER: Final = "no_answer"  # of lq/acd/agent.py: why an agent is paused who did not answer
 
 Kinds = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> id -> document
@@ -202,7 +203,14 @@ def _queue(queue: Queue) -> list[FieldError]:
         *_between("priority", queue.priority, -100, 100),
         *_between("ageing_ms", queue.ageing_ms, 0, 86_400_000),
         *_caller_id(queue.caller_id),
+        *_at_most("script", queue.script, SCRIPT),
     ]
+
+
+def _at_most(field: str, text: str, characters: int) -> list[FieldError]:
+    if len(text) <= characters:
+        return []
+    return [FieldError(field, "value", f"a text of at most {characters} characters is expected")]
 
 
 def _strategy(name: str) -> list[FieldError]:

@@ -132,6 +132,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /customers/import/<id:uuid>": Right(EXPORTING, (404,), ids={"id": "file"}),
     "POST /customers/import/<id:uuid>/start": Right(EXPORTING, (404,), ids={"id": "file"}),
     "GET /pop/<contact:str>": Right(POPPED, refused=404, ids=POP, unless=UNSERVING),
+    "POST /pop/<contact:str>/black": Right(REVEALING, (422,), ids=POP, unless={"stranger": 404}),
     "POST /pop/<contact:str>/customer": Right(POPPED, (404,), 404, ids=POP, unless=UNSERVING),
     "POST /pop/<contact:str>/new": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
     "POST /pop/<contact:str>/note": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),

@@ -75,6 +75,60 @@ async def test_a_known_caller_while_it_rings(place: Place, live: Live, agents: t
     assert (await pop(his, call)).status_code == 404, "it rang, he did not take it"
 
 
+async def test_what_to_say_is_about_this_call(place: Place, live: Live, agents: tuple[Visitor, Visitor]) -> None:
+    his, _ = agents
+    number, name = some_number(), unique("<i>客")
+    async with place.client() as lq:
+        before = await lq.document("queues", "sales")
+        said = "您好，{客户}！\n{agent}（{工号}）为您服务，{企业}。<script>alert(1)</script>"
+        await lq.put_document("queues", "sales", {**before.body, "script": said})
+        try:
+            call = await (await rings(live, number)).answer()
+            shown = (await pop(his, call)).text
+            assert ">客户</span>！" in shown and f">{AGENT}</span>）为您服务" in shown, "he is not known yet"
+            await enter(his, name, number)
+            shown = (await pop(his, call)).text
+            assert f">{name.replace('<', '&lt;').replace('>', '&gt;')}</span>！" in shown
+            assert "&lt;script&gt;alert(1)" in shown and "<script>alert" not in shown and "<i>" not in shown
+            await call.end()
+        finally:
+            await lq.put_document("queues", "sales", before.body)
+
+
+async def test_who_may_puts_a_caller_on_the_black_list_and_takes_him_off(
+    place: Place, live: Live, agents: tuple[Visitor, Visitor]
+) -> None:
+    his, _ = agents
+    leader = await place.user("1901")
+    number = some_number()
+    call = await (await rings(live, number)).answer()
+    path, wish = f"/pop/{call.id}/black", {"list": "black", "reason": "骚扰 '; <script>", "days": "7"}
+    assert "黑名单" not in (await pop(his, call)).text
+    assert (await his.post(path, wish)).status_code == 403
+    assert "加入黑名单" in (await pop(leader, call)).text
+    refused = await leader.post(path, {**wish, "reason": " "}, headers={"hx-request": "true"})
+    assert (
+        refused.status_code == 422 and "请写明原因。" in refused.text and '<option value="7" selected>' in refused.text
+    )
+    assert (await leader.post(path, {**wish, "list": "vip"})).status_code == 404
+    for _ in range(2):
+        done = await leader.post(path, wish, headers={"hx-request": "true"})
+        assert done.status_code == 200 and "已在黑名单" in done.text
+    async with place.client() as lq:
+        [entry] = (await lq.list_entries("black", number=number)).items
+        assert (entry.number, entry.note, entry.changed_by) == (f"+86{number}", wish["reason"], "1901")
+        assert entry.expires_at is not None
+        for _ in range(2):
+            off = await leader.post(path, {"list": "black", "do": "off"}, headers={"hx-request": "true"})
+            assert off.status_code == 200 and "已在黑名单" not in off.text
+        assert (await lq.list_entries("black", number=number)).items == ()
+    noted = await stored(
+        place, "select count(*) from audit where object = $1 and operator = '1901'", f"contact:{call.id}"
+    )
+    assert noted == 4
+    await call.end()
+
+
 async def test_notes_follow_the_call_and_belong_to_the_customer(
     place: Place, live: Live, agents: tuple[Visitor, Visitor]
 ) -> None:
