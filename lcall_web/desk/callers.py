@@ -28,7 +28,7 @@ class Caller:
     customers: int = 0  # that may be meant: several have the number, and none was chosen in the pop
 
 
-NOBODY: Final = Caller()
+Known = Mapping[Asked, Caller]
 
 
 class Showing(Protocol):
@@ -54,14 +54,14 @@ class Callers:
         self._database = database
         self._tell = tell
         self._pages: WeakSet[Showing] = WeakSet()
-        self._known: Mapping[Asked, Caller] = {}
+        self._known: Known = {}
         self._asked: frozenset[Asked] = frozenset()  # … of which more may not be known
         self._wanted = asyncio.Event()
 
     def look_after(self, page: Showing) -> None:
         self._pages.add(page)
 
-    def known(self, shows: frozenset[Asked]) -> Mapping[Asked, Caller]:
+    def known(self, shows: frozenset[Asked]) -> Known:
         """What is known by now of what a page shows; the rest is told when it is."""
         if not shows <= self._asked:
             self._wanted.set()

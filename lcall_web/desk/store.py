@@ -29,7 +29,7 @@ from lcall_web.common.words import (
     RULES,
 )
 from lcall_web.desk import callers, rules
-from lcall_web.desk.callers import Asked, Caller
+from lcall_web.desk.callers import Asked, Caller, Known
 from lq.sdk import Agent, ApiError, Client, Contact, Queue
 from lq.sdk.values import Leg
 
@@ -117,9 +117,6 @@ def shown(floor: Floor, agent: Agent, contact: Contact | None) -> frozenset[Aske
     """The calls that the page draws, with the numbers that customers are known by."""
     waiting = {(call.id, call.number) for call, _ in _in_line(floor, agent)[:SHOWN]}
     return frozenset(waiting | ({(contact.id, contact.number)} if contact is not None else set()))
-
-
-Known = Mapping[Asked, Caller]
 
 
 def picture(floor: Floor, eyes: Eyes, contact: Contact | None, known: Known = MappingProxyType({})) -> Json | None:

@@ -176,7 +176,9 @@ async def test_the_customers_name_stands_where_his_number_does(place: Place, liv
         await call.answer()
         await call.end(wrap_up_ms=60_000)
         await stream.until(lambda s: state(s) == "wrap_up" and s.desk["call"]["name"] == "妻子", "when it is over")
-        await unnamed.until(lambda s: s.desk["waiting"]["count"] == 0 and "139****0008" in s.text, "numbers alone")
+        await unnamed.until(
+            lambda s: s.desk.get("waiting", {}).get("count") == 0 and "139****0008" in s.text, "numbers alone"
+        )
         assert "1391234000" not in stream.text and "script" not in unnamed.text, "who may not look at customers"
     async with place.rows() as rows:
         await rows.execute("update operator set role = 'agent' where id = '1039'")
