@@ -61,7 +61,7 @@ async def carry_out(here: Context, viewer: Viewer, contact: Contact, wish: Wish,
     if wish.list not in {one.id for one in await lists(here.database, contact)}:
         raise NotFound(f"black list {wish.list}")
     number = numbers.read(contact.number)
-    about = {"list": wish.list, "number": number, **({} if wish.off else {"reason": wish.reason, "days": wish.days})}
+    about = {"list": wish.list, **({} if wish.off else {"reason": wish.reason, "days": wish.days})}
     async with here.database.transaction() as connection:
         action = "caller_unlisted" if wish.off else "caller_listed"
         await audit.note(connection, viewer.id, action, f"contact:{contact.id}", address, **about)
