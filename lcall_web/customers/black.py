@@ -48,9 +48,9 @@ def read(given: Mapping[str, str]) -> tuple[Wish, str]:
 
 
 async def lists(database: Database, contact: Contact) -> tuple[BlackList, ...]:
-    """Those on which this caller can be put; none where his number is not known."""
+    """Those on which this caller can be put; none where his number is not known, or is one of the house."""
     number = numbers.read(contact.number)
-    if not number:
+    if not number or contact.direction == "internal":
         return ()
     rows = await database.fetch(SQL["black_lists"], number)
     return tuple(BlackList(row["id"], row["name"], row["holds"]) for row in rows)
