@@ -7,40 +7,44 @@ import os
 import sys
 
 import asyncpg
+import pytest
 
-from lcall_web.accounts import rules
+from lcall_web.accounts import first, rules
+from lcall_web.common.database import Database
 from tests.integration.ledger.conftest import dsn, postgres_server, template
 
 __all__ = ["dsn", "postgres_server", "template"]
 
 
-async def let_in(dsn: str, *words: str) -> tuple[int, str]:
+async def said(dsn: str) -> str:
+    """By the program."""
     environ = {**os.environ, "LCALL_POSTGRES_DSN": dsn}
-    command = (sys.executable, "-m", "lcall_web.accounts.first", *words)
+    command = (sys.executable, "-m", "lcall_web.accounts.first")
     started = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE)
-    said, _ = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, said.decode()
+    told, _ = await started.communicate()
+    assert started.returncode == 0
+    return told.decode()
 
 
 async def test_an_administrator_is_let_in_and_again_when_he_has_lost_everything(dsn: str) -> None:
-    rows = await asyncpg.connect(dsn)
-    status, said = await let_in(dsn)
-    number, first = said.split()
-    assert (status, number) == (0, "admin")
+    rows, database = await asyncpg.connect(dsn), Database(dsn)
+    number, password = (await said(dsn)).split()
+    assert number == "admin"
     await rows.execute("update operator set disabled = true, role = 'agent', totp_secret = 'x' where id = 'admin'")
-    _, said = await let_in(dsn)
-    second = said.split()[1]
+    await rows.execute("insert into web_session values ('\\x00', 'admin', '', now(), now(), now() + interval '1 hour')")
+    await database.open()
+    again = await first.let_in(database, "admin")
+    await database.close()
     known = await rows.fetchrow("select * from operator where id = 'admin'")
-    assert rules.matches(known["password_hash"], second) and not rules.matches(known["password_hash"], first)
-    assert (known["role"], known["disabled"], known["must_change"], known["totp_secret"]) == (
-        "admin",
-        False,
-        True,
-        None,
-    )
+    assert rules.matches(known["password_hash"], again) and not rules.matches(known["password_hash"], password)
+    about = [known[name] for name in ("role", "disabled", "must_change", "totp_secret")]
+    assert about == ["admin", False, True, None]
+    assert await rows.fetchval("select count(*) from web_session") == 0, "whoever was in as him is out"
     noted = await rows.fetch("select operator, action, detail from audit")
     assert [tuple(row) for row in noted] == [("", "administrator_let_in", "{}")] * 2, "the password is not in it"
-    status, said = await let_in(dsn, "'; --")  # told on stderr
-    assert status == 1 and said == "" and await rows.fetchval("select count(*) from operator") == 1
     await rows.close()
+
+
+async def test_what_can_be_nobodys_number_is_said_in_both_languages() -> None:
+    with pytest.raises(SystemExit, match="'; --: 只能用.* Letters"):
+        await first.main("'; --")
