@@ -11,9 +11,9 @@ import pytest
 
 from lcall_web.accounts import first, rules
 from lcall_web.common.database import Database
-from tests.integration.ledger.conftest import dsn, postgres_server, template
+from tests.integration.ledger.conftest import dsn
 
-__all__ = ["dsn", "postgres_server", "template"]
+__all__ = ["dsn"]
 
 
 async def said(dsn: str) -> str:
@@ -46,5 +46,5 @@ async def test_an_administrator_is_let_in_and_again_when_he_has_lost_everything(
 
 
 async def test_what_can_be_nobodys_number_is_said_in_both_languages() -> None:
-    with pytest.raises(SystemExit, match="'; --: 只能用.* Letters"):
+    with pytest.raises(SystemExit, match=r"'; --: 只能用.* Letters"):
         await first.main("'; --")
