@@ -49,4 +49,5 @@ async def main(id: str) -> None:
 
 
 if __name__ == "__main__":
+    process.log_to_stderr("admin")
     asyncio.run(main(*sys.argv[1:2] or [DEFAULT]))

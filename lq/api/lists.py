@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import asyncpg
 import structlog
@@ -57,7 +58,7 @@ async def put(request: Request, list: str) -> Json:
 async def delete(request: Request, list: str, number: str) -> tuple[int, Json]:
     here = context.of(request)
     async with here.history.connection() as connection:
-        found = _number(number, await _home(connection), "number")
+        found = _number(unquote(number), await _home(connection), "number")
         try:
             async with connection.transaction():
                 await lists.remove(connection, list, [found], by=operator(request))

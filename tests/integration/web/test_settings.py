@@ -198,6 +198,8 @@ async def test_numbers_are_added_found_imported_and_taken_off(place: Place) -> N
             assert answer.status_code == 422
         for number in ("+8613800138000", "+8613800138000", "+8610*"):
             assert (await admin.post(f"{path}/remove", {"number": number})).status_code == 303
+        left = {one.number for one in (await lq.list_entries("numbers-test")).items}
+        assert len(left) == 2 and not left & {"+8613800138000", "+8610*"}
         await lq.clear_list("numbers-test")
         assert (await admin.post("/settings/delete/lists/numbers-test")).status_code == 303
 
