@@ -86,7 +86,12 @@ def _environment(language: str) -> Environment:
         lstrip_blocks=True,
     )
     catalogue = CATALOGUES[language]
-    environment.install_gettext_callables(catalogue.gettext, catalogue.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        catalogue.gettext,
+        catalogue.ngettext,
+        newstyle=True,
+        pgettext=catalogue.pgettext,  # what is done ("do"), where the same word says what has happened
+    )
     environment.globals["word"] = catalogue.gettext  # for texts marked in Python
     environment.filters.update(duration=duration, day=_day, clock=_clock)
     return environment

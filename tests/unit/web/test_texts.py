@@ -12,7 +12,7 @@ from lcall_web.common.i18n import CATALOGUES, ENGLISH, preferred, translated
 from lq.acd.agent import OUTCOMES, PAUSE_REASONS, STATES
 from lq.ledger.events import RECORDING_SEQ, RESULTS, TYPES
 from lq.ledger.fold import STATE_OF
-from tests.unit.web.texts import texts
+from tests.unit.web.texts import named, texts
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
@@ -23,7 +23,8 @@ def test_every_text_has_an_english_one() -> None:
     known: dict[str, str | tuple[str, ...]] = {}
     for path in ENGLISH:
         with path.open("rb") as file:
-            here = {_first(message.id): message.string for message in read_po(file, locale="en") if message.id}
+            found = [message for message in read_po(file, locale="en") if message.id]
+            here = {named(_first(message.id), message.context): message.string for message in found}
         assert set(here) & set(known) == set(), f"{path}: these stand in another catalogue too"
         known |= here
     assert set(used) - set(known) == set(), "these have no English"
