@@ -72,9 +72,23 @@ async def contact_of(here: Context, viewer: Viewer, id: str) -> Contact:
                 raise NotFound(id) from error
             raise
         found = decode(Contact, json.loads(row["body"]))
-    if not (concerns(found, viewer.id) or (viewer.may(TEAM) and _reached(viewer, found))):
+    if not (
+        concerns(found, viewer.id)
+        or (viewer.may(TEAM) and _reached(viewer, found))
+        or await _is_reserved(here, viewer.id, id)
+    ):
         raise NotFound(id)
     return found
+
+
+async def _is_reserved(here: Context, agent: str, contact: str) -> bool:
+    """Whether he is about to be offered it: his own state tells so a moment before the contact does."""
+    try:
+        return (await here.lq.agent(agent)).contact == contact
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
 
 
 def _reached(viewer: Viewer, contact: Contact) -> bool:

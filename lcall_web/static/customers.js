@@ -5,7 +5,12 @@ document.addEventListener("click", (event) => event.target.closest("[data-remove
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig } = event.detail;
   const form = requestConfig.elt.closest("form[data-kept]");
-  if (!form || xhr.status < 500) return;
+  if (!form || xhr.status < 400) return;
+  if (xhr.status < 500 && (requestConfig.boosted || [409, 422].includes(xhr.status))) return; // the form itself comes, or a page
   event.detail.shouldSwap = false;
-  page.tell(form.dataset.kept);
+  page.tell((xhr.status < 500 && refusal(xhr.responseText)) || form.dataset.kept);
 });
+
+function refusal(text) {
+  return new DOMParser().parseFromString(text, "text/html").querySelector(".alert")?.textContent.replace(/\s+/g, " ").trim();
+}

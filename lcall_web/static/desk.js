@@ -14,7 +14,7 @@ page.widget("#soft-phone", (desk) => {
   const tidies = [];
   const pending = new Map(); // action -> timer
   let now = null; // the last news
-  let popped = ""; // the contact whose card is shown
+  let rang = ""; // the call that he has been offered and not taken
 
   // -- what is shown ---------------------------------------------------------------------------------------------------
 
@@ -56,9 +56,19 @@ page.widget("#soft-phone", (desk) => {
     showCodes(news.wrap_up, agent.state === "wrap_up");
     if (!call || !call.id) closePad();
     if (!call && !panel.hidden) closePanel();
-    if (before && before.known && (before.agent.state !== agent.state || before.agent.contact !== agent.contact)) today();
-    pop(agent, call);
+    if (before?.known && (before.agent.contact !== agent.contact || before.over !== news.over)) today();
+    showCard(call, agent);
     live.tick(desk);
+  }
+
+  function showCard(call, agent) {
+    if (call?.rings) rang = call.id;
+    if (["talking", "wrap_up"].includes(agent.state)) rang = "";
+    if (rang && rang !== call?.id) {
+      pop.drop(rang);
+      rang = "";
+    }
+    pop.show(call && agent.state !== "signed_out" ? call.id : "");
   }
 
   function showCall(call, agent) {
@@ -193,20 +203,23 @@ page.widget("#soft-phone", (desk) => {
     if (leaf) ask("code", "/desk/agent/code", { code }, coded);
   }
 
+  // -- today's calls -----------------------------------------------------------------------------------------------------
+
+  const LATER_MS = [1500, 6000]; // history follows the live state by a moment, on a busy machine by some
   function today() {
-    setTimeout(() => htmx.trigger("#desk-today", "desk-today"), 1500); // history follows the live state by a moment
+    for (const wait of LATER_MS) setTimeout(() => htmx.trigger("#desk-today", "desk-today"), wait);
   }
 
-  // -- the card of who calls: shown once for each contact, whatever is reloaded ------------------------------------------
-
-  function pop(agent, call) {
-    const place = document.getElementById("pop");
-    const wanted = call && agent.state !== "signed_out" ? call.id : "";
-    if (!place || !wanted || wanted === popped) return;
-    popped = wanted;
-    if (sessionStorage.getItem("pop-closed") === wanted) return;
-    htmx.ajax("GET", `/pop/${encodeURIComponent(wanted)}`, { target: "#pop", swap: "innerHTML" });
-  }
+  // What he has opened or closed stays so when the lists come anew.
+  const opened = {};
+  desk.addEventListener("click", (event) => {
+    const list = event.target.closest("#desk-today summary")?.parentElement;
+    if (list) opened[list.dataset.list] = !list.open;
+  });
+  desk.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target?.id !== "desk-today") return;
+    for (const list of target.querySelectorAll("[data-list]")) list.open = opened[list.dataset.list] ?? list.open;
+  });
 
   // -- what is asked for -------------------------------------------------------------------------------------------------
 
@@ -471,14 +484,6 @@ page.widget("#soft-phone", (desk) => {
   document.addEventListener("click", dialled, true);
   tidies.push(() => document.removeEventListener("click", dialled, true));
 
-  function closesPop(event) {
-    if (!event.target.closest("#pop [data-pop-close]")) return;
-    sessionStorage.setItem("pop-closed", popped);
-    document.getElementById("pop").replaceChildren();
-  }
-  document.addEventListener("click", closesPop);
-  tidies.push(() => document.removeEventListener("click", closesPop));
-
   // -- the phone in the browser, where there is one (browser_phone.js) ----------------------------------------------------
 
   const browser = $("[data-browser-phone]");
@@ -501,15 +506,7 @@ page.widget("#soft-phone", (desk) => {
   return () => tidies.forEach((tidy) => tidy());
 });
 
-// The column itself could not be had: once more.
-for (const name of ["htmx:responseError", "htmx:sendError"]) {
-  document.addEventListener(name, (event) => {
-    if (event.detail.target?.id === "desk") setTimeout(() => htmx.trigger("#desk", "desk-again"), 3000);
-  });
-}
-
-// A contact without a card (404), or no card now: nothing is shown.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target?.id !== "pop" || event.detail.xhr.status < 400) return;
-  event.detail.shouldSwap = event.detail.xhr.status >= 500;
+// The column itself could not be had: once more. (0: nobody answered.)
+document.addEventListener("htmx:afterRequest", ({ detail: { target, xhr } }) => {
+  if (target?.id === "desk" && (!xhr.status || xhr.status >= 500)) setTimeout(() => htmx.trigger("#desk", "desk-again"), 3000);
 });

@@ -75,7 +75,9 @@ const page = (() => {
     const { xhr, path } = event.detail;
     xhr.addEventListener("error", () => setTimeout(() => path === here() && load(path), AGAIN_MS));
   });
-  document.addEventListener("htmx:sendError", () => tell(document.getElementById("told").dataset.away));
+  document.addEventListener("htmx:sendError", ({ detail }) => {
+    if (detail.requestConfig.triggeringEvent?.isTrusted) tell(document.getElementById("told").dataset.away); // somebody clicked
+  });
 
   const here = () => location.pathname + location.search;
 

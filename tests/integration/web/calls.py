@@ -67,13 +67,17 @@ class LiveCall:
 
     async def queue(self, queue: str = "sales", priority: int = 0) -> LiveCall:
         """Waits in it; offered at once if somebody is ready."""
+        if found := await self.reserve(queue, priority):
+            await self._offer(found)
+        return self
+
+    async def reserve(self, queue: str = "sales", priority: int = 0) -> Reserved | None:
+        """Waits in it; whoever is reserved has not been offered it yet."""
         self._at()
         self.life.say("contact_ivr_left", n=self.life.n, reason="queue").queue(queue)
         await self._commit(state="queueing", queue=queue, segments=self._segment("queue", queue=queue))
         found = await self.live.ask(self.id, "1", {queue: self.life.at - priority})
-        if isinstance(found, Reserved):
-            await self._offer(found)
-        return self
+        return found if isinstance(found, Reserved) else None
 
     async def _offer(self, found: Reserved) -> None:
         self._at()
@@ -86,6 +90,18 @@ class LiveCall:
             segments=(*self.contact.segments, Segment(self.life.n, "ring", self.life.at, agent=found.agent)),
             legs={**self.contact.legs, 2: Leg(2, "agent", "out", found.phone, "ringing", agent=found.agent)},
         )
+
+    async def unanswered(self) -> LiveCall:
+        """It has rung at the agent for long enough, and waits again."""
+        self._at()
+        self.life.say("contact_offer_ended", n=self.life.n, agent=self.agent, outcome="no_answer")
+        await self._commit(
+            AgentOp(self.agent, self._fence, "release", outcome="no_answer"),
+            **{"state": "queueing", "offer": None, "segments": self._segment("queue", queue=self.contact.queue)},
+            legs={1: self.contact.legs[1]},
+        )
+        self.agent = ""
+        return self
 
     async def answer(self) -> LiveCall:
         """The agent whose phone rings."""

@@ -129,6 +129,19 @@ async def test_who_may_puts_a_caller_on_the_black_list_and_takes_him_off(
     await call.end()
 
 
+async def test_a_card_for_who_is_reserved_a_moment_before_it_is_offered(
+    live: Live, agents: tuple[Visitor, Visitor]
+) -> None:
+    his, other = agents
+    call = await LiveCall(live, unique("pop-"), some_number()).start()
+    found = await call.reserve()
+    assert found is not None and found.agent == AGENT
+    assert (await pop(his, call)).status_code == 200
+    assert (await pop(other, call)).status_code == 404
+    await call._offer(found)
+    await call.end("abandoned")
+
+
 async def test_notes_follow_the_call_and_belong_to_the_customer(
     place: Place, live: Live, agents: tuple[Visitor, Visitor]
 ) -> None:
