@@ -10,7 +10,7 @@ from sanic import Request
 from lcall_web.common import context, door
 from lcall_web.common.viewer import CUSTOMERS
 from lcall_web.desk import store
-from lcall_web.desk.callers import Asked, Callers
+from lcall_web.desk.callers import Asked, Callers, Known
 from lcall_web.desk.store import Eyes, Floor
 
 EVENT: Final = "desk"
@@ -27,6 +27,8 @@ class News:
         self._callers: Callers | None = self._app.ctx.callers if self._eyes.viewer.may(CUSTOMERS) else None
         if self._callers is not None:
             self._callers.look_after(self)
+        self._his: set[str] = set()  # calls that he has had, or that rang at him, and that go on
+        self._over = 0  # … that are over: today's lists are others then
 
     async def news(self, whole: bool, changed: Set[tuple[str, str]]) -> tuple[str, dict[str, Any]] | None:
         if not whole and not self._concerns(changed):
@@ -46,18 +48,30 @@ class News:
         for contact in filter(None, (agent.contact, self._contact)):
             mine |= {("calls", contact), ("legs", contact)}
         mine |= {("callers", contact) for contact, _ in self.shows}
+        mine |= {("calls", contact) for contact in self._his}
         return not mine.isdisjoint(changed)
 
     async def _picture(self) -> dict[str, Any] | None:
         floor: Floor = self._app.ctx.feed.board
         agent = floor.agents.get(self._eyes.viewer.id)
         self._contact = (agent.contact or "") if agent else ""
+        self._count(floor)
         contact = await self._app.ctx.details.of(floor, self._contact) if self._contact else None
         floor = self._app.ctx.feed.board
-        if self._callers is None or agent is None:
-            return store.picture(floor, self._eyes, contact)
-        self.shows = store.shown(floor, agent, contact)
-        return store.picture(floor, self._eyes, contact, self._callers.known(self.shows))
+        known: Known = {}
+        if self._callers is not None and agent is not None:
+            self.shows = store.shown(floor, agent, contact)
+            known = self._callers.known(self.shows)
+        picture = store.picture(floor, self._eyes, contact, known)
+        return picture and {**picture, "over": self._over}
+
+    def _count(self, floor: Floor) -> None:
+        """One that he missed may go on for long: it is in history, and in his list, when it is over."""
+        over = {contact for contact in self._his if contact not in floor.calls}
+        self._over += len(over)
+        self._his -= over
+        if self._contact in floor.calls:
+            self._his.add(self._contact)
 
 
 def begin(request: Request) -> News | None:

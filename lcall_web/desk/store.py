@@ -59,6 +59,7 @@ class Floor(Protocol):
 
     agents: dict[str, Agent]
     queues: dict[str, Queue]
+    calls: Any  # those that go on, by their ids
     documents: dict[str, dict[str, Mapping[str, Any]]]
     moved: dict[str, int]
     calling: Any  # call -> .to, .outcome of whom somebody called into it last

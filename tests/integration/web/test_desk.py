@@ -116,7 +116,7 @@ async def test_a_call_from_its_ring_to_its_wrap_up(place: Place, live: Live) -> 
         await stream.until(lambda s: s.desk["call"]["held"], "on hold")
         assert (stream.desk["call"]["label"], stream.desk["why"]["resume"]) == ("保持中", "")
         await call.end(wrap_up_ms=60_000)
-        await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+        await stream.until(lambda s: state(s) == "wrap_up" and s.desk["over"] == 1, "wrap-up")
         assert stream.desk["call"]["id"] == "desk-call-1" and stream.desk["call"]["state"] == "ended"
         assert stream.desk["wrap_up"]["codes"], "what was it about"
         bad = await ask(who, "agent/done", code="nonsense")
@@ -192,6 +192,20 @@ async def with_number(rows: asyncpg.Connection, name: str, number: str) -> int:
     )
     await rows.execute("insert into customer_phone (customer, number) values ($1, $2)", id, f"+86{number}")
     return int(id)
+
+
+async def test_what_he_missed_is_told_again_when_it_is_over(place: Place, live: Live) -> None:
+    """It stands in history, from which his list is, only then."""
+    async with at_the_desk(place, live, "1040") as (_, stream):
+        call = await LiveCall(live, "desk-missed-2", "13912340005").start()
+        await call.queue()
+        assert call.agent == "1040", "the tests of this file leave nobody else ready"
+        await stream.until(lambda s: s.desk["call"] and s.desk["call"]["rings"], "it rings")
+        await call.unanswered()
+        await stream.until(lambda s: s.desk["call"] is None, "no longer his")
+        assert stream.desk["over"] == 0
+        await call.end("abandoned")
+        await stream.until(lambda s: s.desk["over"] == 1, "it is over")
 
 
 async def test_who_waits_in_his_queues_and_in_no_other(place: Place, live: Live) -> None:
