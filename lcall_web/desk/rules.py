@@ -35,6 +35,7 @@ OUT_NOW: Final = mark("还没有签入。")
 NOT_RECORDING: Final = mark("现在没有在录音。")
 RECORDING: Final = mark("正在录音。")
 HELD: Final = mark("客户正在保持中：请先恢复。")
+MONITORS: Final = mark("您正在监听或耳语：请先强插或拦截，再操作这通电话。")
 HELP_ON_ITS_WAY: Final = mark("已经求助，班长会看到。")
 
 
@@ -96,6 +97,7 @@ class Situation:
     calling: bool = False  # somebody is being called into it
     recording: str = ""  # active | paused | …; "": none
     helping: bool = False  # he wants a leader
+    monitors: bool = False  # he is a leader who listens or whispers: it is not his call
 
     @property
     def joined(self) -> bool:
@@ -111,6 +113,7 @@ def situation(agent: Agent, contact: Contact | None) -> Situation:
     talking = contact.state in ("talking", "held", "consulting", "conferencing")
     asked = any(leg.place == "aside" and leg.state == "answered" for leg in others)
     place = own.place if own else None
+    monitors = own is not None and own.mode in ("listen", "whisper")
     answered = [leg for leg in others if leg.state == "answered"]
     return Situation(
         state=agent.state,
@@ -118,11 +121,12 @@ def situation(agent: Agent, contact: Contact | None) -> Situation:
         own=own,
         talking=talking and own is not None and own.state == "answered",
         held=place in ("talk", None) and talking and (place is None or (waits(answered) and not called)),
-        aside=place == "aside" or (talking and called),
+        aside=place == "aside" or (talking and called and not monitors),
         asked=place == "aside" and asked,
         calling=talking and called,
         recording=recording_of(contact),
         helping=contact.help is not None,
+        monitors=monitors,
     )
 
 
@@ -160,7 +164,8 @@ def _of_agent(now: Situation) -> dict[str, str]:
 
 def _of_call(now: Situation) -> dict[str, str]:
     none = NO_CALL if now.own is None else "" if now.talking else NOT_ANSWERED
-    apart = none or (ASIDE if now.aside else "")
+    talks = none or (MONITORS if now.monitors else "")
+    apart = talks or (ASIDE if now.aside else "")
     rings = now.own is not None and now.own.state == "ringing"
     his_wish = now.state == "dialing"  # his own phone rings because he calls
     return {
@@ -171,18 +176,18 @@ def _of_call(now: Situation) -> dict[str, str]:
         "resume": apart or ("" if now.held else NO_CALL),
         "mute": none,
         "unmute": none,
-        "keys": none,
+        "keys": talks,
         "transfer": apart or (ASKED_RINGS if now.calling else ""),
         "add": apart or (HELD if now.held else ASKED_RINGS if now.calling else ""),
         "complete": "" if now.aside else NO_CONSULT,
         "cancel": "" if now.aside else NO_CONSULT,
         "conference": NO_CONSULT if not now.aside else "" if now.asked else ASKED_RINGS,
-        "record-start": none or (RECORDING if now.recording in ("active", "planned", "paused") else ""),
-        "record-stop": none or ("" if now.recording in ("active", "paused") else NOT_RECORDING),
-        "record-pause": none or ("" if now.recording == "active" else NOT_RECORDING),
-        "record-resume": none or ("" if now.recording == "paused" else NOT_RECORDING),
-        "help": none or (HELP_ON_ITS_WAY if now.helping else ""),
-        "help-end": none or ("" if now.helping else NO_CALL),
+        "record-start": talks or (RECORDING if now.recording in ("active", "planned", "paused") else ""),
+        "record-stop": talks or ("" if now.recording in ("active", "paused") else NOT_RECORDING),
+        "record-pause": talks or ("" if now.recording == "active" else NOT_RECORDING),
+        "record-resume": talks or ("" if now.recording == "paused" else NOT_RECORDING),
+        "help": talks or (HELP_ON_ITS_WAY if now.helping else ""),
+        "help-end": talks or ("" if now.helping else NO_CALL),
     }
 
 

@@ -107,6 +107,16 @@ def test_a_leader_who_listens_changes_nothing() -> None:
     assert usable(AGENT, replace(TALK, legs=(*TALK.legs, leader))) == TALKING
 
 
+@pytest.mark.parametrize(("mode", "place"), [("listen", "listens"), ("whisper", "whispers"), ("barge", "talk")])
+def test_a_leader_has_the_buttons_of_a_call_once_he_talks_in_it(mode: str, place: str) -> None:
+    hears = Leg("c.4", "agent", "8901", "answered", agent="1901", mode=mode, place=place)
+    asked = replace(COLLEAGUE, state="ringing", place=None)
+    for legs in ((*TALK.legs, hears), (*TALK.legs, hears, asked)):
+        found = usable(replace(AGENT, id="1901", phone="8901"), replace(TALK, legs=legs))
+        listens = IN_ANY_STATE | {"hang-up", "mute", "unmute"}
+        assert found == listens if mode != "barge" else found > listens
+
+
 @pytest.mark.parametrize(
     ("state", "wanted"),
     [
