@@ -24,7 +24,7 @@ log = structlog.get_logger()
 blueprint = Blueprint("board")
 
 TOGETHER_S: Final = 0.2  # what changes within it is told at once
-PING_S: Final = 10.0  # well under RESPONSE_TIMEOUT, which cuts a silent stream
+PING_S: Final = 10.0  # well under RESPONSE_TIMEOUT, which cuts a silent stream, and SILENT_MS of static/live.js
 STILL_IN_S: Final = 15.0  # how often the session is looked at
 PATIENCE_S: Final = 10.0  # with a page that does not take what is sent
 
@@ -36,7 +36,7 @@ async def board(request: Request) -> HTTPResponse:
 
 @blueprint.get("/live")
 async def live(request: Request) -> None:
-    """Server-sent events: `problems`, `board` (only with ?board=1), and what other rooms add (app.ctx.parts)."""
+    """Server-sent events: `problems`, `board` (only with ?board=1), what rooms add (app.ctx.parts), and `ping`."""
     feed: Feed = request.app.ctx.feed
     reader = feed.join(door.viewer(request).session)
     try:
@@ -56,7 +56,7 @@ async def _tell(request: Request, stream: HTTPResponse, feed: Feed, reader: Read
     parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
     while not reader.over:
         if not await _woken(reader):
-            await _send(stream, ": ping\n\n")
+            await _send(stream, _message("ping", {}))
         elif not reader.over:
             await _send(stream, await _news(request, feed, reader, parts))
             await asyncio.sleep(TOGETHER_S)

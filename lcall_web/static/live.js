@@ -2,10 +2,12 @@
 "use strict";
 const live = (() => {
   const AGAIN_MS = 3000;
+  const SILENT_MS = 25_000; // a server that hangs, or a network that is gone without a word, ends no connection
   const followers = { board: new Set(), desk: new Set() };
   let ahead = 0; // of the server's clock before ours
   let source = null;
   let lostAt = 0;
+  let toldAt = 0; // when the stream was opened, or something came by it
   let told = [];
   let keeps = false; // this tab holds its stream also while it is hidden
 
@@ -57,6 +59,8 @@ const live = (() => {
   function open() {
     if (source || (document.hidden && !keeps)) return;
     source = new EventSource(address());
+    toldAt = Date.now();
+    source.addEventListener("ping", news);
     source.address = address();
     source.onopen = heard;
     source.addEventListener("problems", (event) => {
@@ -78,6 +82,7 @@ const live = (() => {
   }
 
   function news(event) {
+    toldAt = Date.now();
     const told = JSON.parse(event.data);
     ahead = told.now - Date.now();
     return told;
@@ -98,6 +103,13 @@ const live = (() => {
   function close() {
     if (source) source.close();
     source = null;
+  }
+
+  function watch() {
+    if (!source || Date.now() - toldAt < SILENT_MS) return;
+    lost();
+    close();
+    open();
   }
 
   // `listener(news)` for each event of that name, beginning with all that there is; what is returned ends it.
@@ -130,6 +142,7 @@ const live = (() => {
   addEventListener("pagehide", close);
   addEventListener("pageshow", () => setTimeout(open));
   setInterval(tick, 1000);
+  setInterval(watch, AGAIN_MS);
   page.widget("#problems", () => { tick(); setTimeout(open); });
   return { now, duration, tick, follow, keep };
 })();

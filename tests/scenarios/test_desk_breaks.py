@@ -105,6 +105,13 @@ async def test_everything_dies_in_one_call(ground: Ground, visiting: Visiting) -
     await expect(desk.notes.filter(has_text="网页断线")).to_have_count(1)
     await hear(scene, both, TALKING)
 
+    # A web that hangs ends no connection: its silence is noticed.
+    center.freeze("web")
+    await expect(problems(desk)).to_contain_text("正在重新连接", timeout=BACK_MS)
+    center.thaw("web")
+    await expect(problems(desk)).to_have_count(0, timeout=BACK_MS)
+    await desk.is_("talking")
+
     # The api: no order reaches the call, and he is told; then the same button does it.
     center.freeze("api")
     await expect(problems(desk)).to_contain_text("LQ-SDK")

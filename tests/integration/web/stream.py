@@ -53,6 +53,8 @@ class Stream:
         if event == "problems":
             self.problems = [problem["text"] for problem in news["problems"]]
             return
+        if event == "ping":
+            return
         if event == "desk":
             self.desk = news
             return
