@@ -277,6 +277,18 @@ async def test_reloaded_in_a_call_and_open_in_two_tabs(scene: Scene, center: Cen
         await expect(each.notes).to_have_text(["第二句", "第一句"])
         await expect(each.card).to_have_count(1)
 
+    # A page whose session is another one by now saves nothing, says so, and keeps what is written.
+    writing = desk.card.locator(".lc-write textarea")
+    await desk.page.evaluate("document.body.setAttribute('hx-headers', JSON.stringify({ 'x-csrf-token': 'old' }))")
+    await writing.fill("第三句")
+    await desk.page.click("#pop-write")
+    await expect(desk.page.locator(".lc-told")).to_contain_text("页面已经过期")
+    await expect(writing).to_have_value("第三句")
+    assert refused(desk.visit) == [(403, f"/pop/{contact}/note")]
+    await desk.page.reload()
+    await desk.is_("talking")
+    await expect(desk.notes).to_have_text(["第二句", "第一句"])
+
     # A card that was closed stays closed in that tab.
     await tab.page.click("[data-pop-close]")
     await tab.page.reload()
