@@ -76,20 +76,43 @@ class Elsewhere:
         `by`: the leg of ours that wants it, or the phone of ours that picks up what rings: `phone:8002`.
         """
         assert event.replaces is not None
-        contact, leg = contact_of(event.replaces.to_tag), leg_of(event.replaces.to_tag)
+        contact = contact_of(event.replaces.to_tag)
+        if self._replaced(event, event.replaces, by):
+            return
+        if contact and not self._owner.holds(contact) and len(self._tasks) < AT_MOST:
+            self._start(self._find_replaced(event, event.replaces, by))
+        else:
+            self._reject(event.session, 481)
+
+    def _replaced(self, event: sip.Incoming, wanted: sip.Replaces, by: str) -> bool:
+        """Told to the call's owner, if that is us."""
+        contact, leg = contact_of(wanted.to_tag), leg_of(wanted.to_tag)
         kind, _, phone = by.partition(":")
         given: inputs.PickedUp | inputs.Replacing
         if kind == "phone":
             given = inputs.PickedUp(event.session, event.sdp, phone, leg)
         else:
             given = inputs.Replacing(leg, event.session, event.sdp, by)
-        wanted = event.replaces.session and (event.sdp or phone)
-        if wanted and self._owner.deliver(contact, given):
-            return
-        if contact and not self._owner.holds(contact) and len(self._tasks) < AT_MOST:
-            self._start(self._send_to_owner(event.session, contact))
-        else:
-            self._reject(event.session, 481)
+        return bool(wanted.session and (event.sdp or phone)) and self._owner.deliver(contact, given)
+
+    async def _find_replaced(self, event: sip.Incoming, wanted: sip.Replaces, by: str) -> None:
+        """Its owner lives, or somebody will have adopted it: perhaps we."""
+        contact, until = contact_of(wanted.to_tag), time.monotonic() + WAIT_S
+        while not self._owner.holds(contact):
+            try:
+                owner = await self._live.owner(contact)
+                lives = owner is not None and await self._lease(owner) is not None
+            except LiveUnavailable:
+                owner, lives = self._owner.heir(contact) or None, True
+            if owner is None or time.monotonic() > until:
+                return self._reject(event.session, 481)
+            if lives and owner != self._incarnation:
+                return self._reject(event.session, 302, {"Contact": f"<sip:lq@lq.internal;i={owner}>"})
+            await self._news_of(contact)
+        code, found = self._agent.replaced(wanted)
+        if code or not self._replaced(event, found, by):
+            self._reject(event.session, code or 481)
+        return None
 
     # -- pick-up by code ----------------------------------------------------------------------------------------------
     def pick_up(self, event: sip.Incoming, phone: str, whose: str, otherwise: Callable[[], None]) -> None:
@@ -131,16 +154,6 @@ class Elsewhere:
             if found.owner == self._incarnation or await self._lease(found.owner):
                 return contact, found.owner
         return "", ""
-
-    async def _send_to_owner(self, session: str, contact: str) -> None:
-        try:
-            owner = await self._live.owner(contact)
-        except LiveUnavailable:
-            owner = self._owner.heir(contact) or None
-        if owner in (None, self._incarnation):
-            self._reject(session, 481)
-        else:
-            self._reject(session, 302, {"Contact": f"<sip:lq@lq.internal;i={owner}>"})
 
     def _reject(self, session: str, code: int, headers: dict[str, str] | None = None) -> None:
         self._agent.reject(session, code, headers=headers or {}, now=_clock())

@@ -226,6 +226,11 @@ class Core:
         self._servers[tx.key] = tx
         return tx
 
+    def replaced(self, wanted: ev.Replaces) -> tuple[int, ev.Replaces]:
+        """Why the dialog may not be replaced (0: it may, or is not here), and whose it is."""
+        held = self._dialogs.get((wanted.call_id, wanted.to_tag))
+        return (transfer.refusal(wanted, held), replace(wanted, session=held.id)) if held else (0, wanted)
+
     # -- inside -------------------------------------------------------------------------------------------------------
     def _add(self, dialog: Dialog) -> Session:
         session = Session(self.token(), self, dialog)
@@ -376,7 +381,7 @@ class Core:
         replaces = [transfer.read_replaces(value) for value in request.all("replaces")]
         code, extra = arrival.refusal(request, replaces, merged in self._invites)
         if not code and replaces and replaces[0] is not None:
-            code, replaces[0] = self._replaced(replaces[0])
+            code, replaces[0] = self.replaced(replaces[0])
         if code:
             self._plain(tx, code, now, extra)
             return
@@ -400,11 +405,6 @@ class Core:
                 replaces[0] if replaces else None,
             )
         )
-
-    def _replaced(self, wanted: ev.Replaces) -> tuple[int, ev.Replaces]:
-        """Why the dialog may not be replaced (0: it may), and whose it is."""
-        held = self._dialogs.get((wanted.call_id, wanted.to_tag))
-        return (transfer.refusal(wanted, held), replace(wanted, session=held.id)) if held else (0, wanted)
 
     def _transaction_due(self, tx: ClientTransaction | ServerTransaction, timer: str, now: float) -> None:
         data = tx.due(timer, now)

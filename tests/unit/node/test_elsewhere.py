@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -110,6 +110,10 @@ class FakeAgent:
     owner: FakeOwner
     answers: list[tuple[str, int, dict[str, str]]] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)
+    refuses: int = 0  # to have the call replaced that it holds
+
+    def replaced(self, wanted: sip.Replaces) -> tuple[int, sip.Replaces]:
+        return self.refuses, replace(wanted, session="held")
 
     def redeliver(self, stray: sip.Stray, *, now: float) -> bool:
         if CONTACT not in self.owner.held:
@@ -256,6 +260,24 @@ async def test_a_call_that_takes_anothers_place_goes_to_its_owner(
     scene.room.replaces(sip.Incoming("s", "", "", "", "", "", {}, "", ("", 0), replaces=replaces), "")
     await scene.settled()
     assert scene.agent.answers == [("s", *answer)]
+
+
+@pytest.mark.parametrize("code", [0, 486])
+async def test_a_call_that_takes_the_place_of_a_dead_nodes_waits_for_its_heir(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Which may be this node."""
+    monkeypatch.setattr(elsewhere, "LOOK_S", 60)
+    monkeypatch.setattr(elsewhere, "WAIT_S", 60)
+    scene.live.owner_of, scene.agent.refuses = DEAD, code
+    scene.room.replaces(incoming(TAG), "leg of another")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert scene.agent.answers == [] and scene.owner.delivered == []
+    scene.owner.come(CONTACT)
+    await scene.settled()
+    assert scene.owner.delivered == ([] if code else [inputs.Replacing(1, "s", "offer", "leg of another")])
+    assert scene.agent.answers == ([("s", code, {})] if code else [])
 
 
 def incoming(to_tag: str = "", session: str = "") -> sip.Incoming:
