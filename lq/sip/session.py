@@ -45,6 +45,7 @@ class Session:
     armed: dict[str, list[Any]] = field(default_factory=dict)
     interval: float = T1
     silent: bool = False  # its end was reported; what still comes is cleared away without a word
+    left: bool = False  # whom we call has said BYE before his 200 was here
     bye_headers: Mapping[str, str] | None = None  # BYE that waits for the ACK of our 2xx (§15)
     retry_sdp: str = ""  # offer to repeat after 491
     retries: int = 0

@@ -73,8 +73,9 @@ def _began(session: Session, response: Response, now: float) -> None:
     session.timers.pop("cancelled", None)
     session.dialog.learn(response)
     session.dialog.state = "confirmed"
-    if session.silent:  # given up: the answer crossed our CANCEL
+    if session.silent or session.left:  # given up: the answer crossed our CANCEL, or his own BYE has overtaken it
         session.ack("", now)
+        session.tell(ev.Rejected(session.id, 487, "Request Terminated"))
         session.send_bye(CROSSED, now)
         return
     refresh.agreed(session, response, now)

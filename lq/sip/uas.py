@@ -71,7 +71,8 @@ def cancel_received(session: Session, invite: ServerTransaction, request: Reques
 def _bye(session: Session, tx: ServerTransaction, request: Request, now: float) -> None:
     session.respond(tx, 200, "", {}, now)
     if session.dialog.state == "early" and session.outgoing is not None:
-        session.cancel("", now)  # his 200 was lost or never sent: our INVITE still wants its end
+        session.left = True
+        session.cancel("", now)  # his 200 was lost, late or never sent: our INVITE still wants its end
         return
     reason = request.get("reason")
     early = session.dialog.state == "early"

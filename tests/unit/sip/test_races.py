@@ -299,6 +299,19 @@ def test_a_called_phone_that_says_bye_before_its_200_arrived() -> None:
     assert idle_after_a_minute(peer)
 
 
+def test_a_called_phone_whose_bye_overtakes_its_200_is_not_there() -> None:
+    peer = Peer()
+    session = peer.call()
+    peer.invite = peer.sent("INVITE")
+    peer.answer(peer.invite, 180)
+    peer.ask("BYE")
+    peer.answer(peer.invite, 200, sdp="v=0 answer")
+    assert peer.sent("ACK")
+    peer.answer(peer.sent("BYE"), 481)
+    assert peer.told(ev.Rejected) == ev.Rejected(session, 487, "Request Terminated")
+    assert peer.count(ev.Accepted) == 0 and idle_after_a_minute(peer)
+
+
 def test_a_bye_that_nobody_answers_is_given_up() -> None:
     peer = Peer()
     peer.ua.bye(peer.talk(), now=peer.now)
