@@ -88,6 +88,18 @@ class House:
         await self.living_owner(contact)
         await self.all_nodes_live()
 
+    async def apart(self, contact: str, other: str) -> None:
+        """The two are at two nodes: the second one moves if it is where the first one is."""
+        await self.all_nodes_live()
+        owner = await self.living_owner(contact)
+        if await self.living_owner(other) != owner:
+            return
+        [to] = [lease.incarnation for lease in await self.live.leases("lq") if lease.incarnation != owner]
+        await self.live.send(owner, {"type": "hand_over", "contact": other, "to": to})
+        async with asyncio.timeout(ADOPTED_S):
+            while await self.owner(other) != to:  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.02)
+
     def _calls_at(self, role: str) -> list[Call]:
         """All that the center has made to this party, in their order."""
         if role != MOBILE:

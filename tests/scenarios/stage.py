@@ -177,15 +177,16 @@ class Stage:
 
     # -- what is done ------------------------------------------------------------------------------------------------
 
-    async def does(self, verb: str, by: str = AGENT, **body: str) -> dict[str, Any]:
+    async def does(self, verb: str, by: str = AGENT, **body: str | bool) -> dict[str, Any]:
         """A command of LQ-SDK: `POST /v1/contacts/{id}/<verb>`, "monitor/end" its DELETE. The contact after it.
 
         Raises lq.sdk.ApiError.
         """
         lq, path = self.scene.lq, f"/v1/contacts/{self.contact}/{verb}"
-        if verb == "monitor/end":
+        if verb.endswith("/end"):
             return await lq._delete(path.removesuffix("/end"), {"agent": self.id(by)})
-        return await lq._post(path, {"agent": self.id(by), **{key: self.id(value) for key, value in body.items()}})
+        given = {key: self.id(value) if isinstance(value, str) else value for key, value in body.items()}
+        return await lq._post(path, {"agent": self.id(by), **given})
 
     async def insists(self, verb: str, by: str = AGENT, within_s: float = 20.0, **body: str) -> None:
         """As `does`, under one Idempotency-Key until a node answers it; `by` "": nobody says who he is.

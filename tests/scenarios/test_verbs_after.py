@@ -20,15 +20,15 @@ from lq.api.commands import COMMANDS
 from lq.sdk import ApiError, Cdr
 from tests.scenarios.conftest import phone_of
 from tests.scenarios.house import House, house, killed_center
-from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, MOBILE, OUTSIDE, THIRD
-from tests.simulator.call import CallEnded
+from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, MOBILE, OUTSIDE, THIRD, mobile_of
+from tests.simulator.call import Call, CallEnded
 from tests.simulator.matrix import ANYTHING, MUSIC, Names
 
 __all__ = ["house", "killed_center"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 HEARD_S: Final = 10.0
-ENDS_S: Final = 60.0  # a BYE that the dead node has answered, and not written, is known when its phone is silent
+ENDS_S: Final = 20.0  # a BYE that the dead node has not answered comes to its heir
 SEED: Final = 4
 MOMENTS_S: Final = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05)  # from a command to the kill that meets it
 
@@ -409,6 +409,51 @@ async def test_the_owner_is_killed_with_the_command_in_his_hands(house: House, n
 
 
 # -- what begins otherwise --------------------------------------------------------------------------------------------
+async def is_asked(house: House, number: str) -> Call:
+    """He answers his mobile, as often as it rings for nothing, until he hears what it is about."""
+    assert house.stage.network is not None
+    async with asyncio.timeout(3 * HEARD_S):
+        while True:
+            mobile = await house.stage.network.called(number, HEARD_S)
+            with suppress(CallEnded):  # it had rung to its end
+                mobile.answer()
+                await mobile.confirmed()
+                await mobile.hears(house.stage.scene.place.prompt("zh/accept_call"))
+                return mobile
+
+
+async def test_an_agents_mobile_is_asked_for_the_1(house: House) -> None:
+    """Its node dies while it rings, while it is asked, and while they talk."""
+    stage, lq = house.stage, house.stage.scene.lq
+    agent, number = stage.id(AGENT), mobile_of(stage.n)
+    await house.network()
+    assert stage.network is not None
+    assert stage.voices  # read while nobody waits
+    await lq.sign_in(agent, number)
+    stage.scene.stack.push_async_callback(lq.sign_out, agent)
+    await stage.calls_in()
+    rings = await stage.network.called(number)
+    await house.owner_is_killed()
+    await rings.ended(ENDS_S)
+    await house.all_nodes_live()  # it rings for 5 seconds, and he is asked for 15
+    mobile = await is_asked(house, number)
+    await house.owner_is_killed()
+    await house.living_owner()
+    mobile.send_digits("1")
+    stage.joins(AGENT, mobile)
+    await stage.hears(TALK, HEARD_S)
+    assert (await lq.agent(agent)).state == "talking"
+    await house.owner_is_killed()
+    await stage.insists("hold")
+    await stage.hears(HELD, HEARD_S)
+    await house.owner_is_killed()
+    await stage.insists("hang-up")
+    await stage.ends(AGENT, ENDS_S)
+    done = await stage.closes()
+    assert (done.result, done.agent, done.ended_by) == ("answered", agent, "agent")
+    await house.is_empty()
+
+
 async def test_click_to_dial_from_the_click_on(house: House) -> None:
     """The node that gets the order dies with it; then it dies while either phone rings, and while they talk."""
     stage = house.stage

@@ -64,6 +64,7 @@ class Call:
         self._acks: dict[str, bytes] = {}
         self.told: list[int] = []  # how its REFERs go, by sipfrag (RFC 3515 §2.4.5)
         self._obeys: asyncio.Task[None] | None = None  # an order to hold, or to talk again
+        self._offers = False  # an INVITE of ours in this dialog awaits its answer
         self.acks = True  # False: it keeps the ACKs of 200s to itself until told otherwise
         self._giving_up = 0  # cause of a hang-up that waits for the first provisional answer
 
@@ -182,8 +183,10 @@ class Call:
                 self.gateway.wire.stamp(ack)
                 self.gateway.wire.send(ack, dialog.next_hop())
             if answer.code >= 200 and not final.done():
+                self._offers = self._offers and method != "INVITE"
                 final.set_result(answer)
 
+        self._offers = self._offers or method == "INVITE"
         self.gateway.wire.begin(dialog.request(method, headers, body=body), dialog.next_hop(), heard)
         async with asyncio.timeout(within_s):
             answer: Response = await final
@@ -319,7 +322,8 @@ class Call:
         assert self._invited is not None
         if "ended" in self.times or "answered" in self.times:
             return
-        self._invited.answer(200, self._contact(), self._sdp(), self._tag)
+        timer = [("Session-Expires", self.gateway.timer)] if self.gateway.timer else []
+        self._invited.answer(200, [*self._contact(), *timer], self._sdp(), self._tag)
         if self.channel:
             self.channel.happened("answer")
         self._note("answered")
@@ -381,15 +385,19 @@ class Call:
         transaction.answer(200 if self.gateway.orders else 481)
         if not self.gateway.orders:
             return
+        way = "sendonly" if event == "hold" else "sendrecv"
         if event == "talk" and "answered" not in self.times:
             self.answer()
-        else:
-            way = "sendonly" if event == "hold" else "sendrecv"
+        elif self._local.direction != way:  # else it is so already
             self._obeys = asyncio.create_task(self.reoffer(way), name=f"told to {event}")
 
     def _reoffered(self, transaction: sip.ServerTransaction) -> None:
         assert self._dialog is not None
         request = transaction.request
+        if self._offers and request.method == "INVITE":
+            self._note("glare")
+            transaction.answer(491)  # RFC 3261 §14.2
+            return
         if request.method == "INVITE":
             self._invited = transaction
         self._dialog.target = Address.parse(sip.header(request, "Contact")).uri

@@ -18,7 +18,8 @@ PHRASES: Final = {
     100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 408: "Request Timeout", 410: "Gone", 480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here",
-    487: "Request Terminated", 488: "Not Acceptable Here", 500: "Server Internal Error", 501: "Not Implemented",
+    487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+    500: "Server Internal Error", 501: "Not Implemented",
     502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
 }  # fmt: skip
 
@@ -234,6 +235,7 @@ class Wire(asyncio.DatagramProtocol):
     on_request: Callable[[ServerTransaction], None]
     on_ack: Callable[[Request], None]
     faults: list[str] = field(default_factory=list)  # what came and is not SIP as its grammar has it
+    loses: Callable[[bytes], bool] = lambda data: False  # a hole in the network: what it says so of never arrives
     clients: dict[tuple[str, str], ClientTransaction] = field(default_factory=dict)
     servers: dict[tuple[str, str], ServerTransaction] = field(default_factory=dict)
     local: Peer = ("", 0)
@@ -257,8 +259,9 @@ class Wire(asyncio.DatagramProtocol):
         return asyncio.get_running_loop().call_later(after, what, *given)
 
     def send(self, message: Request | Response | bytes, to: Peer) -> None:
-        if self._transport and not self._transport.is_closing():
-            self._transport.sendto(message if isinstance(message, bytes) else bytes(message), to)
+        data = message if isinstance(message, bytes) else bytes(message)
+        if self._transport and not self._transport.is_closing() and not self.loses(data):
+            self._transport.sendto(data, to)
 
     def begin(self, sent: Request, to: Peer, heard: Callable[[Response], None]) -> ClientTransaction:
         """Send a request; it gets a Via of its own unless it has one (CANCEL)."""
@@ -289,7 +292,7 @@ class Wire(asyncio.DatagramProtocol):
         self._closed.set()
 
     def datagram_received(self, data: bytes, source: Peer) -> None:
-        if not data.strip():
+        if not data.strip() or self.loses(data):
             return  # keep-alive
         try:
             self._received(data, source)

@@ -57,6 +57,11 @@ class Softphone:
         await registrar.register(wire, self.ext, self._password, edge=self._edge, contact=contact, expires_s=expires_s)
 
     @property
+    def line(self) -> Gateway:
+        """Its end of the wire."""
+        return self._line
+
+    @property
     def calls(self) -> list[Call]:
         """Every one, in the order of its beginning."""
         return self._line.calls
