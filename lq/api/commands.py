@@ -78,12 +78,15 @@ async def send(request: Request, contact: str, verb: str, body: Json) -> Json:
 
 async def _refused(request: Request, contact: str, reply: Json) -> Refusal:
     error, status = reply["error"], int(reply["status"])
+    present = None
+    if status == 409:  # as its owner has it: one that has just ended may not be in the books yet
+        present = access.of(request).shown_contact(reply.get("contact") or await contacts.found(request, contact))
     return Refusal(
         status,
         error["code"],
         error["message"],
         field=error.get("field"),
-        present=access.of(request).shown_contact(await contacts.found(request, contact)) if status == 409 else None,
+        present=present,
         retry_after_s=1 if status == 503 else None,
     )
 

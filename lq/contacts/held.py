@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,8 @@ from lq.contacts import inputs
 from lq.contacts.contact import Contact
 from lq.ledger.events import Event
 from lq.live.values import AgentOp, Called, ChannelHold, ChannelOp, EngageOp, GateOp, Membership
+
+ENDED: Final[Mapping[str, Any]] = {"status": 409, "error": {"code": "ended", "message": "the contact has ended"}}
 
 
 @dataclass(slots=True)
@@ -59,6 +61,12 @@ class Held:
             one.id: {"status": one.status, "error": {"code": one.error, "message": one.message}}
             for one in self.contact.refused
         }
+
+    def last_word(self, command: str) -> do.Reply:
+        """To one that the contact is too much over to hear; a repeat hears what the first was told."""
+        answer = self.answers.get(command, ENDED)
+        error = answer.get("error", {})
+        return do.Reply(command, answer["status"], error.get("code", ""), error.get("message", ""))
 
     def collect(self, effects: Sequence[do.Effect]) -> None:
         """What the effects of a turn change in Redis: for its commit."""

@@ -238,6 +238,8 @@ class Owner:
                     held.begun.set()
                     if held.heir and await self._handed_over(held):
                         return
+                while held.commands:  # they came too late to be heard by it
+                    await self._reply(held, [held.last_word(id) for id in held.commands])
             except Superseded as error:
                 log.info("contact dropped: another node owns it", owner=error.owner, epoch=error.epoch)
                 self._media.drop(held.contact.id)

@@ -34,10 +34,10 @@ STAYS_S: Final = 1.0  # who hangs up at the same time is ended within less
 
 
 async def at_once(*these: Awaitable[object]) -> list[object]:
-    """What each came to; of commands a refusal (409) may be it."""
+    """What each came to; of commands a refusal may be it (409; 404: the contact is over, and not in the books yet)."""
     results = await asyncio.gather(*these, return_exceptions=True)
     for result in results:
-        if isinstance(result, BaseException) and not (isinstance(result, ApiError) and result.status == 409):
+        if isinstance(result, BaseException) and not (isinstance(result, ApiError) and result.status in (404, 409)):
             raise result
     return list(results)
 
@@ -85,6 +85,8 @@ async def closed(house: House) -> Cdr:
     """Whoever is left hangs up, the customer first; no phone rings on, the books are written, nothing is held."""
     stage = house.stage
     left = [role for role in (CUSTOMER, COLLEAGUE, THIRD, LEADER, AGENT) if role in up(stage)]
+    for role in left[:-1]:  # the last one is left alone
+        await stage.hangs_up(role)
     cdr = await stage.closes(by=left[0] if left else next(iter(stage.cast)))
     for phone in stage.phones.values():
         for call in phone.calls:

@@ -38,10 +38,10 @@ def loses(stage: Stage, role: str, starts: str, method: str, first: int = 0) -> 
     return hole
 
 
-async def judge(house: House, *agents: str, result: str = "answered", by: str = "caller") -> None:
+async def judge(house: House, agent: str = "", result: str = "answered", by: str = "caller") -> None:
     done = await closed(house)
     assert (done.result, done.ended_by) == (result, by)
-    assert done.agent in ({house.stage.id(role) for role in agents} or {None})
+    assert done.agent == (house.stage.id(agent) if agent else None)
 
 
 # -- a 200 is lost -----------------------------------------------------------------------------------------------------
@@ -114,7 +114,10 @@ async def is_ended_in_order(call: Call, hole: Hole) -> None:
     assert call.is_up
     hole.mend()
     await call.ended(LATE_S)
-    assert call.ended_by == "them" and "confirmed" in call.times
+    assert call.ended_by == "them"
+    async with asyncio.timeout(LATE_S):
+        while "confirmed" not in call.times:  # noqa: ASYNC110 - the BYE may overtake its ACK on the wire
+            await asyncio.sleep(0.05)
 
 
 async def test_a_late_200_after_the_caller_has_hung_up(house: House) -> None:
@@ -195,31 +198,16 @@ async def test_both_hold_at_once_and_take_it_back_at_once(house: House) -> None:
     await judge(house, AGENT)
 
 
-async def test_a_phone_holds_while_its_hold_is_under_way(house: House) -> None:
-    """Two re-INVITEs of one side: the second is taken or refused for the moment, and the last word counts."""
-    stage = house.stage
-    await stage.opens("in")
-    own = stage.cast[AGENT]
-    hole = loses(stage, AGENT, "SIP/2.0 200", "INVITE", 1)  # the first one's answer: it stays unacknowledged
-    first = asyncio.ensure_future(own.reoffer("sendonly", SETTLES_S))
-    await hole.swallows()
-    await reoffers(own, "sendonly")
-    await first
-    await stage.hears(HELD, SETTLES_S)
-    await reoffers(own, "sendrecv")
-    await comes_to(stage, TALK)
-    await judge(house, AGENT)
-
-
 async def test_glare_our_refresh_meets_the_phones_hold(house: House) -> None:
     """Both ask in one dialog: both are refused with 491, and both ask again (RFC 3261 §14.1)."""
     stage = house.stage
     await stage.comes(AGENT)
-    stage.phones[AGENT].line.timer = "90;refresher=uac"
+    line = stage.phones[AGENT].line
+    line.timer, line.allow = "90;refresher=uac", "INVITE, ACK, CANCEL, BYE"  # without UPDATE: by re-INVITE
     await stage.opens("in")
     own = stage.cast[AGENT]
     asked, refused = Hole("INVITE", "INVITE", 1), Hole("SIP/2.0 491", "INVITE", 1)
-    stage.phones[AGENT].line.wire.loses = lambda data: asked(data) or refused(data)
+    line.wire.loses = lambda data: asked(data) or refused(data)
     await asked.swallows(within_s=REFRESH_S)  # ours has left, and has not come
     assert 491 in await reoffers(own, "sendonly")
     assert "glare" in own.times  # ours came again before the phone had heard of its refusal

@@ -233,10 +233,15 @@ TWICE: Final[dict[str, Click]] = {
         answers=COLLEAGUE,
         agent=COLLEAGUE,
     ),
-    "add": Click(talking, "transfer/conference", THREE, "contact_called", body={"to": COLLEAGUE}, answers=COLLEAGUE),
+    "add": Click(
+        *(talking, "transfer/conference", THREE, "contact_called"),
+        body={"to": COLLEAGUE},
+        answers=COLLEAGUE,
+        ended_by="agent",  # without the customer the two who confer remain
+    ),
     "complete": Click(consulting, "transfer/complete", HANDED_ON, "contact_transferred", agent=COLLEAGUE),
     "cancel": Click(consulting, "transfer/cancel", TALK, "contact_resumed"),
-    "conference": Click(consulting, "transfer/conference", THREE, "contact_conferring"),
+    "conference": Click(consulting, "transfer/conference", THREE, "contact_conferring", ended_by="agent"),
     "monitor": Click(
         talking, "monitor", LISTENED, "contact_called", by=LEADER, body={"mode": "listen"}, answers=LEADER
     ),

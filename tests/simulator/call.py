@@ -446,7 +446,7 @@ class Call:
     def _contact(self) -> list[tuple[str, str]]:
         host, port = self.gateway.wire.local
         user = self.caller if self.direction == "in" else self.called
-        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", sip.ALLOW)]
+        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", self.gateway.allow)]
 
     def _end(self, cause: int, status: int) -> None:
         if "ended" in self.times:

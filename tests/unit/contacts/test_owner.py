@@ -220,6 +220,24 @@ async def test_what_was_answered_outlives_the_contact(house: House) -> None:
     assert kept["too-late"]["status"] == 409
 
 
+async def test_a_command_that_comes_when_the_contact_is_over_is_answered(house: House) -> None:
+    """In the moment between its last turn and its end; a repeat of an earlier one hears that one's answer."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    more = {"type": "command", "contact": "c1", "body": {}, "expires_at": 1 << 60}
+    house.owner.message({"id": "hangs-up", "verb": "hang_up", "reply_to": "first", **more})
+    await house.settled()
+    for n in house.owner._held["c1"].contact.legs:
+        house.owner.deliver("c1", inputs.MediaDeleted(n))
+    await asyncio.sleep(0)  # its last turn is being written
+    for id in ("hangs-up", "late"):
+        assert house.owner.message({"id": id, "verb": "hang_up", "reply_to": id, **more})
+    await house.settled()
+    assert not house.owner.holds("c1")
+    told = house.live.replies
+    assert [told[id]["status"] for id in ("first", "hangs-up", "late")] == [200, 200, 409]
+    assert told["late"]["error"]["code"] == "ended" and told["late"]["contact"]["state"] == "ended"
+
+
 async def test_who_is_asked_again_and_again_to_go_writes_nothing_meanwhile(house: House) -> None:
     """A node that drains asks ten times a second for those of whom something is in the air."""
     await house.owner.adopt("c1", 2, snapshot()).wait()
