@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -21,6 +21,7 @@ from lq.contacts.tags import contact_of, leg_of
 from lq.live.errors import LiveError, LiveUnavailable
 from lq.live.redis import Live
 from lq.live.values import Lease
+from lq.probe import answers
 from lq.sip import events as sip
 from lq.sip.agent import Datagram, UserAgent
 
@@ -47,7 +48,9 @@ class Elsewhere:
         agent: UserAgent,
         send: Callable[[Sequence[Datagram]], None],
         now: Callable[[], int] = lambda: int(time.time() * 1000),
+        answers: Callable[[Lease], Awaitable[bool]] = answers,
     ) -> None:
+        self._answers = answers
         self._incarnation, self._live, self._owner, self._agent = incarnation, live, owner, agent
         self._send, self._now = send, now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,17 +99,18 @@ class Elsewhere:
         return bool(wanted.session and (event.sdp or phone)) and self._owner.deliver(contact, given)
 
     async def _find_replaced(self, event: sip.Incoming, wanted: sip.Replaces, by: str) -> None:
-        """Its owner lives, or somebody will have adopted it: perhaps we."""
+        """At its owner, if he answers; the edge would ask a dead one for seconds. Or somebody adopts it, perhaps we."""
         contact, until = contact_of(wanted.to_tag), time.monotonic() + WAIT_S
         while not self._owner.holds(contact):
             try:
                 owner = await self._live.owner(contact)
-                lives = owner is not None and await self._lease(owner) is not None
+                lease = await self._lease(owner) if owner else None
+                lives = lease is not None and owner != self._incarnation and await self._answers(lease)
             except LiveUnavailable:
                 owner, lives = self._owner.heir(contact) or None, True
             if owner is None or time.monotonic() > until:
                 return self._reject(event.session, 481)
-            if lives and owner != self._incarnation:
+            if lives:
                 return self._reject(event.session, 302, {"Contact": f"<sip:lq@lq.internal;i={owner}>"})
             await self._news_of(contact)
         code, found = self._agent.replaced(wanted)

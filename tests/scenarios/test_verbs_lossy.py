@@ -206,7 +206,7 @@ async def test_glare_our_refresh_meets_the_phones_hold(house: House) -> None:
     line.timer, line.allow = "90;refresher=uac", "INVITE, ACK, CANCEL, BYE"  # without UPDATE: by re-INVITE
     await stage.opens("in")
     own = stage.cast[AGENT]
-    asked, refused = Hole("INVITE", "INVITE", 1), Hole("SIP/2.0 491", "INVITE", 1)
+    asked, refused = Hole("INVITE", "INVITE", 1), Hole("SIP/2.0 491", "INVITE", 2)
     line.wire.loses = lambda data: asked(data) or refused(data)
     await asked.swallows(within_s=REFRESH_S)  # ours has left, and has not come
     assert 491 in await reoffers(own, "sendonly")

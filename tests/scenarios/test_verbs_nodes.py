@@ -63,7 +63,7 @@ async def test_a_phone_joins_its_two_calls(house: House, dies: str) -> None:
 
 # -- pick-up -----------------------------------------------------------------------------------------------------------
 async def rings_at_the_agent(house: House) -> Call:
-    """As it has just begun: there are seconds for what comes."""
+    """As it has just begun anew: there are seconds for what comes, and the edge has seen whose load it is."""
     await (await house.call_at(AGENT)).ended(ENDS_S)
     return await house.call_at(AGENT)
 
@@ -72,10 +72,10 @@ async def is_picked_up(house: House, how: str, *, dies: bool) -> set[str]:
     """By the colleague's phone; the nodes that its call has come to."""
     stage = house.stage
     await stage.calls_in()
-    ringing = await house.call_at(AGENT)
+    await house.call_at(AGENT)
     if dies:
         await house.owner_dies()
-        ringing = await rings_at_the_agent(house)
+    ringing = await rings_at_the_agent(house)
     number = f"*8{stage.id(AGENT)}" if how == "code" else "8000"
     picks = await stage.phones[COLLEAGUE].dial(number, ringing if how == "named" else None)
     stage.joins(COLLEAGUE, await picks.answered())
