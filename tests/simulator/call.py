@@ -322,8 +322,7 @@ class Call:
         assert self._invited is not None
         if "ended" in self.times or "answered" in self.times:
             return
-        timer = [("Session-Expires", self.gateway.timer)] if self.gateway.timer else []
-        self._invited.answer(200, [*self._contact(), *timer], self._sdp(), self._tag)
+        self._invited.answer(200, self._contact(), self._sdp(), self._tag)
         if self.channel:
             self.channel.happened("answer")
         self._note("answered")
@@ -446,7 +445,7 @@ class Call:
     def _contact(self) -> list[tuple[str, str]]:
         host, port = self.gateway.wire.local
         user = self.caller if self.direction == "in" else self.called
-        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", self.gateway.allow)]
+        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", sip.ALLOW)]
 
     def _end(self, cause: int, status: int) -> None:
         if "ended" in self.times:
