@@ -2,7 +2,7 @@
 # LCALL_DEMO=none: a new center without the demo world.
 
 PYTHON := .venv/bin/python
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST := $(PYTHON) -m pytest -n $(WORKERS)
 
 .PHONY: run install install-test lock check test test-all bench clean

@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from ops import trace
 from tests.center import Center, reserve
@@ -38,6 +39,7 @@ ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
         "test_odd_callers.py", "test_offers.py", "test_pause.py", "test_talk.py", "test_trace.py", "test_web.py",
     ),
 }  # fmt: skip
+COMPUTED: Final = ("tests/architecture/", "tests/unit/")
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 
@@ -66,6 +68,8 @@ class OwnCenter:
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
+        if computes(config.workerinput["workerid"], config.workerinput["workercount"]):
+            os.nice(10)
         return
     directory = tempfile.mkdtemp(prefix="lcall-test-", dir="/tmp")  # short: UNIX sockets below it
     os.chmod(directory, 0o755)  # PostgreSQL runs as another user when we are root
@@ -83,9 +87,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(directory)
 
 
+def computes(worker: str, workers: int) -> bool:
+    """Of three workers the last has what needs no neighbour, at a lower priority: what the others have mostly waits."""
+    return workers > 2 and worker == f"gw{workers - 1}"
+
+
 class Scheduling(LoadScopeScheduling):
     """Each test goes to whoever is free, but all that want the same lines and gateways to one worker, and so those of
     a file whose services would be started twice."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        wanted = computes(node.gateway.id, self.numnodes)
+        fits = next((scope for scope in self.workqueue if scope.startswith(COMPUTED) == wanted), None)
+        if fits is None and wanted:
+            node.shutdown()
+            return
+        if fits is not None:
+            self.workqueue.move_to_end(fits, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
