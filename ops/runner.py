@@ -266,7 +266,8 @@ class Runner:
 
     async def _back_off(self, unit: Unit) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), _delay(unit))
+            async with asyncio.timeout(_delay(unit)):
+                await self._stopping.wait()
         except TimeoutError:
             return
 
@@ -278,7 +279,8 @@ class Runner:
                 except OSError as error:
                     self._screen.progress(unit.service.name, f"日志未截断 its log grows on: {error}")
             try:
-                await asyncio.wait_for(self._stopping.wait(), LOG_EVERY_S)
+                async with asyncio.timeout(LOG_EVERY_S):
+                    await self._stopping.wait()
             except TimeoutError:
                 continue
 

@@ -48,7 +48,8 @@ async def _again_and_again(work: Callable[[], Awaitable[None]], every_s: float, 
     while not leave.is_set():
         await work()
         try:
-            await asyncio.wait_for(leave.wait(), every_s)
+            async with asyncio.timeout(every_s):
+                await leave.wait()
         except TimeoutError:
             continue
 

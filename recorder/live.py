@@ -157,7 +157,8 @@ class Listening:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = json.loads(await asyncio.wait_for(reader.readline(), PATIENCE_S))
+        async with asyncio.timeout(PATIENCE_S):
+            asked = json.loads(await reader.readline())
         tail = Tail(self._spools, str(asked["listen"]) if isinstance(asked, dict) and "listen" in asked else "")
         try:
             error = "busy" if len(self._listeners) > LISTENERS else ""
@@ -176,7 +177,8 @@ class Listening:
 async def _stream(tail: Tail, writer: asyncio.StreamWriter) -> None:
     while (heard := await asyncio.to_thread(tail.more)) is not None:
         writer.write(heard)
-        await asyncio.wait_for(writer.drain(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await writer.drain()
         if writer.is_closing():
             return
         await asyncio.sleep(LOOK_S)

@@ -39,7 +39,7 @@ ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
         "test_odd_callers.py", "test_offers.py", "test_pause.py", "test_talk.py", "test_trace.py", "test_web.py",
     ),
 }  # fmt: skip
-COMPUTED: Final = ("tests/architecture/", "tests/unit/")
+COMPUTED: Final = ("tests/architecture/", "tests/model/", "tests/unit/")
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 

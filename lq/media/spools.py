@@ -31,7 +31,8 @@ class Spools:
             log.error("recording without a plan in the spool: it is slow", alarm=True)
             return
         try:
-            await asyncio.wait_for(asyncio.to_thread(write, spool, *arguments), DISK_S)
+            async with asyncio.timeout(DISK_S):
+                await asyncio.to_thread(write, spool, *arguments)
         except OSError as error:
             if isinstance(error, TimeoutError):
                 self._not_before[spool] = time.monotonic() + DISK_AGAIN_S
@@ -45,7 +46,8 @@ class Spools:
             await asyncio.sleep(LOOK_S)
             for spool, was in full.items():
                 try:
-                    full[spool] = await asyncio.wait_for(asyncio.to_thread(plan.is_full, spool, was), DISK_S)
+                    async with asyncio.timeout(DISK_S):
+                        full[spool] = await asyncio.to_thread(plan.is_full, spool, was)
                 except OSError as error:
                     log.error("the spool does not answer", error=repr(error), alarm=True)
                     continue

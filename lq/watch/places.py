@@ -127,7 +127,8 @@ class Places:
         if looking is None or looking.done():
             looking = self._looking[name] = asyncio.ensure_future(asyncio.to_thread(shutil.disk_usage, path))
         try:
-            room = await asyncio.wait_for(asyncio.shield(looking), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                room = await asyncio.shield(looking)
         except OSError:  # TimeoutError is one
             return name, 1.0
         return name, 1 - room.free / room.total
