@@ -102,6 +102,7 @@ async def test_the_next_trunk_takes_it_and_the_last_ones_503_stays(scene: Scene)
     asked = await second.called(MOBILE)
     await call.answered()
     contact = await contact_of(scene, "8093")
+    await scene.events.first("contact_dialed", subject=contact, trunk="gw2")
     assert [e.data["trunk"] for e in scene.events.of(contact, "contact_dialed")] == ["gw1", "gw2"]
     await asked.hang_up(16)
     await call.ended()
