@@ -183,7 +183,8 @@ class Scene:
         return await self.events.until(there, within_s)
 
     async def cdr(self, contact: str, within_s: float = 10.0) -> Cdr:
-        """Written by the journal soon after the end."""
+        """Written by the journal soon after the end, which our stream has told by then."""
+        await self.events.first("contact_ended", within_s, subject=contact)
         number = self.events.of(contact, "contact_started")[0].data["number_published"]
         async with asyncio.timeout(within_s):
             while True:
