@@ -39,7 +39,10 @@ ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
         "test_odd_callers.py", "test_offers.py", "test_pause.py", "test_talk.py", "test_trace.py", "test_web.py",
     ),
 }  # fmt: skip
-COMPUTED: Final = ("tests/architecture/", "tests/model/", "tests/unit/")
+NO_PHONES: Final = (  # nobody's ear is in it
+    "tests/architecture/", "tests/integration/ledger/", "tests/integration/live/", "tests/integration/web/",
+    "tests/model/", "tests/unit/",
+)  # fmt: skip
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 
@@ -68,7 +71,7 @@ class OwnCenter:
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
-        if computes(config.workerinput["workerid"], config.workerinput["workercount"]):
+        if is_kind(config.workerinput["workerid"], config.workerinput["workercount"]):
             os.nice(10)
         return
     directory = tempfile.mkdtemp(prefix="lcall-test-", dir="/tmp")  # short: UNIX sockets below it
@@ -87,8 +90,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(directory)
 
 
-def computes(worker: str, workers: int) -> bool:
-    """Of three workers the last has what needs no neighbour, at a lower priority: what the others have mostly waits."""
+def is_kind(worker: str, workers: int) -> bool:
+    """Of three workers the last has what nobody listens to, at a lower priority: what the others have mostly waits."""
     return workers > 2 and worker == f"gw{workers - 1}"
 
 
@@ -97,8 +100,8 @@ class Scheduling(LoadScopeScheduling):
     a file whose services would be started twice."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        wanted = computes(node.gateway.id, self.numnodes)
-        fits = next((scope for scope in self.workqueue if scope.startswith(COMPUTED) == wanted), None)
+        wanted = is_kind(node.gateway.id, self.numnodes)
+        fits = next((scope for scope in self.workqueue if scope.startswith(NO_PHONES) == wanted), None)
         if fits is None and wanted:
             node.shutdown()
             return
