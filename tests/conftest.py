@@ -71,7 +71,7 @@ class OwnCenter:
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
-        if is_kind(config.workerinput["workerid"], config.workerinput["workercount"]):
+        if has_no_phones(config.workerinput["workerid"], config.workerinput["workercount"]):
             os.nice(10)
         return
     directory = tempfile.mkdtemp(prefix="lcall-test-", dir="/tmp")  # short: UNIX sockets below it
@@ -90,7 +90,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(directory)
 
 
-def is_kind(worker: str, workers: int) -> bool:
+def has_no_phones(worker: str, workers: int) -> bool:
     """Of three workers the last has what nobody listens to, at a lower priority: what the others have mostly waits."""
     return workers > 2 and worker == f"gw{workers - 1}"
 
@@ -100,7 +100,7 @@ class Scheduling(LoadScopeScheduling):
     a file whose services would be started twice."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        wanted = is_kind(node.gateway.id, self.numnodes)
+        wanted = has_no_phones(node.gateway.id, self.numnodes)
         fits = next((scope for scope in self.workqueue if scope.startswith(NO_PHONES) == wanted), None)
         if fits is None and wanted:
             node.shutdown()
