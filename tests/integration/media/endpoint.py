@@ -53,6 +53,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self.network: Callable[[int, bytes], Sequence[bytes]] = lambda n, packet: [packet]  # what it makes of our n-th
         self.opened: Callable[[bytes], bytes] = lambda packet: packet  # of what comes, where it comes sealed
         self.count = 0
+        self.catches_up = False  # after the machine stood still: all that it owes, at once; so it leaves no hole
         self._keys: deque[tuple[int, bytes] | None] = deque()
         self._news, self._said, self._closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._voice: Iterator[bytes] = iter(())
@@ -153,7 +154,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self.timestamp = self.timestamp + self.step & 0xFFFFFFFF
             due += self.speech.frame / RATE
             behind = int((time.monotonic() - due) * RATE / self.speech.frame)
-            if behind > 5:  # the machine stood still: a phone would not send all that at once either
+            if behind > 5 and not self.catches_up:  # the machine stood still: a phone would not send all that either
                 self.timestamp = self.timestamp + behind * self.step & 0xFFFFFFFF
                 due += behind * self.speech.frame / RATE
             await asyncio.sleep(due - time.monotonic())
