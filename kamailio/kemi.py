@@ -21,7 +21,7 @@ from kamailio.door import Door
 from kamailio.keeper import Keeper
 from kamailio.live import LiveState
 from kamailio.memory import Memory
-from kamailio.replies import BUSY, FORBIDDEN, Reply
+from kamailio.replies import BUSY, FORBIDDEN, NO_CALL, Reply
 from kamailio.station import Counts, Station, Table, Wire, binding
 from kamailio.tables import Tables
 from lq.live.kemi import Caller
@@ -126,6 +126,8 @@ class Edge:
         if KSR.is_CANCEL():
             if KSR.tm.t_check_trans() > 0:
                 KSR.tm.t_relay()
+            else:  # what was rung before we were restarted; who waits for its end need not wait for half a minute
+                reply(NO_CALL)
             return
         if KSR.siputils.has_totag() > 0:
             self._in_dialog(inside)
@@ -270,7 +272,7 @@ class Edge:
         elif not inside:
             reply(FORBIDDEN)  # or anyone could send anything anywhere through us
         elif not routed:
-            reply(Reply(481, "Call/Transaction Does Not Exist"))
+            reply(NO_CALL)
         else:
             self._to_device_in_dialog()
 

@@ -15,3 +15,4 @@ class Reply:
 
 BUSY: Final = Reply(503, "Service Unavailable", ("Retry-After: 5",))
 FORBIDDEN: Final = Reply(403, "Forbidden")
+NO_CALL: Final = Reply(481, "Call/Transaction Does Not Exist")

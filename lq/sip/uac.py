@@ -137,6 +137,9 @@ def answered(session: Session, tx: ClientTransaction, response: Response, now: f
     match tx.purpose:
         case "bye":
             session.over(now)
+        case "cancel" if code == 481:  # nobody knows the INVITE: who relayed it was restarted
+            if session.outgoing is not None:
+                session.due("cancelled", now)
         case "cancel":  # the INVITE must end within 64*T1 (§9.1)
             if session.outgoing is not None:
                 session.timers["cancelled"] = now + (INHERITED_S if session.inherited else LIFETIME)

@@ -118,6 +118,13 @@ def test_cancel(lq: Peer, gateway: Peer) -> None:
     assert gateway.expect(487).method == "INVITE"
 
 
+def test_a_cancel_of_nothing_is_told_so(lq: Peer, gateway: Peer) -> None:
+    """RFC 3261 §9.2; of a call that rang when Kamailio was killed, for one."""
+    for peer, uri in ((gateway, "sip:4008001000@lcall"), (lq, "sip:8001@phones.lq.internal")):
+        peer.send(peer.request("CANCEL", uri))
+        assert peer.expect(481).method == "CANCEL"
+
+
 def test_phone_calls_with_credentials(sip: Edge, lq: Peer, phone: Peer) -> None:
     phone.send(
         phone.request("INVITE", "sip:8002@lcall", body=SDP, headers=[f"Route: <sip:127.0.0.1:{sip.outside[1]};lr>"])

@@ -48,14 +48,25 @@ def test_a_cancelled_invite_whose_end_never_comes(to_cancel: int | None) -> None
     assert idle_after_a_minute(peer)
 
 
-def test_a_late_200_to_a_cancelled_invite_that_was_given_up_is_acked_and_ended() -> None:
+def test_a_cancelled_invite_that_nobody_knows_is_over() -> None:
+    """Kamailio was restarted, for one."""
+    peer = Peer()
+    session = peer.call()
+    peer.answer(peer.sent("INVITE"), 180)
+    peer.ua.cancel(session, now=peer.now)
+    peer.answer(peer.sent("CANCEL"), 481)
+    assert peer.told(ev.Rejected).code == 487 and idle_after_a_minute(peer)
+
+
+@pytest.mark.parametrize(("to_cancel", "after"), [(200, 40), (481, 0)])
+def test_a_late_200_to_a_cancelled_invite_that_was_given_up_is_acked_and_ended(to_cancel: int, after: int) -> None:
     peer = Peer()
     session = peer.call()
     invite = peer.sent("INVITE")
     peer.answer(invite, 180)
     peer.ua.cancel(session, now=peer.now)
-    peer.answer(peer.sent("CANCEL"), 200)
-    peer.run(40)
+    peer.answer(peer.sent("CANCEL"), to_cancel)
+    peer.run(after)
     peer.answer(invite, 200, sdp="v=0 late")
     assert peer.sent("ACK") and peer.sent("BYE")
     assert peer.count(ev.Accepted) == 0 and idle_after_a_minute(peer)
