@@ -133,12 +133,16 @@ class House:
 
     async def is_in(self, role: str, contact: str = "") -> Call | None:
         """His call, if he talks in the contact by his phone's account and by that of the center."""
+        there = await self.has(role, contact)
+        up = [call for call in self._calls_at(role) if call.is_up]
+        return up[0] if there and len(up) == 1 else None
+
+    async def has(self, role: str, contact: str = "") -> bool:
+        """Whether he talks in the contact, by the account of the center."""
         await self.living_owner(contact)
         party = {self.stage.id(role), MOBILE_NUMBER} if role == MOBILE else {self.stage.id(role)}
         legs = (await self.stage.scene.lq.contact(contact or self.stage.contact)).legs
-        up = [call for call in self._calls_at(role) if call.is_up]
-        there = any(leg.state == "answered" and party & {leg.agent, leg.address} for leg in legs)
-        return up[0] if there and len(up) == 1 else None
+        return any(leg.state == "answered" and party & {leg.agent, leg.address} for leg in legs)
 
     async def insists(self, order: Callable[[], Awaitable[object]], within_s: float = 20.0) -> None:
         """Something that may be said twice, until a node answers it."""

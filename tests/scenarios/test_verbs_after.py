@@ -124,21 +124,29 @@ def reoffers(direction: str, hears: Matrix) -> Step:
     return Step("re-INVITE", lambda house: house.stage.cast[AGENT].reoffer(direction, HEARD_S), hears)
 
 
-def dials(code: str, hears: Matrix, rings: str = "") -> Step:
-    """The colleague does, at his phone. A code ends with whose call it is for."""
+def picks_up(hears: Matrix) -> Step:
+    """The colleague, from his phone, what rings at the agent's."""
 
     async def do(house: House) -> None:
         stage, call = house.stage, None
         async with asyncio.timeout(3 * HEARD_S):
             while call is None:
-                if rings:
-                    await house.call_at(rings)
-                own = await stage.phones[COLLEAGUE].dial(f"{code}{stage.id(rings) if rings else ''}")
+                await house.call_at(AGENT)
+                own = await stage.phones[COLLEAGUE].dial(f"*8{stage.id(AGENT)}")
                 with suppress(CallEnded):  # it came to the dead node: once more
-                    call = await own.answered()
+                    call = await is_with_the_customer(house, await own.answered())
         stage.joins(COLLEAGUE, call)
 
-    return Step(code, do, hears)
+    return Step("*8", do, hears)
+
+
+async def is_with_the_customer(house: House, call: Call) -> Call | None:
+    """None: he was told that nothing rings, for what rang on behalf of the dead had just ceased."""
+    while not await house.has(COLLEAGUE):
+        if not call.is_up:
+            return None
+        await asyncio.sleep(0.05)
+    return call
 
 
 async def keys_arrive(house: House) -> None:
@@ -282,7 +290,7 @@ STORIES: Final[dict[str, Story]] = {
     "picked up while he waits": Story(
         (sdk("pick-up", WITH_COLLEAGUE, COLLEAGUE, answers=COLLEAGUE),), "waits", comes=(COLLEAGUE,), agent=COLLEAGUE
     ),
-    "picked up by code": Story((dials("*8", WITH_COLLEAGUE, AGENT),), "rings", comes=(COLLEAGUE,), agent=COLLEAGUE),
+    "picked up by code": Story((picks_up(WITH_COLLEAGUE),), "rings", comes=(COLLEAGUE,), agent=COLLEAGUE),
     "answered at the screen": Story(
         (Step("answer", answers_at_the_screen, TALK), sdk("hang-up", None, ends=(AGENT, CUSTOMER))),
         "orders",
