@@ -389,15 +389,16 @@ async def test_the_phone_refers_and_the_screen_transfers_at_once(house: House) -
 
 
 async def test_a_phone_refers_twice_at_once(house: House) -> None:
-    """One is carried out, the other is told to have failed."""
+    """One is carried out, the other is told to have failed; or refused, if it was overtaken (RFC 3261 §12.2.2)."""
     stage, both = house.stage, (COLLEAGUE, THIRD)
     await stage.comes(*both)
     await stage.opens("in")
     own = stage.cast[AGENT]
-    assert await at_once(*(own.refer(stage.id(role), within_s=SETTLES_S) for role in both)) == [202, 202]
+    codes = sorted(await at_once(*(own.refer(stage.id(role), within_s=SETTLES_S) for role in both)))
+    assert codes in ([202, 202], [202, 500])
     taker = await who_rings(stage, *both)
     came_to = await comes_to(stage, together(CUSTOMER, taker))
-    assert sorted(code for code in own.told if code >= 200) == [200, 603]
+    assert sorted(code for code in own.told if code >= 200) == ([200, 603] if codes == [202, 202] else [200])
     await judge(house, came_to)
     assert sum(len(stage.phones[role].calls) for role in both) == 1
 
