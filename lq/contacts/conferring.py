@@ -117,9 +117,10 @@ def full(turn: Turn, given: inputs.ConferenceFull) -> None:
 
 def parties(turn: Turn, given: inputs.Parties) -> None:
     where, document = _here(turn)
-    if where.phase in ("called", "pin", "leaving"):
+    if where.phase in ("called", "pin", "leaving") or given.change < where.change:
         return
-    _set(turn, parties=given.parties, hosts=given.hosts, hosted=where.hosted or given.hosts > 0)
+    hosted = where.hosted or given.hosts > 0
+    _set(turn, parties=given.parties, hosts=given.hosts, hosted=hosted, change=given.change)
     if where.phase == "joining":
         _greet(turn)
     elif document.end_with_host and where.hosted and not given.hosts:

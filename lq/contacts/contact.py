@@ -250,7 +250,8 @@ class Conference:
     typed: str = ""  # of the PIN
     tries: int = 0
     parties: int = 0  # how many are in it, he included …
-    hosts: int = 0  # … and of them hosts
+    hosts: int = 0  # … and of them hosts …
+    change: int = 0  # … as of this change of who is in it
 
 
 @dataclass(frozen=True, slots=True)

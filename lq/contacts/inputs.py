@@ -377,6 +377,7 @@ class Parties:
 
     parties: int
     hosts: int
+    change: int = 0  # rises; the answer may come later than what was told after it
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,8 @@ class Owner:
             case "reserved":
                 held.inbox.put_nowait(inputs.Notice())
             case "parties":
-                held.inbox.put_nowait(inputs.Parties(message["parties"], message["hosts"]))
+                told = inputs.Parties(message["parties"], message["hosts"], message.get("change", 0))
+                held.inbox.put_nowait(told)
             case "command" if message["expires_at"] > self._now():
                 held.commands[message["id"]] = message
                 held.inbox.put_nowait(inputs.Command(message["id"], message["verb"], message.get("body") or {}))

@@ -49,4 +49,4 @@ def _of_gate(result: GateResult) -> inputs.Input:
 
 
 def _of_conference(found: Gathering) -> inputs.Input:
-    return inputs.Parties(found.parties, found.hosts) if found.ok else inputs.ConferenceFull()
+    return inputs.Parties(found.parties, found.hosts, found.change) if found.ok else inputs.ConferenceFull()

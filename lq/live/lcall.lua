@@ -575,10 +575,12 @@ end
 local function gathering(id)
   local roles, hosts = redis.call('HVALS', K .. 'conference:' .. id), 0
   for _, role in ipairs(roles) do if role == 'host' then hosts = hosts + 1 end end
-  return { ok = true, parties = #roles, hosts = hosts }
+  return { ok = true, parties = #roles, hosts = hosts,
+    change = tonumber(redis.call('HGET', K .. 'counters', 'gathering') or '0') }
 end
 
 local function tell_parties(id, but)
+  counter('gathering')
   local g = gathering(id)
   local contacts = redis.call('HKEYS', K .. 'conference:' .. id)
   table.sort(contacts)
@@ -586,7 +588,7 @@ local function tell_parties(id, but)
     local owner = redis.call('HGET', K .. 'contact:' .. contact, 'owner')
     if owner and contact ~= but then
       redis.call('XADD', K .. 'inbox:' .. owner, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
-        cjson.encode({ type = 'parties', contact = contact, parties = g.parties, hosts = g.hosts }))
+        cjson.encode({ type = 'parties', contact = contact, parties = g.parties, hosts = g.hosts, change = g.change }))
     end
   end
 end

@@ -151,6 +151,7 @@ class Gathering:
     ok: bool
     parties: int
     hosts: int
+    change: int = 0  # the last one, of all conferences; what is told of an older one is out of date
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,19 @@ def told(world: World, parties: int, hosts: int = 0) -> World:
     return world.calm()
 
 
+def test_what_was_told_later_counts_though_the_answer_comes_after_it() -> None:
+    """The next one comes while his own answer is still on its way; also when another node asks anew."""
+    world = type_in(reached(), "1234#")
+    world.take(inputs.Parties(2, 0, 8))
+    world.take(inputs.Parties(1, 0, 7))
+    world.calm()
+    assert room(world) == "room:conference-board:1:" and not alone(world)
+    world.take(inputs.Parties(1, 0, 9))
+    world.calm()
+    assert alone(world)
+    good(world)
+
+
 def room(world: World) -> str:
     return world.contact.legs[1].peer
 
