@@ -192,7 +192,9 @@ async def house(killed_center: Center, tmp_path: Path) -> AsyncIterator[House]:
     center = killed_center
     place, media = Place.of(center), Media()
     async with AsyncExitStack() as stack:
-        live = Live(f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0")
+        live = Live(
+            f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0", timeout_s=5
+        )
         stack.push_async_callback(live.close)
         stack.push_async_callback(asyncio.to_thread, media.close)
         lq = await stack.enter_async_context(place.client())

@@ -62,7 +62,7 @@ class Scene:
 async def scene(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
     center = await asyncio.to_thread(own_center, LCALL_ONLY=CALL_PATH)
     place = Place.of(center)
-    live = Live(f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0")
+    live = Live(f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0", timeout_s=5)
     async with place.gateway() as gateway, place.client() as lq:
         await lq.sign_in("1002", "8002")  # somebody is there, though his phone is not: callers wait
         yield Scene(center, place, gateway, lq, live)

@@ -28,7 +28,7 @@ async def test_a_card_number_is_in_no_recording(scene: Scene, center: Center) ->
     await talk.hears(CALLER)
     await call.hears(AGENT, since=call.heard_s)
     contact = await scene.contact(call)
-    live = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"))
+    live = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"), timeout_s=5)
     await live.start()
     try:
         paused = await live.command(contact, "record", {"action": "pause", "agent": agent})

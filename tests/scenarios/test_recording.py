@@ -32,7 +32,7 @@ LOUD: Final = -35.0
 @pytest.fixture
 async def live(center: Center) -> AsyncIterator[Live]:
     """Commands, as the api gives them."""
-    found = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"))
+    found = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"), timeout_s=5)
     await found.start()
     yield found
     await found.close()

@@ -53,7 +53,9 @@ async def house(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[House]:
     center = await asyncio.to_thread(own_center, LCALL_ONLY=CALL_PATH)
     place, media = Place.of(center), Media()
     async with AsyncExitStack() as stack:
-        live = Live(f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0")
+        live = Live(
+            f"redis://ops:{read_secrets(center.home).redis['ops']}@127.0.0.1:{center.ports.redis}/0", timeout_s=5
+        )
         stack.push_async_callback(live.close)
         stack.push_async_callback(asyncio.to_thread, media.close)
         lq = await stack.enter_async_context(place.client())

@@ -209,7 +209,7 @@ async def test_two_phones_refer_at_the_same_time(stage: Stage) -> None:
 async def test_a_command_that_is_sent_once_more_changes_nothing(stage: Stage, center: Center) -> None:
     """Its answer was lost, so it comes again under its id, though something else has been done since."""
     await stage.opens("in")
-    live = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"))
+    live = Live(redis_url(instance(center.home, {"LCALL_PORT_BASE": str(center.port_base)}), "api"), timeout_s=5)
     await live.start()
     stage.exchange.push_async_callback(live.close)
     held = await live.command(stage.contact, "hold", {"agent": stage.id(AGENT)}, 5, "lost")
