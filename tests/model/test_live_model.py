@@ -83,7 +83,9 @@ class Both:
 
     def lose(self) -> None:
         """What was written since `keep` (or ever) is lost; all is said again. Nobody is paired until `open_again`."""
-        self.pass_ms(1_000)  # no process dies and is back within a millisecond
+        self.pass_ms(1_000)
+        while self.center.fence == self.center.now:  # no process dies and is back within a millisecond
+            self.pass_ms(1)
         while page := self.redis.xrange(keys.EVENTS, f"({self.read}" if self.read != "0" else "-"):
             for id, fields in page:
                 self.memory.see(Event.from_fields(id, fields))

@@ -37,6 +37,7 @@ SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; Python 3.11 has no name for 
 HEADER: Final = struct.Struct("!BBHII")
 EVENT: Final = struct.Struct("!BBH")
 STAMP: Final = struct.Struct("qq")
+LOST_S: Final = 3.0  # what the thread owes after a shorter halt is sent at once: a hole that is heard is not ours
 TOO_FAR: Final = RATE  # a stream whose timestamps jump by more than a second is placed anew by its arrival
 
 Peer = tuple[str, int]
@@ -295,7 +296,7 @@ class Media:
             left = due - time.monotonic()
             if left < -TICK:
                 self.late += 1
-            if left < -10 * TICK:  # we were stopped or suspended: the lost time stays lost
+            if left < -LOST_S:  # we were stopped or suspended: the lost time stays lost
                 due = time.monotonic()
             time.sleep(max(0.0, left))
 
