@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +22,11 @@ from redis.exceptions import RedisError
 
 from lq.live import keys
 from lq.postgres import AWAY
-from lq.watch.alarms import Figures
+from lq.watch.alarms import RULES, Figures
 
 PATIENCE_S: Final = 1.0
+ANEW_S: Final = 60.0
+WANTED: Final = re.compile(rf"^(?:{'|'.join(sorted({rule.metric for rule in RULES}))})[{{ ].*", re.MULTILINE)
 AT_ONCE: Final = 100  # queues: Redis serves nobody else meanwhile
 Figure = tuple[Mapping[str, str], float]
 
@@ -33,6 +37,8 @@ class Places:
     def __init__(self, metered: Mapping[str, str], redis_url: str, dsn: str, disks: Mapping[str, Path]) -> None:
         self._metered, self._dsn, self._disks = metered, dsn, disks
         self._looking: dict[str, asyncio.Future[Any]] = {}  # at a disk
+        self._connection: asyncpg.Connection | None = None
+        self._connected_at = 0.0
         self._http = httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False)
         self._redis: Redis = Redis.from_url(
             redis_url,
@@ -43,6 +49,7 @@ class Places:
         )
 
     async def close(self) -> None:
+        self._disconnect()
         await self._http.aclose()
         await self._redis.aclose()
 
@@ -108,14 +115,26 @@ class Places:
     async def _history(self) -> Figures:
         try:
             async with asyncio.timeout(2 * PATIENCE_S):
-                connection = await asyncpg.connect(self._dsn, timeout=PATIENCE_S)
-                try:
-                    await connection.fetchval("select 1", timeout=PATIENCE_S)
-                finally:
-                    connection.terminate()
+                connection = await self._connected()
+                await connection.fetchval("select 1", timeout=PATIENCE_S)
         except (*AWAY, asyncpg.PostgresError):
+            self._disconnect()
             return {"lcall_history_away": (({}, 1.0),)}
         return {"lcall_history_away": (({}, 0.0),)}
+
+    async def _connected(self) -> asyncpg.Connection:
+        """One connection for many looks; a new one now and then, for a full server serves those that it has."""
+        if time.monotonic() - self._connected_at > ANEW_S:
+            self._disconnect()
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._dsn, timeout=PATIENCE_S)
+            self._connected_at = time.monotonic()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+        self._connection = None
 
     async def room(self) -> Figures:
         used = await asyncio.gather(*(self._used(name, path) for name, path in self._disks.items()))
@@ -139,9 +158,9 @@ async def _documents(redis: Redis, kind: str) -> dict[str, Any]:
 
 
 def figures(text: str) -> Figures:
-    """Prometheus text, by the name of each sample. Raises ValueError."""
+    """Of Prometheus text what there are rules for, by the name of each sample. Raises ValueError."""
     found: dict[str, list[Figure]] = defaultdict(list)
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families("".join(f"{line}\n" for line in WANTED.findall(text))):
         for sample in family.samples:
             found[sample.name].append((dict(sample.labels), float(sample.value)))
     return {name: tuple(values) for name, values in found.items()}

@@ -28,6 +28,30 @@ async def test_a_disk_that_is_not_there_has_no_room(watched: Places) -> None:
     assert used["store"] == 1.0 and 0 < used["home"] < 1.0
 
 
+def test_of_the_figures_those_are_read_that_there_are_rules_for() -> None:
+    text = """# HELP lcall_trunk_down Multiprocess
+# TYPE lcall_trunk_down gauge
+lcall_trunk_down{trunk="gw\\"1"} 1.0
+lcall_trunk_down_since 7.0
+python_info{version="lcall_trunk_down "} 1.0
+# TYPE lcall_history_away gauge
+lcall_history_away 0.0
+lcall_lease_age_seconds 1.5e-05
+"""
+    assert places.figures(text) == {
+        "lcall_trunk_down": (({"trunk": 'gw"1'}, 1.0),),
+        "lcall_history_away": (({}, 0.0),),
+        "lcall_lease_age_seconds": (({}, 1.5e-05),),
+    }
+    assert places.figures("") == {}
+
+
+@pytest.mark.parametrize("broken", ["lcall_history_away x\n", 'lcall_trunk_down{trunk="1\n', "lcall_history_away \n"])
+def test_what_cannot_be_read_is_an_error(broken: str) -> None:
+    with pytest.raises(ValueError, match=""):
+        places.figures(broken)
+
+
 async def test_a_disk_that_hangs_is_asked_once_and_holds_nobody_up(
     watched: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
