@@ -27,6 +27,7 @@ from lq.watch.alarms import RULES, Figures
 PATIENCE_S: Final = 1.0
 ANEW_S: Final = 60.0
 WANTED: Final = re.compile(rf"^(?:{'|'.join(sorted({rule.metric for rule in RULES}))})[{{ ].*", re.MULTILINE)
+NO_FIGURE: Final = re.compile(r"^(?!#|$|[a-zA-Z_:][\w:]*(?:\{.*\})?[ \t]+[^\s{])", re.MULTILINE)
 AT_ONCE: Final = 100  # queues: Redis serves nobody else meanwhile
 Figure = tuple[Mapping[str, str], float]
 
@@ -159,6 +160,8 @@ async def _documents(redis: Redis, kind: str) -> dict[str, Any]:
 
 def figures(text: str) -> Figures:
     """Of Prometheus text what there are rules for, by the name of each sample. Raises ValueError."""
+    if NO_FIGURE.search(text):
+        raise ValueError("this is no text of Prometheus")
     found: dict[str, list[Figure]] = defaultdict(list)
     for family in text_string_to_metric_families("".join(f"{line}\n" for line in WANTED.findall(text))):
         for sample in family.samples:
