@@ -36,7 +36,7 @@ async def board(request: Request) -> HTTPResponse:
 
 @blueprint.get("/live")
 async def live(request: Request) -> None:
-    """Server-sent events: `problems`, `board` (only with ?board=1), what rooms add (app.ctx.parts), and `ping`."""
+    """Server-sent events: `problems` and the web's version, `board` (with ?board=1), `ping`, those of app.ctx.parts."""
     feed: Feed = request.app.ctx.feed
     reader = feed.join(door.viewer(request).session)
     try:
@@ -89,7 +89,7 @@ async def _news(request: Request, feed: Feed, reader: Reader, parts: Sequence[Pa
     if all_of_it or any(kind == "problems" for kind, _ in changed):
         problems = context.of(request).watch.problems()
         told = [{"text": translated(language, text), "since": since} for text, since in problems]
-        news += _message("problems", {"problems": told})
+        news += _message("problems", {"problems": told, "version": context.of(request).version})
     if request.args.get("board") and all_of_it:
         news += _message("board", store.whole(feed.board, viewer, language))
     elif request.args.get("board") and (names := {name for name in changed if name[0] in store.KINDS}):

@@ -34,8 +34,6 @@ class Assets:
     def __init__(self, directory: Path = STATIC) -> None:
         files = (file for file in sorted(directory.rglob("*")) if file.suffix in TYPES)
         self._by_name = {str(file.relative_to(directory)): _read(file) for file in files}
-        versions = " ".join(asset.version for asset in self._by_name.values())
-        self.version = hashlib.sha256(versions.encode()).hexdigest()[:16]  # of them all
 
     def url(self, name: str) -> str:
         return f"/static/{self._by_name[name].version}/{name}"

@@ -13,6 +13,7 @@ from sanic import Request
 from lcall_web.common.assets import Assets
 from lcall_web.common.database import Database
 from lcall_web.common.sessions import Sessions
+from lcall_web.common.version import version
 from lcall_web.common.watch import Watch
 from lq.sdk import Client
 
@@ -42,6 +43,7 @@ class Context:
     sessions: Sessions
     watch: Watch
     audio: asyncio.Semaphore
+    version: str  # of the web as it runs
 
     @classmethod
     async def open(cls, places: Places, assets: Assets) -> Context:
@@ -51,7 +53,8 @@ class Context:
         watch = Watch(database, lq)
         await watch.look()
         sound = Client(places.api, places.token, timeout_s=API_S)
-        return cls(places, assets, database, lq, sound, Sessions(database), watch, asyncio.Semaphore(AUDIO_AT_ONCE))
+        audio = asyncio.Semaphore(AUDIO_AT_ONCE)
+        return cls(places, assets, database, lq, sound, Sessions(database), watch, audio, version())
 
     async def close(self) -> None:
         await self.lq.close()

@@ -121,6 +121,7 @@ async def render(request: Request, template: str, **values: Any) -> str:
             problems=here.watch.problems(),
             tag=TAGS[request.ctx.language],
             viewer=request.ctx.viewer,
+            web_version=here.version,
             **values,
         )
     )

@@ -64,8 +64,10 @@ const live = (() => {
     source.address = address();
     source.onopen = heard;
     source.addEventListener("problems", (event) => {
-      told = news(event).problems;
+      const { problems, version } = news(event);
+      told = problems;
       showProblems();
+      if (version !== document.body.dataset.version) document.dispatchEvent(new Event("updated"));
     });
     for (const [name, listeners] of Object.entries(followers)) {
       source.addEventListener(name, (event) => {

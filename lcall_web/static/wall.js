@@ -3,6 +3,7 @@
 page.widget("#wall-board", (wall) => {
   const $ = (selector) => wall.querySelector(selector);
   const CURVE_MS = 60_000;
+  const RENEWED_MS = 30_000; // while one server is updated and another not yet, not again and again
   const STALE_MS = 90_000; // without a word from the server: something is stuck that a new page may free
   const SVG = "http://www.w3.org/2000/svg";
   const chosen = wall.dataset.queues ? wall.dataset.queues.split(",") : [];
@@ -123,10 +124,17 @@ page.widget("#wall-board", (wall) => {
       if (!answer.ok) return; // the banner says what is away; the curve stays
       const told = await answer.json();
       drawCurve(told.hours);
-      if (told.version !== wall.dataset.version) location.reload();
+      if (told.version !== document.body.dataset.version) renew();
     } catch (error) {
       console.warn("the curve was not read", error.message);
     }
+  }
+
+  // The web was updated: nobody is here to be asked.
+  function renew() {
+    if (Date.now() - Number(sessionStorage.getItem("renewed")) < RENEWED_MS) return;
+    sessionStorage.setItem("renewed", Date.now());
+    location.reload();
   }
 
   // -- time -----------------------------------------------------------------------------------------------------------
@@ -177,11 +185,13 @@ page.widget("#wall-board", (wall) => {
     else await document.documentElement.requestFullscreen();
   });
 
+  document.addEventListener("updated", renew);
   const timers = [setInterval(tick, 1000), setInterval(readFigures, CURVE_MS)];
   readFigures();
   const unfollow = live.follow("board", take);
   return () => {
     unfollow();
+    document.removeEventListener("updated", renew);
     for (const timer of timers) clearInterval(timer);
   };
 });

@@ -110,9 +110,7 @@ def _id(text: str) -> str:
 @blueprint.get("/wall")
 @door.needs(TEAM)
 async def wall(request: Request) -> HTTPResponse:
-    return await pages.page(
-        request, "team/wall.html", wall=_wall(request), states=AGENT_STATES, version=_version(request)
-    )
+    return await pages.page(request, "team/wall.html", wall=_wall(request), states=AGENT_STATES)
 
 
 @blueprint.get("/wall/figures")
@@ -121,12 +119,8 @@ async def figures(request: Request) -> HTTPResponse:
     """The curve of the day; and of which version the web is, so that an old page loads itself anew."""
     here, wanted = context.of(request), _wall(request)
     hours = await remembered.of(wanted.queues, lambda: store.curve(here, wanted.queues))
-    return json({"hours": [asdict(hour) for hour in hours], "version": _version(request)})
+    return json({"hours": [asdict(hour) for hour in hours], "version": here.version})
 
 
 def _wall(request: Request) -> rules.Wall:
     return rules.wall({name: request.args.get(name) or "" for name in request.args})
-
-
-def _version(request: Request) -> str:
-    return context.of(request).assets.version

@@ -1,0 +1,97 @@
+// What is written and not saved yet outlives a reload, a crash, a wrong click. Of a field with data-draft="<the address
+// where it stands>" a copy is kept in this browser, under the name of who writes it, until it is saved or thrown away,
+// until he logs out, somebody else logs in, or a shift is over: it is about people.
+"use strict";
+(() => {
+  const PREFIX = "draft:";
+  const KEPT_MS = 12 * 3600_000;
+  const LEFT = 3; // so many are told of at once
+  const me = document.body.dataset.me || "";
+  const mine = `${PREFIX}${me}:`;
+
+  const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+  const read = (address) => JSON.parse(localStorage.getItem(mine + address));
+  const forget = (address) => localStorage.removeItem(mine + address);
+
+  function keep(address, text) {
+    if (text.trim()) localStorage.setItem(mine + address, JSON.stringify({ text, at: Date.now() }));
+    else forget(address);
+  }
+
+  for (const name of names()) {
+    const { at } = JSON.parse(localStorage.getItem(name));
+    if (!name.startsWith(mine) || Date.now() - at > KEPT_MS) localStorage.removeItem(name);
+  }
+
+  // -- where it is written ----------------------------------------------------------------------------------------------
+
+  const markOf = (field) => field.form.querySelector("[data-draft-mark]");
+
+  page.widget("[data-draft]", (field) => {
+    const address = field.dataset.draft;
+    const kept = read(address);
+    if (kept && isSaved(field, kept.text)) forget(address); // whose answer never came
+    else if (kept && !field.value) {
+      field.value = kept.text;
+      markOf(field).hidden = false;
+    }
+    const note = () => keep(address, field.value);
+    field.addEventListener("input", note);
+    tellLeft();
+    return () => {
+      field.removeEventListener("input", note);
+      setTimeout(tellLeft); // when it is gone
+    };
+  });
+
+  const plain = (text) => text.replace(/\s+/g, " ").trim();
+  function isSaved(field, text) {
+    const notes = field.closest("section").querySelectorAll(".lc-note p");
+    return [...notes].some((note) => plain(note.textContent) === plain(text));
+  }
+
+  // Saved; what was added to it while that was on its way is not.
+  document.addEventListener("htmx:beforeSwap", ({ detail: { xhr, requestConfig } }) => {
+    const field = requestConfig.elt.closest("form")?.querySelector("[data-draft]");
+    if (!field || requestConfig.verb !== "post" || xhr.status >= 400) return;
+    if (field.value === requestConfig.formData.get(field.name)) forget(field.dataset.draft);
+  });
+
+  // -- what stands nowhere on this page ---------------------------------------------------------------------------------
+
+  function tellLeft() {
+    const here = new Set([...document.querySelectorAll("[data-draft]")].map((field) => field.dataset.draft));
+    const left = names().filter((name) => name.startsWith(mine)).map((name) => name.slice(mine.length)).filter((address) => !here.has(address));
+    const latest = left.map((address) => ({ address, ...read(address) })).sort((a, b) => b.at - a.at).slice(0, LEFT);
+    const place = document.getElementById("drafts");
+    place.replaceChildren(...latest.map(({ address, text }) => {
+      const line = document.getElementById("draft-left").content.firstElementChild.cloneNode(true);
+      line.dataset.address = address;
+      line.querySelector("q").textContent = text;
+      line.querySelector("a").href = address;
+      return line;
+    }));
+    htmx.process(place);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-draft-drop]");
+    if (!button) return;
+    const field = button.form?.querySelector("[data-draft]");
+    forget(field ? field.dataset.draft : button.parentElement.dataset.address);
+    if (!field) return tellLeft();
+    field.value = "";
+    markOf(field).hidden = true;
+    field.focus();
+  });
+
+  addEventListener("DOMContentLoaded", () => {
+    tellLeft();
+    new MutationObserver(tellLeft).observe(document.getElementById("pop"), { childList: true });
+  });
+  addEventListener("storage", tellLeft);
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("form[action='/logout']")) names().forEach((name) => localStorage.removeItem(name));
+  });
+})();
