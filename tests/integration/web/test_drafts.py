@@ -1,4 +1,4 @@
-"""What is written and not saved outlives a reload, a crashed tab and a wrong click, in real Chromium, and nothing more."""
+"""What is written and not saved outlives a reload, a crashed tab and a wrong click, in real Chromium."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AGENT, OTHER = "1041", "1042"
 WAIT_MS = 60_000
-KEPT = "Object.entries(localStorage).filter(([name]) => name.startsWith('draft:')).map(([, kept]) => JSON.parse(kept).text)"
+KEPT = """
+Object.entries(localStorage).filter(([name]) => name.startsWith("draft:")).map(([, kept]) => JSON.parse(kept).text)
+"""
 
 expect.set_options(timeout=WAIT_MS)
 
