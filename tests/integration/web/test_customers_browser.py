@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, Dialog, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Dialog, FilePayload, Locator, Page, async_playwright, expect
 
 from tests.unit.web.test_customer_rules import sheet
 
@@ -253,9 +253,9 @@ async def test_a_file_is_brought_in(place: Place, browser: Browser) -> None:
     assert unforeseen(her) == []
 
 
-def _file(content: bytes) -> dict[str, object]:
+def _file(content: bytes) -> FilePayload:
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return {"name": "客户 '; <b>.xlsx", "mimeType": kind, "buffer": content}
+    return FilePayload(name="客户 '; <b>.xlsx", mimeType=kind, buffer=content)
 
 
 async def test_hostile_and_very_long_names_are_names(place: Place, browser: Browser) -> None:
