@@ -179,7 +179,7 @@ def _theirs(now: store.Customer, mine: Draft, viewer: Viewer) -> dict[str, str]:
     found = {name: now.draft.value(name) for name in rules.NAMES if now.draft.value(name) != mine.value(name)}
     has = [store.shown(phone.number, viewer) for phone in now.draft.phones]
     if {phone.number for phone in now.draft.phones} != {phone.number for phone in mine.phones}:
-        found["phones"] = "，".join(has)
+        found["phones"] = " / ".join(has)
     return found
 
 

@@ -99,9 +99,10 @@ def texts(kind: Kind, body: Mapping[str, Any], names: store.Names, language: str
 
 
 def _some(found: list[str], language: str) -> str:
+    comma = ", " if language == "en" else "、"
     if len(found) <= MANY:
-        return "、".join(found) or NOTHING
-    return "、".join(found[:MANY]) + " " + translated(language, mark("等 %(count)s 项"), count=len(found))
+        return comma.join(found) or NOTHING
+    return comma.join(found[:MANY]) + " " + translated(language, mark("等 %(count)s 项"), count=len(found))
 
 
 def _target(value: str, names: store.Names, language: str) -> str:

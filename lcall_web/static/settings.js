@@ -18,7 +18,7 @@ page.widget("#setting", (form) => {
     for (const box of boxes) box.classList.toggle("lc-dirty", changed.includes(box));
     dirty = changed.length > 0 || Boolean(document.querySelector("#refused, #stale"));
     const names = changed.map((box) => box.dataset.label);
-    note.textContent = names.length ? note.dataset.changed + names.slice(0, 4).join("、") + (names.length > 4 ? " …" : "") : note.dataset.clean;
+    note.textContent = names.length ? note.dataset.changed + names.slice(0, 4).join(document.documentElement.lang === "en" ? ", " : "、") + (names.length > 4 ? " …" : "") : note.dataset.clean;
     note.classList.toggle("lc-changed", names.length > 0);
   }
 

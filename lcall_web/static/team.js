@@ -201,7 +201,7 @@ page.widget("#team", (team) => {
     const panel = $(".lc-chosen");
     for (const name of ["name", "id", "label", "number", "queue", "reason", "next", "phone"]) put(panel, name, agent[name]);
     put(panel, "work", worked(agent.id));
-    put(panel, "leaders", agent.leaders.map((leader) => `${leader.name} ${leader.label}`).join("、"));
+    put(panel, "leaders", agent.leaders.map((leader) => `${leader.name} ${leader.label}`).join(document.documentElement.lang === "en" ? ", " : "、"));
     panel.querySelector(".lc-others").hidden = !agent.leaders.length;
     panel.querySelector(".lc-state").dataset.state = agent.state;
     clock(panel, agent.state === "signed_out" ? 0 : agent.since);

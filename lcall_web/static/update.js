@@ -17,7 +17,7 @@
   });
 
   function written(field) {
-    if (field.type === "hidden" || field.disabled) return false;
+    if (field.type === "hidden" || field.disabled || "remembered" in field.dataset) return false;
     if (field instanceof HTMLSelectElement) return [...field.options].some((each) => each.selected !== each.defaultSelected) && field.selectedIndex > 0;
     if (["checkbox", "radio"].includes(field.type)) return field.checked !== field.defaultChecked;
     return field.value !== field.defaultValue;
