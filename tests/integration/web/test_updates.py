@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT_MS = 60_000
 CHANGED = "已经更新"
+MARKED = "document.documentElement.dataset.unreloaded = 'yes'"  # gone with the page
 
 
 class Web:
@@ -85,16 +86,16 @@ async def open_page(browser: Browser, web: Web, id: str, path: str, *, clock: bo
     if clock:
         await page.clock.install()
     await page.goto(web.url + path)
-    await page.evaluate("window.unreloaded = true")
+    await page.evaluate(MARKED)
     return page
 
 
 async def reloads(page: Page) -> None:
-    await page.wait_for_function("!window.unreloaded && document.readyState === 'complete'", timeout=WAIT_MS)
+    await expect(page.locator("html[data-unreloaded]")).to_have_count(0, timeout=WAIT_MS)
 
 
-async def stands(page: Page) -> bool:
-    return bool(await page.evaluate("window.unreloaded === true"))
+async def stands(page: Page) -> None:
+    await expect(page.locator("html")).to_have_attribute("data-unreloaded", "yes")
 
 
 async def test_open_pages_of_the_old_version(web: Web, browser: Browser) -> None:
@@ -115,7 +116,7 @@ async def test_open_pages_of_the_old_version(web: Web, browser: Browser) -> None
 
         # Who writes is asked.
         await expect(writing.locator("#update")).to_be_visible(timeout=WAIT_MS)
-        assert await stands(writing)
+        await stands(writing)
         await expect(writing.locator("#find")).to_have_value("林")
         await writing.click("[data-renew]")
         await reloads(writing)
@@ -124,7 +125,7 @@ async def test_open_pages_of_the_old_version(web: Web, browser: Browser) -> None
 
         # A page that nobody touches: after a while.
         await expect(alone.locator("#update")).to_be_visible(timeout=WAIT_MS)
-        assert await stands(alone)
+        await stands(alone)
         await alone.clock.fast_forward("05:30")
         await reloads(alone)
         await expect(alone.locator("#board .lc-agents .card-title")).to_have_text(CHANGED, timeout=WAIT_MS)
@@ -139,7 +140,7 @@ async def test_a_link_loads_the_whole_page_of_the_new_version(web: Web, browser:
         await reloads(page)
         await expect(page.locator("#board .lc-agents .card-title")).to_have_text(CHANGED, timeout=WAIT_MS)
         await expect(page.locator("#update")).to_be_hidden()
-        await page.evaluate("window.unreloaded = true")
+        await page.evaluate(MARKED)
         await page.click(".lc-menu a[href='/calls/']")
         await expect(page.locator("#search")).to_be_visible()
-        assert await stands(page), "the same version: the content alone"
+        await stands(page)  # the same version: the content alone
