@@ -38,6 +38,7 @@ class Web:
         with services.program("lcall_web", {**self._environ, **environ}, self._directory / "web.log") as web:
             services.until(self._answers, web.process, self.url)
             yield
+            assert '"level": "error"' not in web.text() and "Traceback" not in web.text()
 
     @contextmanager
     def updated(self) -> Iterator[None]:
