@@ -6,7 +6,8 @@
   const PREFIX = "draft:";
   const KEPT_MS = 12 * 3600_000;
   const LEFT = 3; // so many are told of at once
-  const me = document.body.dataset.me || "";
+  const me = document.body.dataset.me;
+  if (!me) return; // a page for nobody: it was not known who he is
   const mine = `${PREFIX}${me}:`;
 
   const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
