@@ -61,7 +61,10 @@ const page = (() => {
       detail.selectOverride = "#main";
       detail.swapOverride = "outerHTML show:window:top";
     }
-    if (detail.target === main()) fetchScripts(detail.serverResponse);
+    if (detail.target !== main()) return;
+    fetchScripts(detail.serverResponse);
+    // a search that its own page no longer waits for would put its address in the place of the new one's
+    for (const asking of main().querySelectorAll(".htmx-request")) htmx.trigger(asking, "htmx:abort");
   });
 
   // A file to keep is not a page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WAIT_MS = 60_000
 AGENT = "1046"
+SOUGHT = "new URLSearchParams(location.search).get('q')"
 CARD = re.compile(r"/customers/\d+$")
 WATCH_POLICY = """
 document.addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective));
@@ -69,6 +71,9 @@ class Visit:
 
     async def finds(self, text: str, name: str) -> None:
         await self.seeks(text)
+        async with asyncio.timeout(WAIT_MS / 1000):
+            while await self.page.evaluate(SOUGHT) != text:  # noqa: ASYNC110 - the page is asked
+                await asyncio.sleep(0.05)
         await expect(self.rows.filter(has_text=name)).to_have_count(1)
 
 
@@ -140,7 +145,9 @@ async def test_a_customers_life(place: Place, browser: Browser) -> None:
     await expect(main.locator("[name='number-0']")).not_to_be_editable()
     await main.locator("#f-address").fill("西湖区龙井路 1 号")
     await main.get_by_role("button", name="添加号码").click()
-    await main.locator(".lc-phone-row input[name^='number-']").last.fill(second)
+    rows = main.locator(".lc-phone-row [name^='number-']")
+    await expect(rows).to_have_count(2)
+    await rows.last.fill(second)
     await his.saves()
     await his.is_at_a_card(name)
     await expect(main.locator(".lc-tel-number")).to_have_count(2)
@@ -262,7 +269,7 @@ async def test_hostile_and_very_long_names_are_names(place: Place, browser: Brow
     his = await visit(browser, place, AGENT)
     long = ("W" * 70, chinese(70), "very long words of many letters " * 2)
     for text in (*NAUGHTY, *long):
-        mark = unique()
+        mark = unique("标")
         name = f"{text.strip()} {mark}"
         await his.enters(name)
         await expect(his.main.locator(".lc-person-title")).to_contain_text(mark)
@@ -270,6 +277,7 @@ async def test_hostile_and_very_long_names_are_names(place: Place, browser: Brow
         await expect(his.main.locator(".lc-person-title")).to_have_text(written)
         await his.goes_to("/customers/")
         await his.finds(mark, mark)
+        await expect(his.rows).to_have_count(1)
         await expect(his.rows.locator(".lc-open")).to_have_text(written)
         width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await his.page.evaluate(width) == 0, f"the page is wider than the screen: {written}"
