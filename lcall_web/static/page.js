@@ -64,7 +64,9 @@ const page = (() => {
     if (detail.target !== main()) return;
     fetchScripts(detail.serverResponse);
     // a search that its own page no longer waits for would put its address in the place of the new one's
-    for (const asking of main().querySelectorAll(".htmx-request")) htmx.trigger(asking, "htmx:abort");
+    for (const asking of main().querySelectorAll(".htmx-request")) {
+      if (asking !== detail.requestConfig.elt) htmx.trigger(asking, "htmx:abort");
+    }
   });
 
   // A file to keep is not a page.
