@@ -120,7 +120,7 @@ def refused(session: Session, response_code: int, min_se: str, method: str, now:
         dialog.peer_allow.remove("update")
         send(session, now)
     elif response_code == 491:
-        session.timers["refresh"] = now + session.agent.rng.uniform(2.1, 4.0)
+        session.timers["refresh"] = now + session.back_off()
     else:
         session.timers["refresh"] = now + max(MIN_S, dialog.interval) / 4
 

@@ -25,6 +25,8 @@ SUPPORTED: Final = "replaces, timer, norefersub"
 NO_REFRESH: Final = 'SIP;cause=408;text="Session not refreshed"'
 BUSY_RETRY_S: Final = 1.0
 MAX_RETRIES: Final = 10  # of an offer that meets 491
+GLARE_OWNER: Final = (2.1, 4.0)  # back-off after 491 by whom the Call-ID is (RFC 3261 §14.1)
+GLARE_OTHER: Final = (0.0, 2.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -214,6 +216,10 @@ class Session:
             self.timers["retry"] = now + BUSY_RETRY_S
         elif self.dialog.state == "confirmed":
             self.invite(self.retry_sdp, {}, "reinvite", now)
+
+    def back_off(self) -> float:
+        """Seconds until what has met an INVITE of the peer's is asked again: he asks again at another time."""
+        return self.agent.rng.uniform(*(GLARE_OWNER if self.dialog.role == "uac" else GLARE_OTHER))
 
     # -- pieces -------------------------------------------------------------------------------------------------------
     def request(self, method: str, *, contact: str = "", seq: int = 0) -> Request:

@@ -10,8 +10,6 @@ from lq.sip.message import Request, Response, seconds
 from lq.sip.session import MAX_RETRIES, Session
 from lq.sip.transaction import LIFETIME, ClientTransaction
 
-GLARE_OWNER: Final = (2.1, 4.0)  # back-off after 491 by whom the Call-ID is (RFC 3261 §14.1)
-GLARE_OTHER: Final = (0.0, 2.0)
 CROSSED: Final = {"Reason": 'SIP;cause=487;text="Request Terminated"'}
 INHERITED_S: Final = 4.0  # the answer to another process's INVITE may go to where that was, and be lost
 _TIMEOUT: Final = Response({}, b"", 408, "Request Timeout")
@@ -116,8 +114,7 @@ def _refused(session: Session, tx: ClientTransaction, response: Response, now: f
 def _back_off(session: Session, response: Response) -> float | None:
     """After how long an offer may be made once more; None: never."""
     if response.code == 491:
-        low, high = GLARE_OWNER if session.dialog.role == "uac" else GLARE_OTHER
-        return session.agent.rng.uniform(low, high)
+        return session.back_off()
     after = seconds(response.get("retry-after"))
     return float(after) if response.code == 500 and after is not None and after <= 10 else None
 

@@ -322,7 +322,8 @@ class Call:
         assert self._invited is not None
         if "ended" in self.times or "answered" in self.times:
             return
-        self._invited.answer(200, self._contact(), self._sdp(), self._tag)
+        timer = [("Session-Expires", self.gateway.timer)] if self.gateway.timer else []
+        self._invited.answer(200, [*self._contact(), *timer], self._sdp(), self._tag)
         if self.channel:
             self.channel.happened("answer")
         self._note("answered")
@@ -445,7 +446,7 @@ class Call:
     def _contact(self) -> list[tuple[str, str]]:
         host, port = self.gateway.wire.local
         user = self.caller if self.direction == "in" else self.called
-        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", sip.ALLOW)]
+        return [("Contact", f"<{URI('sip', host, user=user, port=port)}>"), ("Allow", self.gateway.allow)]
 
     def _end(self, cause: int, status: int) -> None:
         if "ended" in self.times:

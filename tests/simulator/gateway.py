@@ -90,6 +90,8 @@ class Gateway:
         """`password`: it is a phone, which proves itself as `name` when it is asked to."""
         self.orders = False  # as a phone: it answers on NOTIFY, event talk, and says so
         self.alone = False  # … and by itself what wants to be answered so
+        self.allow = sip.ALLOW  # what it says of itself
+        self.timer = ""  # Session-Expires of its answers (RFC 4028), such as "90;refresher=uac"
         self.address, self.port, self.edge, self.name, self.password = address, port, edge, name, password
         self.delivery = delivery or Delivery()
         self.spans = Spans(spans)
@@ -171,7 +173,7 @@ class Gateway:
             ("Call-ID", call.call_id),
             ("CSeq", "1 INVITE"),
             ("Contact", f"<{URI('sip', self.address, user=call.caller, port=self.port)}>"),
-            ("Allow", sip.ALLOW),
+            ("Allow", self.allow),
             ("User-Agent", "E1 gateway"),
         ]
         if call.caller == ANONYMOUS:

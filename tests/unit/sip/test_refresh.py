@@ -128,6 +128,29 @@ def test_a_refused_refresh_proves_that_the_peer_lives(code: int) -> None:
     assert peer.number("INVITE") > 10
 
 
+@pytest.mark.parametrize(("called", "after", "before"), [(False, 2.1, 4.0), (True, 0.0, 2.0)])
+def test_a_refresh_that_meets_the_peers_invite_comes_again_when_his_does_not(
+    called: bool, after: float, before: float
+) -> None:
+    """RFC 3261 §14.1: later who owns the Call-ID."""
+    pauses = []
+    for _ in range(20):
+        peer = Peer()
+        if called:
+            peer.called(TIMER | {"Session-Expires": "300;refresher=uas"})
+        else:
+            peer.talk({"Session-Expires": "300;refresher=uac"})
+        peer.ua.rng.seed(len(pauses))
+        peer.run(150.1)
+        peer.answer(peer.sent("INVITE"), 491)
+        began = peer.now
+        while not peer.waiting("INVITE"):
+            peer.run(0.01)
+        pauses.append(peer.now - began)
+    assert after <= min(pauses) < max(pauses) <= before + 0.02
+    assert max(pauses) - min(pauses) > 1
+
+
 @pytest.mark.parametrize(("code", "why"), [(481, "481"), (408, "timeout")])
 def test_408_and_481_end_the_call(code: int, why: str) -> None:
     peer = Peer()
