@@ -117,6 +117,14 @@ void off_the_list(mixer *m, leg_t *leg) {
   m->legs[last].place = leg->place;
 }
 
+/* Into the phase in which all of its room are. */
+void in_step(mixer *m, int slot) {
+  leg_t *leg = &m->legs[slot];
+  if (leg->room == NO_ROOM || m->rooms[leg->room].phase == leg->phase) return;
+  off_the_list(m, leg);
+  on_the_list(m, slot, m->rooms[leg->room].phase);
+}
+
 void out_of_room(mixer *m, int32_t room) {
   if (room != NO_ROOM) m->rooms[room].legs--;
 }

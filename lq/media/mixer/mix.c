@@ -145,17 +145,17 @@ static void compose(mixer *m, int slot, uint8_t *frame) {
   limited(leg, sum, frame);
 }
 
-/* Between two ticks: what was faded is done, and who faded out is in the next room. */
+/* Between two ticks: what was faded is done, and who faded out is in the next room. A voice that has not begun is faded in
+ * when it does. */
 static void settle(mixer *m, int slot) {
   leg_t *leg = &m->legs[slot];
-  leg->talk.now = leg->talk.wanted; leg->hear.now = leg->hear.wanted;
+  if (leg->stream.started) leg->talk.now = leg->talk.wanted;
+  leg->hear.now = leg->hear.wanted;
   for (int i = 0; i < WHISPERS; i++) leg->whispers[i].gain.now = leg->room == NO_ROOM ? 0 : leg->whispers[i].gain.wanted;
   if (leg->room == leg->next_room) return;
   out_of_room(m, leg->room);
   leg->room = leg->next_room;
-  if (leg->room == NO_ROOM || m->rooms[leg->room].phase == leg->phase) return;
-  off_the_list(m, leg);
-  on_the_list(m, slot, m->rooms[leg->room].phase);
+  in_step(m, slot);
 }
 
 /* Makes the packets of one phase; how many. */

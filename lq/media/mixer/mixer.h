@@ -95,6 +95,7 @@ typedef struct mixer {
 int leg_at(const mixer *m, uint32_t ip, uint16_t port);          /* its slot, -1: none */
 void on_the_list(mixer *m, int slot, int phase);
 void off_the_list(mixer *m, leg_t *leg);
+void in_step(mixer *m, int slot);                                /* into the phase in which all of its room are */
 void out_of_room(mixer *m, int32_t room);
 player_t *player_of(mixer *m, int source);                       /* a leg, or a room: capacity + its number */
 

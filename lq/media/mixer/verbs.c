@@ -117,16 +117,25 @@ static whisper_t *whisper_place(leg_t *leg, int32_t slot, uint32_t generation) {
   return best;
 }
 
+/* Its audio is not here yet, nor does it hear anything: rtpengine is not pointed at us. Nothing is to be faded out, and whoever
+ * waits for its next tick, and then for the room's, misses up to two frames of what it says as soon as it is here. */
+static int is_expected(const leg_t *leg) {
+  const player_t *p = &leg->player;
+  return !leg->stream.started && leg->room == NO_ROOM && leg->next_room == NO_ROOM && !leg->echo && !p->serial && !p->cut;
+}
+
 /* From the next tick on the leg is in this room (-1: in none). talk: all of it hear him; hear: he hears it; whisper: legs that hear
  * him besides, as long as they are in it, `count` <= TARGETS. */
 void mixer_enter(mixer *m, int slot, int room, int talk, int hear, const int32_t *whisper, int count) {
   pthread_mutex_lock(&m->lock);
   leg_t *leg = &m->legs[slot];
+  int at_once = room != NO_ROOM && is_expected(leg);
   if (leg->next_room != room) {
     if (leg->next_room != leg->room) out_of_room(m, leg->next_room);
     if (room != NO_ROOM && room != leg->room && !m->rooms[room].legs++) m->rooms[room].phase = leg->phase;
     leg->next_room = room;
   }
+  if (at_once) { leg->room = room; in_step(m, slot); }
   if (room != NO_ROOM) leg->echo = 0;
   leg->may_talk = talk != 0; leg->may_hear = hear != 0;
   for (int i = 0; i < WHISPERS; i++) leg->whispers[i].wished = 0;

@@ -169,6 +169,39 @@ def test_to_another_room_is_fading_out_here_and_in_there() -> None:
     assert audio.level(moved[140:180]) < -30  # silence between the two
 
 
+@pytest.mark.parametrize("between", range(4))
+def test_who_is_in_the_room_before_his_voice_comes_is_heard_from_its_first_packet_on(between: int) -> None:
+    """He is joined and in the room before rtpengine is pointed here: not a tick of his own, of whatever phase, is to be
+    waited for, and he hears the others at the room's next one."""
+    room = lab()
+    first = room.leg()
+    first.says(audio.tone(440, 2.0))
+    number = room.room(first)
+    room.run(500)
+    room.legs(between)  # who have the phases between
+    guest = room.leg()
+    room.core.enter(guest.slot, number, talk=True, hear=True)
+    heard = len(first.heard)
+    guest.says(audio.tone(540, 1.0), start_ms=room.now - 15)  # its first packet is here within 5 ms
+    room.run(20)  # one tick of the room
+    assert len(first.heard) == heard + 1 and len(guest.heard) == 1
+    for ear in (first, guest):
+        assert audio.level(ear.sound[-160:]) > -24  # faded in over 12 of 20 ms
+    room.run(20)
+    for ear in (first, guest):
+        assert audio.level(ear.sound[-160:]) == pytest.approx(-20, abs=0.5)
+
+
+def test_a_voice_that_begins_long_after_he_has_entered_is_faded_in() -> None:
+    room = lab()
+    quiet, ear = room.legs(2)
+    room.room(quiet, ear)
+    room.run(333)
+    quiet.says(audio.tone(440, 0.5, -6, start=0.0006), start_ms=room.now)  # at its peak
+    room.run(300)
+    assert clicks(ear.sound, 440, over=0.1) == [] and last(ear) == {440}
+
+
 def test_a_room_that_was_closed_is_not_given_away_while_somebody_fades_out_of_it() -> None:
     room = lab(2)
     a, b = talking(room, 2, 5)
