@@ -207,14 +207,19 @@ class Edge:
         self._relay()
 
     def _next_node(self) -> None:
+        redirected = int(KSR.tm.t_get_status_code()) == 302
         if KSR.tm.t_is_canceled() > 0:
+            if redirected:  # its node has died, and whoever adopted the call cannot know
+                KSR.tm.t_reply(487, "Request Terminated")
             return
         tried = tuple(pv("$avp(tried)").split())
-        if address := self._redirected(tried):  # it replaces a call of that node (RFC 3891)
+        if address := self._redirected(tried):  # it replaces a call of that node (RFC 3891), or that one has adopted it
             self._send_to_lq(address, tried, "ksr_failure_node")
         elif self._is_next_wanted():
             KSR.info(f"no answer from {tried[-1]}, trying another node\n")
             self._to_node(tried)
+        elif redirected:
+            reply(BUSY)  # to where it has been: nobody outside hears of our own addresses
         else:
             self._keep_503()
 

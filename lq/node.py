@@ -405,7 +405,7 @@ def build(node: str) -> Node:
         next_hop=edge,
         rng=random.SystemRandom(),
     )
-    agent.available, agent.keeps_answers = False, True
+    agent.available, agent.keeps_answers, agent.recalls = False, True, True
     agent.tag = lambda: tag_of(contact_id(int(time.time() * 1000)), 1, secrets.randbits(24))
     shell = Shell(agent, listen)
     live = Live(process.variable("LCALL_REDIS_URL"))

@@ -106,6 +106,13 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """The caller's INVITE, which another node had, has come to us. The dialog is written down: nothing else changes."""
+
+    leg: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     leg: int
     cause: int = 0
@@ -420,10 +427,10 @@ class Leaving:
 
 
 Input = (
-    Incoming | Progress | Accepted | Rejected | Reoffered | OfferAnswered | OfferRefused | Confirmed | Cancelled
-    | Ended | Referred | Replacing | PickedUp | PhoneTold | MediaReady | MediaReoffered | MediaLost | PhoneSilent
-    | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused | RecordingResumed
-    | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged | EngageRefused
-    | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command | OfferLost
-    | Adopted | Leaving
+    Incoming | Progress | Accepted | Rejected | Reoffered | OfferAnswered | OfferRefused | Confirmed | Recalled
+    | Cancelled | Ended | Referred | Replacing | PickedUp | PhoneTold | MediaReady | MediaReoffered | MediaLost
+    | PhoneSilent | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused
+    | RecordingResumed | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged
+    | EngageRefused | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command
+    | OfferLost | Adopted | Leaving
 )  # fmt: skip

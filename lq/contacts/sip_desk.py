@@ -352,6 +352,8 @@ def _input(leg: int, event: sip.Event) -> inputs.Input | None:
             return inputs.OfferRefused(leg, event.code)
         case sip.Confirmed():
             return inputs.Confirmed(leg, event.sdp, event.owed)
+        case sip.Recalled():
+            return inputs.Recalled(leg)
         case sip.Info():
             key = keys.of_info(event.content_type, event.body)
             return inputs.Digit(leg, key[0], "info", key[1]) if key else None

@@ -160,7 +160,7 @@ class UserAgent(Core):
     def is_quiet(self, session: str) -> bool:
         """No INVITE, UPDATE or 200 awaits its answer."""
         held = self._sessions.get(session)
-        return held is None or not (held.incoming or held.outgoing or held.unacked or held.update)
+        return held is None or not (held.incoming or held.recalled or held.outgoing or held.unacked or held.update)
 
     def forget(self, session: str) -> None:
         """Drop it silently. A BYE, refusal or CANCEL on its way is still finished."""

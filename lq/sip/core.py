@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lq.sip import arrival, transfer, uac, uas
+from lq.sip import arrival, recall, transfer, uac, uas
 from lq.sip import events as ev
 from lq.sip.clock import Clock
 from lq.sip.dialog import Dialog
@@ -54,7 +54,10 @@ class Core:
         accounts: Callable[[str], Credentials | None] = lambda account: None,
     ) -> None:
         self.contact, self.rng, self.accounts = contact, rng, accounts
-        self.keeps_answers = False  # what answers TELLING requests waits for answers(); else it leaves with the rest
+        self.keeps_answers = (
+            False  # what answers CANCEL and TELLING requests waits for answers(); else it leaves at once
+        )
+        self.recalls = False  # what waits for an answer in sessions that it adopts; our peer must follow a 302
         self.available = True  # whether OPTIONS outside a dialog is answered 200 or 503
         self.epoch = 0.0
         self.tag: Callable[[], str] = self.token  # our tag of a dialog that somebody begins with us
@@ -65,6 +68,7 @@ class Core:
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._invites: dict[tuple[str, str, int], Key] = {}  # Call-ID, From tag, CSeq of initial INVITEs (§8.2.2.2)
+        self._recalled: dict[tuple[str, str, int], Session] = {}  # … that shall come to us
         self._datagrams: list[Datagram] = []
         self._answers: dict[str, list[Datagram]] = {}  # session -> what waits for its owner
         self._events: list[ev.Event] = []
@@ -190,7 +194,7 @@ class Core:
 
     def gone(self, tx: ServerTransaction) -> None:
         self._servers.pop(tx.key, None)
-        merged = (tx.request.call_id, tx.request.from_tag, tx.request.cseq[0])
+        merged = recall.key(tx.request)
         if self._invites.get(merged) == tx.key:
             del self._invites[merged]
 
@@ -226,6 +230,20 @@ class Core:
         self._servers[tx.key] = tx
         return tx
 
+    def recall(self, session: Session, now: float) -> None:
+        """Its INVITE shall come to us."""
+        recall.ask(session, now)
+        if session.recalled is not None:
+            self._recalled[recall.key(session.recalled.request)] = session
+
+    def _not_recalled(self, session: Session) -> None:
+        """It has come, or nobody wants it any more: our 302 is not repeated."""
+        if session.recalled is not None:
+            self._recalled.pop(recall.key(session.recalled.request), None)
+            session.recalled.end()
+            self.clock.watch(session.recalled)
+            self.gone(session.recalled)
+
     def replaced(self, wanted: ev.Replaces) -> tuple[int, ev.Replaces]:
         """Why the dialog may not be replaced (0: it may, or is not here), and whose it is."""
         held = self._dialogs.get((wanted.call_id, wanted.to_tag))
@@ -240,6 +258,7 @@ class Core:
 
     def _remove(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
+        self._not_recalled(session)
         if self._dialogs.get(session.dialog.key) is session:
             del self._dialogs[session.dialog.key]
 
@@ -353,11 +372,13 @@ class Core:
         branch, sent_by, _ = key_of(request)
         invite = self._servers.get((branch, sent_by, "INVITE"))
         tx.session = invite.session if invite else ""
+        sent, told = len(self._datagrams), len(self._events)
         self._plain(tx, 200 if invite else 481, now)
         held = self._sessions.get(tx.session)
         if invite is not None and held is not None:
             uas.cancel_received(held, invite, request, now)
             self.clock.watch(held)
+            self._keep(held, sent, told)
 
     def _inside(self, tx: ServerTransaction, request: Request, now: float) -> None:
         held = self._dialogs.get((request.call_id, request.to_tag))
@@ -372,12 +393,25 @@ class Core:
         sent, told = len(self._datagrams), len(self._events)
         uas.receive(held, tx, tx.request, now)
         self.clock.watch(held)
-        if self.keeps_answers and tx.request.method in TELLING and len(self._events) > told:
+        if tx.request.method in TELLING:
+            self._keep(held, sent, told)
+
+    def _keep(self, held: Session, sent: int, told: int) -> None:
+        """What answers that of which the owner was told waits for him; the lengths of both lists before."""
+        if self.keeps_answers and len(self._events) > told:
             self._answers.setdefault(held.id, []).extend(self._datagrams[sent:])
             del self._datagrams[sent:]
 
     def _initial(self, tx: ServerTransaction, request: Request, source: ev.Address, key: Key, now: float) -> None:
-        merged = (request.call_id, request.from_tag, request.cseq[0])
+        merged = recall.key(request)
+        if (recalled := self._recalled.get(merged)) is not None:
+            self._not_recalled(recalled)
+            self._invites[merged] = key
+            tx.session, tx.to_tag = recalled.id, recalled.dialog.local_tag
+            self._plain(tx, 100, now)
+            recall.came(recalled, tx, now)
+            self.clock.watch(recalled)
+            return
         replaces = [transfer.read_replaces(value) for value in request.all("replaces")]
         code, extra = arrival.refusal(request, replaces, merged in self._invites)
         if not code and replaces and replaces[0] is not None:

@@ -114,6 +114,14 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """The INVITE of a session that another process had, and that waits for its answer, has come to us. Before that it
+    may be Cancelled, as any."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A confirmed dialog is over. why: bye | ack_missing | timeout (no answer, or no session refresh) | 481."""
 
@@ -187,6 +195,6 @@ class Stray:
 
 
 Event = (
-    Incoming | Progress | Accepted | Rejected | Confirmed | Offer | OfferAnswered | OfferRefused | Cancelled | Ended
-    | Info | Text | Refer | Notify | RequestDone | Stray
+    Incoming | Progress | Accepted | Rejected | Confirmed | Offer | OfferAnswered | OfferRefused | Cancelled | Recalled
+    | Ended | Info | Text | Refer | Notify | RequestDone | Stray
 )  # fmt: skip

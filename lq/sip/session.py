@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from lq.sip import digest, refresh, transfer
+from lq.sip import digest, recall, refresh, transfer
 from lq.sip import events as ev
 from lq.sip.dialog import Dialog
 from lq.sip.message import Message, Request, Response, answer
@@ -41,6 +41,10 @@ class Session:
     unacked: ServerTransaction | None = None  # our 2xx, not ACKed yet
     inherited: bool = False  # … said by another process before us, which may have heard the ACK
     inherited_seq: int = 0  # CSeq of the peer's last request to that process, which may have left no answer
+    recalled: ServerTransaction | None = (
+        None  # an INVITE that went to that process, answered by 302: it shall come to us
+    )
+    postponed: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)  # what is answered to it when it is here
     asked_offer: bool = False  # the 2xx to our offerless re-INVITE has come: its ACK must carry our answer
     acks: dict[tuple[int, str], tuple[bytes, Transport]] = field(default_factory=dict)  # (CSeq, to-tag) -> our ACK
     timers: dict[str, float] = field(default_factory=dict)
@@ -62,6 +66,8 @@ class Session:
 
     # -- what the owner wants: each says whether it had a place -------------------------------------------------------
     def provisional(self, code: int, sdp: str, headers: Mapping[str, str], now: float) -> bool:
+        if self.recalled is not None:
+            return recall.postpone(self, "provisional", code, sdp, headers)
         tx = self.incoming
         if tx is None or tx.request.method != "INVITE" or self.dialog.state != "early":
             return False
@@ -69,6 +75,8 @@ class Session:
 
     def accept(self, sdp: str, headers: Mapping[str, str], now: float) -> bool:
         """200 to the peer's INVITE or UPDATE; sdp "" repeats what we last said."""
+        if self.recalled is not None:
+            return recall.postpone(self, "accept", sdp, headers)
         tx = self.incoming
         if tx is None:
             return self._answer_in_ack(sdp, now)
@@ -94,6 +102,8 @@ class Session:
         return self.ack(sdp or self.dialog.local_sdp, now)
 
     def reject(self, code: int, reason: str, headers: Mapping[str, str], now: float) -> bool:
+        if self.recalled is not None:
+            return recall.postpone(self, "reject", code, reason, headers)
         if self.asked_offer:  # a 2xx cannot be refused: it is ACKed and the dialog ended (§14.1)
             return self.bye({"Reason": f"SIP;cause={code}"}, now)
         tx, self.incoming = self.incoming, None
@@ -146,6 +156,8 @@ class Session:
         self.agent.client(self, request, "cancel", now, beside=tx)
 
     def bye(self, headers: Mapping[str, str], now: float) -> bool:
+        if self.recalled is not None:
+            return self.reject(480, "", headers, now)
         if self.dialog.state != "confirmed":
             return False
         if self.unacked is not None and not self.inherited:
@@ -193,6 +205,8 @@ class Session:
             case "cancelled":
                 self.tell(ev.Rejected(self.id, 487, "Request Terminated"))
                 self.over(now)
+            case "recalled":
+                recall.taken_back(self, now)
             case "trying":
                 if self.incoming is not None and self.incoming.request.method == "INVITE":
                     self.respond(self.incoming, 100, "", {}, now)

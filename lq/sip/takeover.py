@@ -31,7 +31,7 @@ def document_of(session: Session, epoch: float) -> dict[str, Any]:
         document["invite"] = {"uri": tx.request.uri, "headers": _kept(tx.request, _FOR_CANCEL), "by": tx.transport}
     if notified := transfer.unanswered(session):
         document["notified"] = notified
-    asked = session.unacked or session.incoming
+    asked = session.unacked or session.incoming or session.recalled
     if asked is not None and asked.request.method == "INVITE":
         document["asked"] = {
             "uri": asked.request.uri,
@@ -41,14 +41,18 @@ def document_of(session: Session, epoch: float) -> dict[str, Any]:
             "sent_by": list(asked.sent_by or ()),
             "answered": asked is session.unacked,
             "offered": bool(asked.request.sdp),
+            "at": "" if asked is session.recalled else session.agent.contact,
         }
         if asked is session.incoming and session.dialog.state == "confirmed":
             document["asked"]["sdp"] = asked.request.sdp  # not the dialog's before our answer
+        if session.postponed:
+            document["asked"]["postponed"] = list(session.postponed)
     return document
 
 
 def carry_on(agent: Core, session: Session, document: Mapping[str, Any], now: float) -> None:
     """What the other process has said last is said once more: a 200 until its ACK, the ACK of a 200, how a REFER went.
+    A call that waits for its answer is recalled.
 
     Its BYE may not have left either: a dialog that it was ending can be ended again (a peer that knows answers 481).
     """
@@ -69,6 +73,9 @@ def carry_on(agent: Core, session: Session, document: Mapping[str, Any], now: fl
             session.accept("", {}, now)
         elif dialog.state == "confirmed":  # hold, for one: it is answered as if it had come to us
             agent.happened(ev.Offer(session.id, "INVITE", session.incoming.request.sdp))
+        elif agent.recalls and asked.get("at") != agent.contact:
+            session.postponed = [(verb, tuple(arguments)) for verb, arguments in asked.get("postponed", ())]
+            agent.recall(session, now)
     for event, state, fragment in document.get("notified", ()):
         transfer.send(session, event, state, fragment, now)
     session.timers |= {f"refer:{id}": max(until, now) for id, until in dialog.refers.items()}

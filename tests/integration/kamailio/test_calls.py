@@ -125,6 +125,61 @@ def test_a_cancel_of_nothing_is_told_so(lq: Peer, gateway: Peer) -> None:
         assert peer.expect(481).method == "CANCEL"
 
 
+def cancel_of(request: str) -> str:
+    """Of that INVITE, which was the first of its dialog."""
+    kept = ("Via", "From", "To", "Call-ID", "Max-Forwards")
+    lines = [line for line in request.split("\r\n")[1:] if line.split(":")[0] in kept]
+    uri = request.split(" ")[1]
+    return "\r\n".join([f"CANCEL {uri} SIP/2.0", *lines, "CSeq: 1 CANCEL", "Content-Length: 0", "", ""])
+
+
+def test_an_adopter_has_a_call_that_rings_sent_to_it_and_so_what_belongs_to_it(
+    lq: Peer, lq2: Peer, gateway: Peer
+) -> None:
+    request = gateway.request("INVITE", "sip:4008001000@lcall", body=SDP)
+    gateway.send(request)
+    invite = lq.expect("INVITE")
+    lq.answer(invite, 180, "Ringing")
+    gateway.expect(180)
+    lq2.answer(invite, 302, "Moved Temporarily", [contact_of(LQ2)])  # in the name of the dead
+    lq.expect("ACK")
+    again = lq2.expect("INVITE")
+    assert again.header("Call-ID") == invite.header("Call-ID") and again.header("From") == invite.header("From")
+    assert again.headers("X-LQ-Source") == ["trunk;id=gw1"] and SDP in again.text
+    lq2.answer(again, 183, "Session Progress")
+    gateway.expect(183)
+    gateway.send(cancel_of(request))
+    assert gateway.expect(200).method == "CANCEL"
+    lq2.answer(lq2.expect("CANCEL"), 200)
+    lq2.answer(again, 487, "Request Terminated")
+    assert gateway.expect(487).method == "INVITE"
+
+
+def test_an_adopter_asks_for_a_call_that_was_taken_back_and_gets_nothing(lq: Peer, lq2: Peer, gateway: Peer) -> None:
+    request = gateway.request("INVITE", "sip:4008001000@lcall", body=SDP)
+    gateway.send(request)
+    invite = lq.expect("INVITE")
+    lq.answer(invite, 180, "Ringing")
+    gateway.expect(180)
+    gateway.send(cancel_of(request))
+    assert gateway.expect(200).method == "CANCEL"
+    lq.expect("CANCEL")  # and is dead
+    lq2.answer(invite, 302, "Moved Temporarily", [contact_of(LQ2)])
+    ended = gateway.expect(487)
+    assert ended.method == "INVITE" and "lq.internal" not in ended.text
+    lq.expect("ACK")
+    assert lq2.is_left_alone(0.3)
+
+
+def test_a_call_that_is_sent_where_it_has_been_is_refused(lq: Peer, gateway: Peer) -> None:
+    gateway.send(gateway.request("INVITE", "sip:4008001000@lcall", body=SDP))
+    invite = lq.expect("INVITE")
+    lq.answer(invite, 180, "Ringing")
+    lq.answer(invite, 302, "Moved Temporarily", [contact_of(LQ1)])
+    refused = gateway.expect(503)
+    assert refused.header("Retry-After") and "lq.internal" not in refused.text
+
+
 def test_phone_calls_with_credentials(sip: Edge, lq: Peer, phone: Peer) -> None:
     phone.send(
         phone.request("INVITE", "sip:8002@lcall", body=SDP, headers=[f"Route: <sip:127.0.0.1:{sip.outside[1]};lr>"])

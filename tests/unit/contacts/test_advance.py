@@ -383,6 +383,7 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.Reoffered(1, "sdp"),
     inputs.Reoffered(2, ""),
     inputs.Confirmed(1),
+    inputs.Recalled(1),
     inputs.Leaving(),
     inputs.Cancelled(1),
     inputs.Ended(1),

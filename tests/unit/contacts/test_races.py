@@ -148,7 +148,10 @@ STORIES: dict[str, tuple[Act, ...]] = {
     ),
 }
 HANG_UPS: tuple[Act, ...] = tuple(act("hangs_up", who) for who in (CUSTOMER, "1001", "1002", "1901"))
-DISTURBANCES: tuple[Act, ...] = (*HANG_UPS, act("due"), act("dies"), act("is_doomed"), act("clicks_twice"))
+DISTURBANCES: tuple[Act, ...] = (
+    *HANG_UPS,
+    *(act("hangs_up_unheard"), act("due"), act("dies"), act("is_doomed"), act("clicks_twice")),
+)
 RARER: tuple[Act, ...] = (
     act("says_it_twice"),
     act("command", "hang_up"),

@@ -14,6 +14,7 @@ from lq.contacts.sip_desk import SipDesk, dialled
 from lq.contacts.tags import contact_of, leg_of, tag_of
 from lq.sip import events as sip
 from lq.sip.agent import Datagram, UserAgent
+from lq.sip.message import Request
 from tests.unit.contacts.test_advance import Life
 from tests.unit.sip.peer import Peer
 
@@ -212,6 +213,21 @@ def test_what_tells_the_contact_nothing_is_answered_at_once() -> None:
     assert peer.sent(200)
     peer.ask("REFER")
     assert peer.sent(400) and peer.given == []
+
+
+def test_who_takes_his_call_back_is_answered_when_that_is_written() -> None:
+    peer = Desk(talks=True)
+    before = set(peer.ua._sessions)
+    invite = peer.incoming()
+    [session] = set(peer.ua._sessions) - before
+    peer.desk.take(peer.contact.id, 1, session)
+    given = {name: invite.all(name) for name in ("via", "from", "to", "call-id")} | {"cseq": ["100 CANCEL"]}
+    peer.sent(100)
+    sent = len(peer.wire_log)
+    peer.give(Request(given, b"", "CANCEL", invite.uri).encode())
+    assert peer.given[-1] == inputs.Cancelled(1) and peer.wire_log[sent:] == []
+    peer.do()
+    assert peer.sent(200).cseq[1] == "CANCEL" and peer.sent(487).cseq[1] == "INVITE"
 
 
 def test_what_was_not_answered_is_left_to_the_heir() -> None:

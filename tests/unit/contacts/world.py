@@ -163,7 +163,21 @@ class World:
 
     def deliver(self) -> bool:
         """The next thing that the desk owes."""
-        return bool(self.pending) and self.take(self.pending.popleft())
+        if not self.pending:
+            return False
+        given = self.pending.popleft()
+        if isinstance(given, inputs.Cancelled):
+            return self._taken_back(given)
+        return self.take(given)
+
+    def _taken_back(self, given: inputs.Cancelled) -> bool:
+        """The adopter's user agent finds out that the caller has gone. Of one who was refused it tells nothing."""
+        n = given.leg
+        if self.phones.get(n) != "left":
+            return self.deliver()
+        self.phones[n] = "over"
+        leg = self.contact.legs.get(n)
+        return self.take(inputs.Ended(n, "bye", 16) if leg is not None and leg.state == "answered" else given)
 
     def calm(self) -> World:
         """Everything that the desk owes has come."""
@@ -230,6 +244,17 @@ class World:
                 return self.take(inputs.Rejected(n, 486))
         return False
 
+    def hangs_up_unheard(self) -> bool:
+        """A caller who is not answered yet does, and the node dies before that is written down: its adopter asks for
+        his INVITE, and it does not come."""
+        n = next((n for n, phone in self.phones.items() if phone == "calling"), 0)
+        if not n or self.over:
+            return False
+        self.phones[n] = "left"
+        self.dies()
+        self.pending.append(inputs.Cancelled(n))
+        return True
+
     def holds(self, who: str) -> bool:
         """By his phone, and `resumes` likewise."""
         n = self.leg_of(who)
@@ -287,7 +312,7 @@ class World:
         """The node is killed: what media and ACD owed it is lost; what phones say they say again."""
         if self.over:
             return False
-        said = inputs.Accepted | inputs.Rejected | inputs.Confirmed
+        said = inputs.Accepted | inputs.Rejected | inputs.Confirmed | inputs.Cancelled
         for lost in self.pending:
             if isinstance(lost, inputs.PhoneTold):
                 self.replies[lost.command] = 503  # who asked waits in vain
