@@ -8,7 +8,8 @@ import pytest
 
 from lq.contacts import inputs
 from lq.contacts.view import contact_json
-from tests.unit.contacts.world import BOOK, World
+from tests.unit.contacts.played.book import BOOK
+from tests.unit.contacts.world import World
 
 NUMBER = "4008001008"
 

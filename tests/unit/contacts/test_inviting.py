@@ -16,7 +16,8 @@ from lq.contacts.contact import Contact
 from lq.contacts.placing import Refused
 from lq.contacts.view import contact_json
 from lq.ledger import fold
-from tests.unit.contacts.world import BOOK, MOBILE, START, World
+from tests.unit.contacts.played.book import BOOK, MOBILE, START
+from tests.unit.contacts.world import World
 
 OUT, AGENT, PHONE = MOBILE, "agent:1002", "phone:8003"
 

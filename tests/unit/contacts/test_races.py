@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.contacts.world import CUSTOMER, MOBILE, World
+from tests.unit.contacts.played.book import CUSTOMER, MOBILE
+from tests.unit.contacts.world import World
 
 Move = Callable[[World], bool]
 
