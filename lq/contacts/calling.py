@@ -2,8 +2,8 @@
 
 One `Call` a leg (contact.py). However it ends, what follows is in transfer.py and monitor.py, by the call's verb. A
 number outside passes the same gate as every call out, and trunk after trunk is tried as there (outgoing.py). What its
-network says before the answer hears who consults it, in place of our ring tone; who talks with the customer meanwhile
-(add, blind) is not interrupted by it.
+network says before the answer hears who consults it, in place of our ring tone, and who is sent on to it, in place of
+music; who talks with the customer meanwhile (add) is not interrupted by it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ DUE: Final = "call:"
 OUTSIDE: Final = "out"
 SERVICES: Final = ("queue", "ivr", "conference")  # what the customer is sent to at once, and nobody asks back
 OWN: Final = ("pick_up", "monitor")  # he himself wants it: whatever state he is in, wherever his phone sends its calls
+HEAR: Final = ("consult", "blind")  # somebody waits for who is called, and hears what his network says
 JOIN: Final = "join"  # in the place of another leg of ours, named as Replaces names it (replacing.py)
 _STATE_SAYS: Final = {"signed_out": "unreachable", "phone_offline": "unreachable"}  # else he is busy
 
@@ -230,7 +231,7 @@ def _media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 
 
 def _early_media(turn: Turn, given: inputs.MediaReady) -> None:
-    """Who consults hears what the network says; if he has gone or sent it on meanwhile, nobody does."""
+    """Who consults or was sent on hears what the network says; if he has gone meanwhile, nobody does."""
     turn.set_leg(given.leg, media=given.media, codec=given.codec, pending_sdp="")
     if turn.contact.state == "talking":
         conversation.arrange(turn)
@@ -250,7 +251,7 @@ def _progress(turn: Turn, given: inputs.Progress) -> None:
     leg, call = turn.leg(given.leg), turn.contact.calls[given.leg]
     if given.code < 180 or not leg.alive:
         return
-    early = bool(given.sdp) and call.dial is not None and not call.dial.early and call.verb == "consult"
+    early = bool(given.sdp) and call.dial is not None and not call.dial.early and call.verb in HEAR
     if early and call.dial is not None:
         call = replace(call, dial=replace(call.dial, early=True))
         _remember(turn, leg.n, call)

@@ -2,7 +2,7 @@
 
 Two who talk are bridged, leg to leg. More than two, somebody who is muted, or somebody who listens, and all of them
 meet in a room of the mixer, where one whispers to the agents' legs alone: the customer's leg, which is what is
-recorded, never carries a whisper. Whoever waits hears music.
+recorded, never carries a whisper. Whoever waits hears music, or the network of the number that he was sent on to.
 """
 
 from __future__ import annotations
@@ -41,9 +41,19 @@ def heard(contact: Contact) -> dict[int, str]:
     listening = together(contact, "listens", "whispers")
     found = _conversation(contact, together(contact, "talk"), listening, contact.id)
     found |= _conversation(contact, together(contact, "aside"), [], f"{contact.id}-aside")
-    found |= {leg.n: MUSIC for leg in together(contact, "waits")}
+    found |= _waiting(contact)
     left = [leg for leg in together(contact, "") if contact.state == "talking" and leg.state == "answered"]
     return found | {leg.n: ALONE for leg in left}
+
+
+def _waiting(contact: Contact) -> dict[int, str]:
+    """Music; one who was sent on to a number outside hears what its network says before the answer."""
+    waits = together(contact, "waits")
+    called = (n for n, call in contact.calls.items() if call.verb == "blind" and call.dial is not None)
+    speaking = [n for n in called if contact.legs[n].alive and contact.legs[n].codec]
+    if len(waits) == len(speaking) == 1 and not waits[0].held:
+        return {waits[0].n: f"leg:{speaking[0]}", speaking[0]: f"leg:{waits[0].n}"}
+    return {leg.n: MUSIC for leg in waits}
 
 
 def _conversation(contact: Contact, talking: list[Leg], listening: list[Leg], room: str) -> dict[int, str]:

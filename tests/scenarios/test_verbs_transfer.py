@@ -13,7 +13,7 @@ from ops.services import redis_url
 from tests.center import Center
 from tests.scenarios.conftest import SendOn, phone_of
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, MOBILE, THIRD, TONES, Stage, stage
-from tests.simulator.gateway import Answer
+from tests.simulator.gateway import Answer, Ring
 from tests.simulator.matrix import ANYTHING, MUSIC
 
 __all__ = ["stage"]
@@ -132,6 +132,24 @@ async def test_nobody_takes_what_was_sent_blind_so_the_queue_has_it_back(stage: 
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
     await stage.closes()
+
+
+@pytest.mark.slow
+async def test_who_is_sent_on_to_a_number_outside_hears_its_network(stage: Stage) -> None:
+    """Before the answer, in place of music."""
+    network = await stage.outside()
+    network.rule = lambda number: Ring()
+    await stage.opens("in")
+    await stage.does("transfer", to=MOBILE, mode="blind")
+    await stage.ends(AGENT)
+    called = await network.called()
+    await stage.hears({CUSTOMER: {MUSIC}})
+    stage.joins(MOBILE, called).ring(early_media=True)
+    await stage.hears({CUSTOMER: {MOBILE}})
+    called.answer()
+    await stage.all_hear_each_other(CUSTOMER, MOBILE)
+    await stage.closes()
+    assert network.spans.busy == 0
 
 
 async def test_a_mobile_is_consulted_and_has_the_customer(stage: Stage) -> None:

@@ -120,17 +120,49 @@ def test_early_media_that_cannot_be_joined_changes_nothing() -> None:
     assert [each["codec"] for each in told(life, "leg_answered") if each["leg"] == "c1.3"] == ["PCMU"]
 
 
-def test_who_hangs_up_meanwhile_has_sent_the_customer_on_who_hears_music() -> None:
+def test_who_hangs_up_meanwhile_has_sent_the_customer_on_who_hears_it_now() -> None:
     life = early()
     life.take(inputs.Ended(2))
-    assert music(life, 1) and life.contact.calls[3].verb == "blind" and life.contact.legs[3].place == ""
+    assert life.contact.calls[3].verb == "blind" and life.contact.legs[3].place == ""
+    assert hears(life) == {1: "leg:3"}
     takes(life, 3)
     assert hears(life) == {1: "leg:3", 3: "leg:1"}
 
 
-@pytest.mark.parametrize("more", [{"mode": "blind"}, {}])
-def test_who_talks_with_the_customer_is_not_interrupted(more: dict[str, str]) -> None:
-    life = consults_a_mobile(*(() if more else ("transfer_conference",)), **(more or {"mode": ""}))
+def sent_on() -> Life:
+    """The customer is sent on to a mobile, whose network speaks."""
+    life = consults_a_mobile(mode="blind")
+    assert music(life, 1)
+    assert life.take(inputs.Progress(3, 183, "early")) == [do.TakeAnswer(3, "early")]
+    assert life.take(inputs.MediaReady(3, MEDIA, "PCMA")) == [do.Connect(1, 3)]
+    return life
+
+
+def test_who_is_sent_on_hears_the_other_network_in_place_of_music() -> None:
+    life = sent_on()
+    assert life.contact.legs[1].place == "waits"
+    assert life.take(inputs.Accepted(3, "final"))[:2] == [do.Ack(3), do.TakeAnswer(3, "final")]
+    assert do.Connect(1, 3) in life.take(inputs.MediaReady(3, MEDIA, "PCMU"))
+    assert life.contact.legs[1].place == life.contact.legs[3].place == "talk"
+
+
+def test_he_hears_music_again_while_the_next_trunk_is_tried_and_by_the_next_node() -> None:
+    life = sent_on()
+    life.take(inputs.Rejected(3, 503, 34))
+    assert music(life, 1) and told(life, "contact_dialed")[-1]["trunk"] == "gw2"
+    life = sent_on()
+    life.take(inputs.Adopted("lq2-1"))
+    assert music(life, 1)
+
+
+def test_a_network_that_says_no_is_heard_and_then_the_queue() -> None:
+    life = sent_on()
+    life.take(inputs.Rejected(3, 486, 17))
+    assert life.contact.state == "queueing" and life.contact.legs[1].play is not None
+
+
+def test_who_talks_with_the_customer_is_not_interrupted() -> None:
+    life = consults_a_mobile("transfer_conference", mode="")
     before = hears(life)
     assert life.take(inputs.Progress(3, 183, "early")) == []
     assert hears(life) == before

@@ -115,6 +115,10 @@ STORIES: dict[str, tuple[Act, ...]] = {
     "blind, his phone sends it on": (
         *(*CALLED_IN, by("1001", "transfer", to="1003", mode="blind"), act("refuses", "1003"), act("answers", "1902")),
     ),
+    "blind to a number outside, whose network speaks": (
+        *(*CALLED_IN, by("1001", "transfer", to=MOBILE, mode="blind"), act("rings", MOBILE), act("speaks", MOBILE)),
+        act("answers", MOBILE),
+    ),
     "blind to a queue": (*CALLED_IN, by("1001", "transfer", to="queue:sales", mode="blind"), act("answers", "1002")),
     "somebody joins": (*CALLED_IN, by("1001", "transfer_conference", to="1002"), act("answers", "1002")),
     "listens, whispers, barges in": (

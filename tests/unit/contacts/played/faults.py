@@ -105,7 +105,7 @@ class Faults(Ears):
         if leg.place == "talk" and leg.party == "agent":
             heard |= {str(one.n) for one in self._at("whispers")}
         if leg.place == "waits":
-            return {"music"}
+            return self._sent_on_to() or {"music"}
         if leg.place == "":
             return None
         if others or listens:
@@ -115,6 +115,12 @@ class Faults(Ears):
         if leg.place == "aside":
             return {"ring"}
         return heard if self._at("waits") else None
+
+    def _sent_on_to(self) -> set[str]:
+        """The number outside whose network speaks to the one who waits for it."""
+        called = (n for n, call in self.contact.calls.items() if call.verb == "blind" and call.dial is not None)
+        speaking = {str(n) for n in called if n in self.speaking and self.phones.get(n) == "ringing"}
+        return speaking if len(self._at("waits")) == 1 else set()
 
     def _at(self, *places: str) -> list[Leg]:
         legs = self.contact.legs.values()
