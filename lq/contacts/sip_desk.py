@@ -50,6 +50,7 @@ class SipDesk:
         self._orphans: set[str] = set()  # sessions that were cancelled and whose leg is another's now
         self._probes: dict[str, str] = {}  # session -> the request by which we ask whether its dialog lives
         self._answers: dict[str, list[Datagram]] = {}  # contact -> what leaves when its next turn is written
+        self._unsaid: dict[str, dict[str, Any]] = {}  # contact -> leg -> dialog that ends with such an answer
         self._told: dict[str, dict[str, str]] = {}  # session -> request that told its phone something -> whose command
 
     # -- sessions ---------------------------------------------------------------------------------------------------
@@ -75,7 +76,8 @@ class SipDesk:
 
     def dialogs(self, contact: str) -> dict[str, Any]:
         """What another node needs of each dialog, by leg."""
-        return {str(n): self._agent.export(session) for n, session in self._sessions.get(contact, {}).items()}
+        held = {str(n): self._agent.export(session) for n, session in self._sessions.get(contact, {}).items()}
+        return held | self._unsaid.get(contact, {})
 
     def is_quiet(self, contact: str) -> bool:
         """No offer, INVITE or 200 of any leg awaits its answer."""
@@ -96,6 +98,7 @@ class SipDesk:
     def forget(self, contact: str) -> None:
         """Silently; a session that has ended by itself is gone already, its last answer is left to who carries on."""
         self._answers.pop(contact, None)
+        self._unsaid.pop(contact, None)
         for session in self._sessions.pop(contact, {}).values():
             self._legs.pop(session, None)
             self._probes.pop(session, None)
@@ -144,6 +147,8 @@ class SipDesk:
         """Prepare all SIP of one turn; nothing leaves before the caller sends what this returns."""
         for effect in effects:
             self._one(contact, effect)
+        if contact.id not in self._answers:  # else they leave when the commit that comes holds what they end
+            self._unsaid.pop(contact.id, None)
         return [*self._answers.pop(contact.id, ()), *self._agent.datagrams()]
 
     def _one(self, contact: Contact, effect: do.Effect) -> None:
@@ -260,6 +265,8 @@ class SipDesk:
             unheard = self._told.pop(session, {})
             self._drop(session)
         is_ours = given is not None and self.deliver(contact, given)
+        if is_ours and isinstance(event, sip.Cancelled):
+            self._unsaid.setdefault(contact, {})[str(leg)] = event.unsaid
         if given is not None and not is_ours:
             log.info("sip event for a contact that is not ours", contact=contact, what=type(event).__name__)
         for command in unheard.values():

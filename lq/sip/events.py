@@ -107,10 +107,11 @@ class OfferRefused:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The peer took its INVITE back; 487 has been queued."""
+    """The peer took its INVITE back; 487 has been queued. `unsaid`: as exported before, for whoever must say it."""
 
     session: str
     reason_header: str
+    unsaid: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lq.sip import events as ev
-from lq.sip import refresh, transfer
+from lq.sip import refresh, takeover, transfer
 from lq.sip.message import Request
 from lq.sip.session import ALLOW, Session
 from lq.sip.transaction import ServerTransaction
@@ -61,10 +61,11 @@ def cancel_received(session: Session, invite: ServerTransaction, request: Reques
     """The peer takes its INVITE back, the first or a later one; one that was answered stays answered (§9.2)."""
     if session.incoming is not invite:
         return
+    unsaid = takeover.document_of(session, session.agent.epoch)
     session.incoming = None
     session.respond(invite, 487, "", {}, now)
     if session.dialog.state == "early":
-        session.tell(ev.Cancelled(session.id, request.get("reason")))
+        session.tell(ev.Cancelled(session.id, request.get("reason"), unsaid))
         session.over(now)
 
 

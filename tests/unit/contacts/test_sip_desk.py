@@ -226,8 +226,12 @@ def test_who_takes_his_call_back_is_answered_when_that_is_written() -> None:
     sent = len(peer.wire_log)
     peer.give(Request(given, b"", "CANCEL", invite.uri).encode())
     assert peer.given[-1] == inputs.Cancelled(1) and peer.wire_log[sent:] == []
-    peer.do()
+    datagrams = peer.desk.perform(peer.contact, [])
+    assert peer.desk.dialogs(peer.contact.id)["1"]["asked"]["uri"] == invite.uri, "who adopts it now can say so"
+    peer.queue(datagrams)
     assert peer.sent(200).cseq[1] == "CANCEL" and peer.sent(487).cseq[1] == "INVITE"
+    peer.do()
+    assert "1" not in peer.desk.dialogs(peer.contact.id)
 
 
 def test_what_was_not_answered_is_left_to_the_heir() -> None:

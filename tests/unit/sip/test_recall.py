@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -172,3 +173,19 @@ def test_what_is_taken_back_waits_to_be_written_down() -> None:
     assert said == [b"SIP/2.0 200 OK", b"SIP/2.0 487 Request Terminated"]
     peer.give(Request(given, b"", "CANCEL", invite.uri).encode())
     assert peer.sent(200).cseq[1] == "CANCEL"  # who asks again hears at once
+
+
+def test_what_was_taken_back_and_not_answered_is_answered_by_the_edge() -> None:
+    """The process had written that down, and died then: its contact is being ended, and asks once more."""
+    peer = Peer()
+    peer.ua.keeps_answers = peer.ua.recalls = True
+    invite = peer.incoming()
+    given = {name: invite.all(name) for name in ("via", "from", "to", "call-id")} | {"cseq": ["100 CANCEL"]}
+    peer.give(Request(given, b"", "CANCEL", invite.uri).encode())
+    unsaid = json.loads(json.dumps(peer.told(ev.Cancelled).unsaid))
+    unsaid["asked"]["at"] = "<sip:lq@lq.internal;i=0>"
+    adopted = peer.ua.adopt(unsaid, now=peer.now)
+    assert peer.ua.bye(adopted, now=peer.now)
+    assert peer.sent(302).call_id == invite.call_id
+    peer.run(64)
+    assert peer.count(ev.Cancelled) == 1 and not peer.count(ev.Ended) and peer.ua.idle
