@@ -98,12 +98,16 @@ class Crossing:
 
 
 async def each_asks_before_it_hears_of_the_other(crossing: Crossing, within_s: float) -> None:
-    """Both are refused."""
+    """Both are refused. (Its refusal is late, and not lost: the edge says one again for a second and a half only.)"""
     await crossing.ours_is_lost(within_s)
-    crossing.line.wire.loses = refusal = Hole("SIP/2.0 491", "INVITE")
+    wire = crossing.line.wire
+    wire.loses = late = Hole("SIP/2.0 491", "INVITE")
     holding = asyncio.ensure_future(crossing.holds())
     await crossing.glares()
-    refusal.mend()
+    await late.swallows()
+    late.mend()
+    for refusal in late.fell:
+        wire.datagram_received(refusal, crossing.line.edge)
     await holding
 
 
