@@ -108,8 +108,9 @@ async def visit(browser: Browser, place: Place, id: str) -> Visit:
 
 
 def unforeseen(visit: Visit) -> list[str]:
-    """What the browser complained of, beyond its own word of each answer that refuses."""
-    return [fault for fault in visit.faults if not re.search(r"status of (409|422)", fault)]
+    """What the browser complained of, beyond its word of each answer that refuses and of what a new page broke off."""
+    expected = re.compile(r"status of (409|422)|^htmx:(afterRequest|sendAbort|sendError)")
+    return [fault for fault in visit.faults if not expected.search(fault)]
 
 
 def chinese(length: int) -> str:
