@@ -110,6 +110,7 @@ async def test_the_agent_hangs_up_first(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("exchange")  # its gateway listens where the center calls it
 async def test_the_demonstration_call(center: Center) -> None:
     """The program that `make run` and `lcall call` start."""
     program = await create_subprocess_exec(
