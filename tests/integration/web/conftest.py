@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from lq.config import publish, seed
 from lq.ledger.events import Event
@@ -25,6 +26,14 @@ __all__ = ["postgres_server", "redis_server", "template"]
 
 TOKEN = "test-token"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield started
+        await started.close()
 
 
 class Visitor:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, Dialog, FilePayload, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Dialog, FilePayload, Locator, Page, expect
 
 from tests.unit.web.test_customer_rules import sheet
 
@@ -75,14 +74,6 @@ class Visit:
             while await self.page.evaluate(SOUGHT) != text:  # noqa: ASYNC110 - the page is asked
                 await asyncio.sleep(0.05)
         await expect(self.rows.filter(has_text=name)).to_have_count(1)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        await started.close()
 
 
 async def visit(browser: Browser, place: Place, id: str) -> Visit:

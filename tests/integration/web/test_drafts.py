@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-from playwright.async_api import BrowserContext, Error, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Error, Locator, Page, expect
 
 from lq.live.redis import Live
 
@@ -26,13 +24,10 @@ expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        made = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 768})
-        made.set_default_timeout(WAIT_MS)
-        yield made
-        await browser.close()
+async def context(browser: Browser) -> BrowserContext:
+    made = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 768})
+    made.set_default_timeout(WAIT_MS)
+    return made
 
 
 async def log_in(page: Page, place: Place, id: str) -> None:

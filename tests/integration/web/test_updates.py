@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.integration.ledger import services
 from tests.integration.ledger.services import CHECKOUT
@@ -65,14 +65,6 @@ class Web:
 @pytest.fixture
 def web(place: Place, tmp_path: Path) -> Web:
     return Web(place, tmp_path)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield started
-        await started.close()
 
 
 async def open_page(browser: Browser, web: Web, id: str, path: str, *, clock: bool = False) -> Page:
