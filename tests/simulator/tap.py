@@ -101,13 +101,8 @@ class Ear:
     @property
     def missing(self) -> int:
         """Packets of its stream that did not come."""
-        return sum(self.holes)
-
-    @property
-    def holes(self) -> list[int]:
-        """How many packets did not come, each time that some did not."""
         numbers = [packet.sequence for packet in self.packets]
-        return [lost for one, later in pairwise(numbers) if (lost := (later - one - 1) & 0xFFFF)]
+        return sum((later - one - 1) & 0xFFFF for one, later in pairwise(numbers))
 
     async def _follow(self) -> None:
         while True:
@@ -122,19 +117,11 @@ class Ear:
                 return
             packet = _rtp(self._rest[RECORD.size : RECORD.size + length], seconds + micros / 1e6)
             self._rest = self._rest[RECORD.size + length :]
-            if packet is not None and packet.to[0] == self._address and self._is_its(packet):
+            if packet is not None and packet.to[0] == self._address and packet.kind == self._kind:
                 self._hear(packet)
-
-    def _is_its(self, packet: Packet) -> bool:
-        """Its voice, or a key in the place of it."""
-        first = self.packets[0] if self.packets else packet
-        way = (packet.source, packet.to) == (first.source, first.to)
-        return packet.kind == self._kind or (packet.kind == EVENTS and way and packet is not first)
 
     def _hear(self, packet: Packet) -> None:
         self.packets.append(packet)
-        if packet.kind == EVENTS:
-            return
         samples = self._decode(packet.payload)
         place = (packet.timestamp - self.packets[0].timestamp) & 0xFFFFFFFF
         if not 0 <= place - len(self._heard) < 10 * RATE:  # another stream, placed where the one before ended
