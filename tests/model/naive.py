@@ -193,7 +193,10 @@ class Center:
         self.phones[ext] = 0
         if self.closed_until:
             self.phones_said.add(ext)
-            return
+        else:
+            self.phone_down(ext)
+
+    def phone_down(self, ext: str) -> None:
         for agent in self.agents.values():
             if agent.phone == ext and agent.state == "ready":
                 agent.line = 0
@@ -339,18 +342,18 @@ class Center:
         return number
 
     def open_again(self) -> None:
-        """Whoever is first in any line gets his best agent, until nobody fits."""
-        self.closed_until = 0
+        """All phones are heard of first, then whoever is first in any line gets his best agent, until nobody fits."""
         self.hear_of_phones()
+        self.closed_until = 0
         self.match_again()
         self.at(self.now)
 
     def hear_of_phones(self) -> None:
         for ext in sorted(self.phones_said):
-            if self.phones.get(ext, 0) <= self.now:
-                self.phone_gone(ext)
-            else:
+            if self.phones.get(ext, 0) > self.now:
                 self.phone_back(ext)
+            else:
+                self.phone_down(ext)
         self.phones_said = set()
 
     def match_again(self) -> None:

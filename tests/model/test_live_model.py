@@ -33,6 +33,7 @@ START = 1_764_000_000_000
 LEASE_MS = 20_000
 TRUNKS = {"gw1": 2, "gw2": 3}
 LEGS = (1, 2)
+FORGOTTEN_LEG = 9
 FAR_MS = 10**9
 
 
@@ -182,6 +183,8 @@ class Both:
             model.next_reason = h.get("next_reason", "")
             model.no_answer = int(h.get("no_answer") or 0)  # forgotten, or not
             model.left, model.wrapped = int(h.get("left") or 0), h.get("wrapped", "")  # likewise
+            if model.leg and not h.get("leg"):
+                model.leg = FORGOTTEN_LEG  # its owner has heard of him, and asks for him no second time
             if model.state not in ("reserved", "ringing", "dialing"):
                 self.center.deadlines.pop(("reservation", model.id), None)
             elif ("reservation", model.id) in self.center.deadlines:
