@@ -1,31 +1,73 @@
 -- name: conditions
--- $1 to $8, $11 to $15: what is looked for, null where it does not matter. $9, $10: whose calls, as Viewer.reach has it: calls that
--- these agents talked in, that waited in these queues, and with queues what reached nobody.
-($1::timestamptz is null or c.started_at >= $1)
-and ($2::timestamptz is null or c.started_at < $2)
-and ($3::text[] is null or c.number like any ($3) or c.number_published like any ($3) or c.called_published like any ($3))
-and ($4::text is null or c.agent = $4 or c.agent in (select id from operator where name like '%' || $5 || '%'))
-and ($6::text is null or c.queue = $6)
-and ($7::text is null or c.direction = $7)
-and ($8::text is null or c.result = $8)
-and ($9::text[] is null or c.agent = any ($9) or c.queue = any ($10)
-    or ($10::text[] is not null and c.agent is null and c.queue is null)
-    or exists (
-        select from segment s
-        where s.contact_id = c.contact_id
-          and (s.agent = any ($9) and s.kind in ('talk', 'conference') or s.queue = any ($10))))
-and ($11::text is null or c.trunk = $11)
-and ($12::double precision is null or c.talk_s + c.hold_s >= $12)
-and ($13::double precision is null or c.talk_s + c.hold_s <= $13)
-and ($14::text is null or exists (
-    select from agent_interval i
-    where i.contact = c.contact_id and i.code is not null and i.code in (
-        with recursive below as (
-            select $14::text as id
-            union select d.id from config_document d join below b on d.body->>'parent' = b.id
-            where d.kind = 'wrap_up_codes')
-        select id from below)))
-and ($15::boolean is null or (c.recording_id is not null) = $15)
+-- What is looked for, null where it does not matter. What asks another table stands below by itself, for behind an `or`
+-- PostgreSQL asks it for every call.
+(:start::timestamptz is null or c.started_at >= :start)
+and (:end::timestamptz is null or c.started_at < :end)
+and (:patterns::text[] is null or c.number like any (:patterns) or c.number_published like any (:patterns)
+    or c.called_published like any (:patterns))
+and (:agents::text[] is null or c.agent = any (:agents))
+and (:queue::text is null or c.queue = :queue)
+and (:direction::text is null or c.direction = :direction)
+and (:result::text is null or c.result = :result)
+and (:trunk::text is null or c.trunk = :trunk)
+and (:least::double precision is null or c.talk_s + c.hold_s >= :least)
+and (:most::double precision is null or c.talk_s + c.hold_s <= :most)
+and (:recorded::boolean is null or (c.recording_id is not null) = :recorded)
+
+-- name: with_code
+-- An agent is in the wrap-up of a call soon after it began: no call takes days.
+c.contact_id in (
+    select i.contact from agent_interval i
+    where i.code = any (:codes)
+    and (:start::timestamptz is null or i.started_at >= :start::timestamptz - interval '1 hour')
+    and (:end::timestamptz is null or i.started_at < :end::timestamptz + interval '2 days'))
+
+-- name: talked
+-- Calls that these agents (Viewer.reach) have talked in: had last, or before somebody else.
+c.contact_id in (
+    select m.contact_id from cdr m
+    where m.agent = any (:people)
+    and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
+    union all
+    select s.contact_id from segment s
+    where s.agent = any (:people) and s.kind in ('talk', 'conference')
+    and (:start::timestamptz is null or s.started_at >= :start)
+    and (:end::timestamptz is null or s.started_at < :end::timestamptz + interval '2 days'))
+
+-- name: led
+-- … or that waited in these queues, last or before; and what reached nobody.
+c.contact_id in (
+    select m.contact_id from cdr m
+    where m.agent = any (:people)
+    and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
+    union all
+    select m.contact_id from cdr m
+    where m.queue = any (:lines)
+    and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
+    union all
+    select m.contact_id from cdr m
+    where m.agent is null and m.queue is null
+    and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
+    union all
+    select s.contact_id from segment s
+    where s.agent = any (:people) and s.kind in ('talk', 'conference')
+    and (:start::timestamptz is null or s.started_at >= :start)
+    and (:end::timestamptz is null or s.started_at < :end::timestamptz + interval '2 days')
+    union all
+    select s.contact_id from segment s
+    where s.queue = any (:lines) and s.kind = 'queue'
+    and (:start::timestamptz is null or s.started_at >= :start)
+    and (:end::timestamptz is null or s.started_at < :end::timestamptz + interval '2 days'))
+
+-- name: of_these
+-- The same of few calls, one by one: those of a number.
+(c.agent = any (:people) or (:lines::text[] is not null and (
+    c.queue = any (:lines) or (c.agent is null and c.queue is null)))
+or exists (
+    select from segment s
+    where s.contact_id = c.contact_id
+    and (s.agent = any (:people) and s.kind in ('talk', 'conference')
+        or :lines::text[] is not null and s.queue = any (:lines))))
 
 -- name: page
 -- Calls that are over, latest first, behind the last one of the page before.
@@ -37,17 +79,28 @@ from cdr c
 left join operator o on o.id = c.agent
 left join config_document q on q.kind = 'queues' and q.id = c.queue
 left join recording r on r.id = c.recording_id
-where :conditions and ($16::timestamptz is null or (c.started_at, c.contact_id) < ($16, $17))
+where CONDITIONS and (:after_at::timestamptz is null or (c.started_at, c.contact_id) < (:after_at, :after_id::text))
 order by c.started_at desc, c.contact_id desc
-limit $18
+limit :limit
 
 -- name: totals
 -- Over all that is found. Each duration is as the ledger's fold defines it.
 select count(*) as calls, count(c.answered_at) as answered, count(*) filter (where c.result = 'abandoned') as abandoned,
-       coalesce(sum(c.talk_s), 0) as talk_s, avg(c.talk_s) filter (where c.answered_at is not null) as mean_talk_s,
-       avg(c.wait_s) filter (where c.queued_at is not null) as mean_wait_s
+       coalesce(sum(c.talk_s), 0) as talk_s, coalesce(sum(c.talk_s) filter (where c.answered_at is not null), 0) as talked_s,
+       count(c.queued_at) as queued, coalesce(sum(c.wait_s) filter (where c.queued_at is not null), 0) as wait_s
 from cdr c
-where :conditions
+where CONDITIONS
+
+-- name: agents_named
+-- An agent is looked for by his number or a part of his name.
+select id from operator where name like '%' || :name || '%'
+
+-- name: codes_below
+with recursive below as (
+    select :code::text as id
+    union select d.id from config_document d join below b on d.body->>'parent' = b.id
+    where d.kind = 'wrap_up_codes')
+select id from below
 
 -- name: queues
 select id, body->>'name' as name, body->>'name_en' as name_en from config_document where kind = 'queues' order by id

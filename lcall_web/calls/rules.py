@@ -6,8 +6,8 @@ import base64
 import binascii
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from lq.sdk import Segment
 
 COMPLETE: Final = 10  # digits from which a number may have had a prefix in front of it
 LAST: Final = 4  # digits that show of a masked number
+FEW: Final = 4  # digits from which not many numbers have them
 LONGEST: Final = 64
 PUNCTUATION: Final = "+-(). \t"
 
@@ -48,6 +49,11 @@ class Search:
     recorded: bool | None = None
     after: tuple[datetime, str] | None = None  # the last call of the page before
 
+    @property
+    def few(self) -> bool:
+        """Its calls are few in any history, and an index of numbers finds them."""
+        return self.patterns is not None and all(len(each.strip("%+")) >= FEW for each in self.patterns)
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -61,6 +67,7 @@ MORE: Final = ("trunk", "least", "most", "code", "recorded")  # shown when they 
 FIELDS: Final = ("from", "to", "number", "agent", "queue", "direction", "result", *MORE, "cursor")
 RECORDED: Final[Mapping[str, str]] = {"yes": mark("有录音"), "no": mark("无录音")}
 LONGEST_S: Final = 86_400
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 
 def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool) -> tuple[Search, Form]:
@@ -123,7 +130,7 @@ def _day(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> date |
     except ValueError:
         errors[name] = DAY
         return None
-    if not 2000 <= found.year <= 2999:
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
         errors[name] = DAY
         return None
     return found
@@ -174,6 +181,37 @@ def number_patterns(digits: str, whole: bool) -> tuple[str, ...]:
         return tuple(sorted(f"%{form}%" for form in forms))
     exact = {before + form for form in forms for before in ("", "0", "+", "+86")}
     return tuple(sorted(exact | ({f"%{digits}"} if len(digits) == LAST else set())))
+
+
+# -- stretches of time -------------------------------------------------------------------------------------------------
+
+NEAR: Final = timedelta(hours=1)
+FARTHER: Final = 4
+STRETCHES: Final = 7
+INSTANT: Final = timedelta(microseconds=1)  # of PostgreSQL's clock
+
+
+def slices(wanted: Search, now: datetime) -> Iterator[Search]:
+    """The same search over stretches of time that lie behind each other, the latest first, each longer than all before.
+
+    So calls are found in their order by any index, and what is found near costs little however long the history is.
+    """
+    if wanted.after is not None and not FIRST_YEAR <= wanted.after[0].year <= LAST_YEAR:
+        yield wanted  # a cursor that nobody was given
+        return
+    end = wanted.end
+    if wanted.after is not None:
+        behind_it = wanted.after[0] + INSTANT
+        end = behind_it if end is None else min(end, behind_it)
+    top = now if end is None else min(end, now)
+    for n in range(STRETCHES):
+        start = top - NEAR * FARTHER**n
+        if wanted.start is not None and start <= wanted.start:
+            break
+        yield replace(wanted, start=start, end=end)
+        end = start
+    if wanted.start is None or end is None or wanted.start < end:
+        yield replace(wanted, end=end)
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------

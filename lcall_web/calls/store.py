@@ -15,21 +15,20 @@ from typing import Any, Final
 import asyncpg
 from sanic.exceptions import Forbidden, NotFound
 
-from lcall_web.calls.rules import Search, behind, cursor
+from lcall_web.calls.rules import Search, behind, cursor, slices
 from lcall_web.common import audit
 from lcall_web.common.context import Context
-from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, TooMuch, queries
+from lcall_web.common.database import SEARCH_S, Database, DatabaseAway, Fetch, TooMuch, queries
 from lcall_web.common.masking import HIDDEN, masked
 from lcall_web.common.viewer import NUMBERS, REVEAL, Viewer
 from lq.sdk import ApiError, Contact
 from lq.sdk.values import decode
 
-_STATEMENTS: Final = queries(__file__)
-SQL: Final = {name: text.replace(":conditions", _STATEMENTS["conditions"]) for name, text in _STATEMENTS.items()}
+SQL: Final = queries(__file__)
 PAGE: Final = 50
 PART: Final = 1000  # calls that are read at once for a file
-TOTALS_MS: Final = 3000  # then the list stands without them
-PATIENCE_S: Final = SEARCH_S + 1  # PostgreSQL gives up first, and says so
+TOTALS_S: Final = 3.0  # then the totals are of what was counted by then
+COUNTED: Final = 20_000  # calls from which no more are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,28 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    calls: int
-    answered: int
-    abandoned: int
-    talk_s: float
-    mean_talk_s: float | None
-    mean_wait_s: float | None
+    """`since`: of the calls since then, for they are many; None: of all that was found."""
+
+    calls: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    queued: int = 0
+    talk_s: float = 0.0
+    talked_s: float = 0.0  # of those who were answered
+    wait_s: float = 0.0  # of those who queued
+    since: datetime | None = None
+
+    def __add__(self, other: Totals) -> Totals:
+        names = ("calls", "answered", "abandoned", "queued", "talk_s", "talked_s", "wait_s")
+        return Totals(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    @property
+    def mean_talk_s(self) -> float | None:
+        return self.talked_s / self.answered if self.answered else None
+
+    @property
+    def mean_wait_s(self) -> float | None:
+        return self.wait_s / self.queued if self.queued else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +148,27 @@ async def search(database: Database, viewer: Viewer, wanted: Search, language: s
     rows, following = await _page(database, viewer, wanted, language, PAGE)
     if wanted.after is not None:
         return Found(rows, following, None)
-    try:
-        totals = await _totals(database, viewer, wanted)
-    except TooMuch:
-        totals = None
+    totals = await _totals(database, viewer, wanted)
     return Found(rows, following, totals, totals is None)
 
 
-async def _totals(database: Database, viewer: Viewer, wanted: Search) -> Totals:
-    async with database.transaction(PATIENCE_S) as connection:
-        await connection.execute(f"set local statement_timeout = {TOTALS_MS}")
-        (row,) = await connection.fetch(SQL["totals"], *_arguments(viewer, wanted))
-        return Totals(**dict(row))
+async def _totals(database: Database, viewer: Viewer, wanted: Search) -> Totals | None:
+    """Over all that is found, or over the latest of it; None if not even they are counted in time."""
+    found: Totals | None = None
+    try:
+        async with database.together(TOTALS_S) as fetch:
+            values = await _values(fetch, viewer, wanted)
+            for part in _parts(wanted):
+                (row,) = await fetch(_statement("totals", viewer, wanted), {**values, **_times(part)})
+                found = (found or Totals()) + Totals(**dict(row))
+                if part.start == wanted.start:
+                    return found
+                found = replace(found, since=part.start)
+                if found.calls >= COUNTED:
+                    return found
+    except TooMuch:
+        return found
+    return found
 
 
 async def lines(database: Database, viewer: Viewer, wanted: Search, language: str, most: int) -> AsyncIterator[Row]:
@@ -159,24 +183,57 @@ async def lines(database: Database, viewer: Viewer, wanted: Search, language: st
         wanted = replace(wanted, after=behind(following))
 
 
-def _arguments(viewer: Viewer, wanted: Search) -> tuple[Any, ...]:
-    return (
-        *(wanted.start, wanted.end, list(wanted.patterns) if wanted.patterns is not None else None),
-        *(wanted.agent, _literal(wanted.agent or ""), wanted.queue, wanted.direction, wanted.result),
-        *(_list(viewer.reach.agents), _list(viewer.reach.queues)),
-        *(wanted.trunk, wanted.least_s, wanted.most_s, wanted.code, wanted.recorded),
-    )
-
-
 async def _page(
     database: Database, viewer: Viewer, wanted: Search, language: str, most: int
 ) -> tuple[tuple[Row, ...], str | None]:
     """The next calls, and the cursor behind them if there are more."""
-    after = wanted.after or (None, None)
-    rows = await database.fetch(SQL["page"], *_arguments(viewer, wanted), *after, most + 1, seconds=PATIENCE_S)
+    rows: list[asyncpg.Record] = []
+    at, id = wanted.after or (None, None)
+    async with database.together(SEARCH_S) as fetch:
+        values = {**await _values(fetch, viewer, wanted), "after_at": at, "after_id": id}
+        for part in _parts(wanted):
+            limit = most + 1 - len(rows)
+            rows += await fetch(_statement("page", viewer, wanted), {**values, **_times(part), "limit": limit})
+            if len(rows) > most:
+                break
     shown = rows[:most]
     following = cursor(shown[-1]["started_at"], shown[-1]["contact_id"]) if len(rows) > most else None
     return tuple(_row(row, viewer, language) for row in shown), following
+
+
+def _parts(wanted: Search) -> Iterable[Search]:
+    """What an index finds at once is asked for at once, all else in stretches of time."""
+    return (wanted,) if wanted.few else slices(wanted, datetime.now(UTC))
+
+
+def _statement(name: str, viewer: Viewer, wanted: Search) -> str:
+    """With the conditions that matter: those that ask another table are left out where they do not."""
+    names = ["conditions"]
+    if wanted.code is not None:
+        names.append("with_code")
+    if not viewer.reach.everything:
+        names.append("of_these" if wanted.few else "led" if viewer.reach.others else "talked")
+    return SQL[name].replace("CONDITIONS", " and ".join(f"({SQL[each]})" for each in names))
+
+
+def _times(part: Search) -> Mapping[str, datetime | None]:
+    return {"start": part.start, "end": part.end}
+
+
+async def _values(fetch: Fetch, viewer: Viewer, wanted: Search) -> Mapping[str, Any]:
+    """Of the conditions, all but the times."""
+    agents = codes = None
+    if wanted.agent is not None:
+        named = await fetch(SQL["agents_named"], {"name": _literal(wanted.agent)})
+        agents = sorted({wanted.agent, *(row["id"] for row in named)})
+    if wanted.code is not None:
+        codes = [row["id"] for row in await fetch(SQL["codes_below"], {"code": wanted.code})]
+    return {
+        **{"patterns": None if wanted.patterns is None else list(wanted.patterns), "agents": agents, "codes": codes},
+        **{"queue": wanted.queue, "direction": wanted.direction, "result": wanted.result, "trunk": wanted.trunk},
+        **{"least": wanted.least_s, "most": wanted.most_s, "recorded": wanted.recorded},
+        **{"people": _list(viewer.reach.agents), "lines": _list(viewer.reach.queues)},
+    }
 
 
 def _row(row: asyncpg.Record, viewer: Viewer, language: str) -> Row:

@@ -7,7 +7,8 @@ asyncpg alone, without the ORM: a query given up must let go of a server that ha
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +18,18 @@ import asyncpg
 from lq.postgres import PATIENCE_S, SEARCH_S, Pool
 from lq.postgres import PostgresAway as DatabaseAway
 
-__all__ = ["SEARCH_S", "Database", "DatabaseAway", "TooMuch", "queries"]
+__all__ = ["SEARCH_S", "Database", "DatabaseAway", "Fetch", "TooMuch", "numbered", "queries"]
 
 NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+PLACE: Final = re.compile(r"(?<!:):([a-z_]+)")  # :name, and no ::cast
 SETTINGS: Final = {
     "application_name": "lcall_web",
     "statement_timeout": str(int(SEARCH_S * 1000)),
     "plan_cache_mode": "force_custom_plan",  # a search leaves most of its conditions empty
+    "jit": "off",  # it takes longer than what it would make quicker
 }
+
+Fetch = Callable[[str, Mapping[str, Any]], Awaitable[list[asyncpg.Record]]]
 
 
 class TooMuch(Exception):
@@ -36,6 +41,16 @@ def queries(beside: str) -> Mapping[str, str]:
     text = (Path(beside).parent / "queries.sql").read_text(encoding="utf-8")
     _, *parts = NAME.split(text)
     return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def numbered(statement: str, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """A statement that names its values (`:start`) as PostgreSQL takes it (`$1`), and those of the values in it."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return PLACE.sub(number, statement), [values[name] for name in names]
 
 
 class Database(Pool):
@@ -51,6 +66,21 @@ class Database(Pool):
                     yield connection
             except asyncpg.QueryCanceledError as error:
                 raise TooMuch(str(error)) from error
+
+    @asynccontextmanager
+    async def together(self, seconds: float) -> AsyncIterator[Fetch]:
+        """For queries that take at most `seconds` in all, their values by name. Raises DatabaseAway, TooMuch."""
+        until = time.monotonic() + seconds
+        async with self.transaction(seconds + 1) as connection:  # PostgreSQL gives up first, and says so
+
+            async def fetch(query: str, values: Mapping[str, Any]) -> list[asyncpg.Record]:
+                left = max(1, round(1000 * (until - time.monotonic())))
+                await connection.execute(f"set local statement_timeout = {left}")
+                text, arguments = numbered(query, values)
+                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+                return rows
+
+            yield fetch
 
     async def fetch(self, query: str, *arguments: Any, seconds: float = PATIENCE_S) -> list[asyncpg.Record]:
         async with self.transaction(seconds) as connection:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -60,16 +60,15 @@ async def export(
 ) -> list[list[str]]:
     """All that is found as rows, numbers as this viewer may see them; written down. Raises TooManyRows."""
     found: list[list[str]] = []
-    after = wanted.after
     while True:
-        arguments = (*store.arguments(wanted)[:8], *(after or (None, None)))
-        rows = await database.fetch(SQL["sheet"], *arguments, PIECE, seconds=store.PATIENCE_S)
+        text, values = store.statement("sheet", wanted, PIECE)
+        rows = await database.fetch(text, *values, seconds=store.PATIENCE_S)
         found += [sheets.cells(_values(row, viewer), language) for row in rows]
         if len(found) > MOST_ROWS:
             raise TooManyRows
         if len(rows) < PIECE:
             break
-        after = rows[-1]["changed_at"], rows[-1]["id"]
+        wanted = replace(wanted, after=(rows[-1]["changed_at"], rows[-1]["id"]))
     async with database.transaction() as connection:
         await audit.note(connection, viewer.id, "customers_exported", "", address, filters=dict(asked), rows=len(found))
     return found

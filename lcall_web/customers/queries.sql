@@ -1,15 +1,23 @@
 -- name: conditions
--- $1 words, $2 parts of numbers, $3 whole numbers and $4 last digits, $5 to $8 filters; null where it does not matter.
+-- Null where it does not matter. What asks another table stands below by itself, for behind an `or` PostgreSQL asks it
+-- for every customer.
 c.deleted_at is null
-and ($1::text[] is null or (lcall_wanted_grams($1) <> '{}' and c.grams @> lcall_wanted_grams($1)
-    and lcall_holds(lcall_customer_text(c.name, c.position, c.email, c.address, c.tags), $1)))
-and ($2::text[] is null or c.id in (select p.customer from customer_phone p where p.number like any ($2)))
-and ($3::text[] is null or c.id in (
-    select p.customer from customer_phone p where p.number = any ($3) or right(p.number, 4) = $4))
-and ($5::text is null or c.kind = $5)
-and ($6::text is null or (c.level = $6 and ($6 = 'normal' or c.level <> 'normal')))
-and ($7::text is null or c.tags @> array[$7])
-and ($8::text is null or c.owner = $8)
+and (:words::text[] is null or (lcall_wanted_grams(:words) <> '{}' and c.grams @> lcall_wanted_grams(:words)
+    and (lcall_unproven(:words) = '{}' or lcall_holds(
+        lcall_customer_text(c.name, c.position, c.email, c.address, c.tags), lcall_unproven(:words)))))
+and (:kind::text is null or c.kind = :kind)
+and (:level::text is null or (c.level = :level and (:level = 'normal' or c.level <> 'normal')))
+and (:tag::text is null or c.tags @> array[:tag])
+and (:owner::text is null or c.owner = :owner)
+and (:after_at::timestamptz is null or (c.changed_at, c.id) < (:after_at, :after_id::bigint))
+
+-- name: with_parts
+-- A number of his has one of these parts.
+c.id in (select p.customer from customer_phone p where p.number like any (:parts))
+
+-- name: with_number
+-- … or is one of these, or ends in these four digits.
+c.id in (select p.customer from customer_phone p where p.number = any (:exact) or right(p.number, 4) = :last)
 
 -- name: page
 -- Latest change first, behind the last one of the page before.
@@ -18,10 +26,9 @@ select c.id, c.kind, c.name, c.position, c.level, c.tags, c.changed_at, k.name a
 from customer c
 left join customer k on k.id = c.company and k.deleted_at is null
 left join operator o on o.id = c.owner
-where :conditions
-and ($9::timestamptz is null or (c.changed_at, c.id) < ($9, $10))
+where CONDITIONS
 order by c.changed_at desc, c.id desc
-limit $11
+limit :limit
 
 -- name: sheet
 -- A piece of what is taken away as a file.
@@ -30,10 +37,9 @@ select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.
        array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id) as numbers
 from customer c
 left join customer k on k.id = c.company and k.deleted_at is null
-where :conditions
-and ($9::timestamptz is null or (c.changed_at, c.id) < ($9, $10))
+where CONDITIONS
 order by c.changed_at desc, c.id desc
-limit $11
+limit :limit
 
 -- name: bin
 select c.id, c.kind, c.name, c.deleted_at, coalesce(o.name, c.deleted_by) as deleted_by, c.merged_into, m.name as merged_name

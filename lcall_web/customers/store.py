@@ -12,14 +12,13 @@ import asyncpg
 from sanic.exceptions import Forbidden, NotFound
 
 from lcall_web.common import audit
-from lcall_web.common.database import SEARCH_S, Database, queries
+from lcall_web.common.database import SEARCH_S, Database, numbered, queries
 from lcall_web.common.masking import masked
 from lcall_web.common.viewer import LISTEN, NUMBERS, REVEAL, Viewer
 from lcall_web.customers import numbers, rules
 from lcall_web.customers.rules import Draft, Phone
 
-_STATEMENTS: Final = queries(__file__)
-SQL: Final = {name: text.replace(":conditions", _STATEMENTS["conditions"]) for name, text in _STATEMENTS.items()}
+SQL: Final = queries(__file__)
 PAGE: Final = 50
 CALLS: Final = 20
 PEOPLE: Final = 50
@@ -151,24 +150,30 @@ def phone_shown(id: int, number: str, label: str, viewer: Viewer) -> Shown:
     return Shown(id, shown(number, viewer), label, numbers.origin(number), whole)
 
 
-def arguments(wanted: rules.Search) -> tuple[Any, ...]:
-    """Of a search, as its statements number them."""
-
-    def array(values: tuple[str, ...] | None) -> list[str] | None:
-        return None if values is None else list(values)
-
-    return (
-        *(array(wanted.words), array(wanted.parts), array(wanted.exact), wanted.last),
-        *(wanted.kind, wanted.level, wanted.tag, wanted.owner, *(wanted.after or (None, None))),
-    )
+def statement(name: str, wanted: rules.Search, limit: int) -> tuple[str, list[Any]]:
+    """Of a search, as PostgreSQL takes it: conditions that ask another table are left out where they do not matter."""
+    names = ["conditions"]
+    if wanted.parts is not None:
+        names.append("with_parts")
+    if wanted.exact is not None:
+        names.append("with_number")
+    text = SQL[name].replace("CONDITIONS", " and ".join(SQL[each] for each in names))
+    after_at, after_id = wanted.after or (None, None)
+    lists = {"words": wanted.words, "parts": wanted.parts, "exact": wanted.exact}
+    values = {
+        **{name: None if found is None else list(found) for name, found in lists.items()},
+        **{"last": wanted.last, "kind": wanted.kind, "level": wanted.level, "tag": wanted.tag, "owner": wanted.owner},
+        **{"after_at": after_at, "after_id": after_id, "limit": limit},
+    }
+    return numbered(text, values)
 
 
 async def search(
     database: Database, viewer: Viewer, wanted: rules.Search, most: int = PAGE
 ) -> tuple[list[Line], str | None]:
     """A page, and where the next one begins. Raises TooMuch."""
-
-    rows = await database.fetch(SQL["page"], *arguments(wanted), most + 1, seconds=PATIENCE_S)
+    text, values = statement("page", wanted, most + 1)
+    rows = await database.fetch(text, *values, seconds=PATIENCE_S)
     lines = [_line(row, viewer) for row in rows[:most]]
     return lines, rules.cursor(lines[-1].changed_at, lines[-1].id) if len(rows) > most else None
 

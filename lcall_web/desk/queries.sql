@@ -3,8 +3,11 @@
 select c.contact_id, c.direction, c.number, c.number_published, c.called, c.called_published, c.started_at, c.result,
        c.talk_s + c.hold_s as talk_s
 from cdr c
-where c.started_at >= $2 and (c.agent = $1 or exists (
-    select from segment s where s.contact_id = c.contact_id and s.agent = $1 and s.kind in ('talk', 'conference')))
+where c.started_at >= $2 and c.contact_id in (
+    select m.contact_id from cdr m where m.agent = $1 and m.started_at >= $2
+    union all
+    select s.contact_id from segment s
+    where s.agent = $1 and s.started_at >= $2 and s.kind in ('talk', 'conference'))
 order by c.started_at desc, c.contact_id desc
 limit 20
 

@@ -260,6 +260,35 @@ async def test_an_agent_sees_the_calls_that_he_talked_in(place: Place) -> None:
     assert await sees("1047") == set()
 
 
+async def test_calls_of_all_times_are_found_in_their_order_whoever_looks(place: Place) -> None:
+    mark, number, now = unique(), "13900008123", now_ms()
+    ages_h = (0, 2, 30, 24 * 20, 24 * 90, 24 * 400)
+    lives = [past_call(f"{mark}-{n}", now - age * HOUR, number, "1046") for n, age in enumerate(ages_h)]
+    handed_on = past_call(f"{mark}-handed", now - 24 * 300 * HOUR, number, "1046")
+    handed_on.events.pop()
+    handed_on.events.pop()
+    handed_on.seq -= 2
+    handed_on.wait(1000).offer("1047").answer("1047", "").wait(5000).end("answered")
+    nobodys = Life(f"{mark}-nobody", now - 24 * 350 * HOUR).start(f"+86{number}").end("ivr")
+    ids = await stored_calls(place, *lives[:5], handed_on, nobodys, lives[5])
+    his = [id for id in ids if not id.endswith("-nobody")]
+
+    async def sees(viewer: str, **conditions: str) -> list[str]:
+        visitor = await place.user(viewer)
+        page = await visitor.get("/calls/", params={"from": "", "to": "", **conditions})
+        return [id for id in found(page.text) if id.startswith(mark)]
+
+    for conditions in ({"number": number}, {"number": number, "agent": "nobody"}, {"number": "8123"}):
+        others = "agent" in conditions
+        assert await sees("1046", **conditions) == ([] if others else his)
+        assert await sees("1901", **conditions) == await sees("admin", **conditions) == ([] if others else ids)
+    assert await sees("1046", result="answered") == his, "without a number: by the time"
+    assert await sees("1046", agent="1046") == [id for id in his if id != handed_on.id]
+    assert await sees("1047", agent="1047") == [handed_on.id]
+    assert await sees("1901", agent="1047") == [handed_on.id]
+    assert nobodys.id in await sees("1901", result="ivr") and await sees("1046", result="ivr") == []
+
+
 def routes(id: str) -> Sequence[tuple[str, str]]:
     recording = f"{id}-r1"
     return (

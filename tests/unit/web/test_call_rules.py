@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,42 @@ def test_who_sees_numbers_masked_searches_for_no_part_but_the_last_digits(digits
 def test_a_cursor_comes_back_as_it_went(at: datetime, id: str) -> None:
     search, _ = rules.read({"cursor": rules.cursor(at, id)}, ZONE, NOW, True)
     assert search.after == (at, id)
+
+
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+
+
+@given(st.none() | MOMENTS, st.none() | MOMENTS, st.none() | MOMENTS)
+def test_stretches_of_time_lie_behind_each_other_and_leave_nothing_out(
+    start: datetime | None, end: datetime | None, after: datetime | None
+) -> None:
+    wanted = rules.Search(start=start, end=end, agent="1001", after=None if after is None else (after, "x"))
+    found = list(rules.slices(wanted, NOW))
+    instant = timedelta(microseconds=1)
+    ends = [each for each in (end, after and after + instant) if each is not None]
+    last = min(ends, default=None)
+    if not found:
+        assert start is not None and last is not None and last <= start, "there is nothing to look at"
+        return
+    assert found[0].end == last and found[-1].start == start
+    for newer, older in pairwise(found):
+        assert newer.start == older.end and (older.start is None or older.start < older.end)
+    assert {each.agent for each in found} == {"1001"} and {each.after for each in found} == {wanted.after}
+
+
+def test_a_cursor_from_before_all_times_is_one_search() -> None:
+    for at in (datetime.min, datetime.max):
+        wanted = rules.Search(after=(at.replace(tzinfo=UTC), "x"))
+        assert list(rules.slices(wanted, NOW)) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("digits", "whole", "few"),
+    [("138", True, False), ("1380", True, True), ("13800138000", True, True), ("1234", False, True)],
+)
+def test_four_digits_are_few_calls(digits: str, whole: bool, few: bool) -> None:
+    assert rules.Search(patterns=rules.number_patterns(digits, whole)).few is few
+    assert not rules.Search().few
 
 
 @given(st.dictionaries(st.sampled_from(rules.FIELDS), st.text(max_size=80)))

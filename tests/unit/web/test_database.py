@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from lcall_web.calls import store as calls
+from lcall_web.common.database import numbered
+from lcall_web.customers import store as customers
+
+
+def test_values_stand_where_their_names_stood_each_once() -> None:
+    text, values = numbered("a = :x and (:y::text[] is null or b = any (:y)) limit :x", {"y": ["b"], "x": 1, "z": 2})
+    assert text == "a = $1 and ($2::text[] is null or b = any ($2)) limit $1" and values == [1, ["b"]]
+
+
+def test_a_value_that_is_not_given_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        numbered("a = :x", {"y": 1})
+
+
+def test_nothing_in_the_searches_only_looks_like_a_name() -> None:
+    known = {"start", "end", "patterns", "agents", "codes", "queue", "direction", "result", "trunk", "least", "most"}
+    known |= {"recorded", "people", "lines", "limit", "after_at", "after_id", "name", "code"}
+    for name in (
+        "conditions",
+        "with_code",
+        "talked",
+        "led",
+        "of_these",
+        "page",
+        "totals",
+        "agents_named",
+        "codes_below",
+    ):
+        numbered(calls.SQL[name], dict.fromkeys(known))
+    known = {"words", "parts", "exact", "last", "kind", "level", "tag", "owner", "after_at", "after_id", "limit"}
+    for name in ("conditions", "with_parts", "with_number", "page", "sheet"):
+        numbered(customers.SQL[name], dict.fromkeys(known))
