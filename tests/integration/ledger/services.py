@@ -111,7 +111,8 @@ def _as_postgres() -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(*settings: str) -> Iterator[Postgres]:
+    """`settings`: name=value, beyond ours."""
     with temporary_directory("pg") as home:
         if os.geteuid() == 0:
             shutil.chown(home, "postgres", "postgres")
@@ -129,7 +130,8 @@ def postgres() -> Iterator[Postgres]:
         subprocess.run([*initdb, "--locale=C.UTF-8"], check=True, capture_output=True, **_as_postgres())  # type: ignore[call-overload]
         port = free_port()
         argv = [POSTGRES_BIN / "postgres", "-D", home / "data", "-k", home, "-p", str(port), "-h", "127.0.0.1"]
-        argv += ["-c", "fsync=off", "-c", "shared_buffers=32MB"]
+        for setting in ("fsync=off", "shared_buffers=32MB", *settings):
+            argv += ["-c", setting]
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True, **_as_postgres())  # type: ignore[call-overload]
         server = Postgres(process, home, port)
