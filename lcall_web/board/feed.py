@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Set
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence, Set
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -35,10 +35,17 @@ FIGURES_AT_LEAST_S: Final = 60.0  # midnight passes without an event
 # ("agents" | "queues" | "calls" | "legs" | "waiting" | "problems", id). legs: of that call, and its recording;
 # waiting: who waits in that queue. What a room tells of its own has names of its own.
 Name = tuple[str, str]
+SHOWN: Final = frozenset({"agents", "queues", "calls"})  # on the board
 
 
 class Part(Protocol):
     """What a room adds to one open page's stream."""
+
+    def concerns(self, changed: Set[Name]) -> bool:
+        """Whether the page may show something of it."""
+
+    def waits_for(self, changed: Set[Name]) -> bool:
+        """Whether somebody waits for it at that page: it is told at once, however much else there is to tell."""
 
     async def news(self, whole: bool, changed: Set[Name]) -> tuple[str, dict[str, Any]] | None:
         """The event and its body, if there is something new for this page."""
@@ -81,16 +88,44 @@ class Reader:
     """An open page: what has changed since it was last told. `whole`: everything."""
 
     session: bytes
+    board: bool = False  # it shows the board
+    parts: Sequence[Part] = ()
     whole: bool = True
     over: bool = False
     changed: set[Name] = field(default_factory=set)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self, changed: Set[Name], whole: bool) -> None:
+        """Nobody is woken for what his page does not show: most of what happens is one agent's or one queue's."""
+        if not (whole or self._concerns(changed)):
+            return
+        self.whole |= whole
+        self.changed |= changed
+        self.woken.set()
+        if any(part.waits_for(changed) for part in self.parts):
+            self.hurried.set()
+
+    def _concerns(self, changed: Set[Name]) -> bool:
+        about = {kind for kind, _ in changed}
+        return (
+            "problems" in about
+            or (self.board and not about.isdisjoint(SHOWN))
+            or any(part.concerns(changed) for part in self.parts)
+        )
 
     def take(self) -> tuple[bool, set[Name]]:
         whole, changed = self.whole, self.changed
         self.whole, self.changed = False, set()
         self.woken.clear()
+        self.hurried.clear()
         return whole, changed
+
+    async def gather(self, seconds: float) -> None:
+        """Lets what changes within so long come together, unless somebody waits for it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hurried.wait()
 
 
 class Feed:
@@ -106,10 +141,10 @@ class Feed:
 
     # -- readers -------------------------------------------------------------------------------------------------------
 
-    def join(self, session: bytes) -> Reader:
+    def join(self, session: bytes, board: bool = False, parts: Sequence[Part] = ()) -> Reader:
         if len(self._readers) >= READERS:
             raise Busy
-        reader = Reader(session)
+        reader = Reader(session, board, parts)
         reader.woken.set()
         self._readers.add(reader)
         return reader
@@ -132,11 +167,10 @@ class Feed:
         reader.woken.set()
 
     def tell(self, *names: Name, whole: bool = False) -> None:
-        """What has changed, to every open page."""
+        """What has changed, to every open page that shows something of it."""
+        changed = frozenset(names)
         for reader in self._readers:
-            reader.whole |= whole
-            reader.changed.update(names)
-            reader.woken.set()
+            reader.hear(changed, whole)
 
     # -- following the api ---------------------------------------------------------------------------------------------
 

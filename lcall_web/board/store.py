@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lcall_web.board import rules
-from lcall_web.board.feed import Board, Name
+from lcall_web.board.feed import SHOWN, Board, Name
 from lcall_web.board.rules import Call
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.masking import masked
@@ -18,12 +18,11 @@ Json = dict[str, Any]
 
 ANONYMOUS: Final = mark("匿名")
 COMES: Final = mark("正在呼叫")
-KINDS: Final = ("agents", "queues", "calls")
 
 
 def whole(board: Board, viewer: Viewer, language: str) -> Json:
     """All that there is."""
-    names = {(kind, id) for kind in KINDS for id in getattr(board, kind)}
+    names = {(kind, id) for kind in SHOWN for id in getattr(board, kind)}
     return {**changes(board, names, viewer, language), "whole": True}
 
 

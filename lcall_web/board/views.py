@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -13,7 +12,7 @@ from sanic import Blueprint, Request
 from sanic.response import HTTPResponse
 
 from lcall_web.board import store
-from lcall_web.board.feed import Feed, Part, Reader
+from lcall_web.board.feed import SHOWN, Feed, Part, Reader
 from lcall_web.common import context, door, pages
 from lcall_web.common.database import DatabaseAway
 from lcall_web.common.i18n import translated
@@ -23,7 +22,7 @@ log = structlog.get_logger()
 
 blueprint = Blueprint("board")
 
-TOGETHER_S: Final = 0.2  # what changes within it is told at once
+TOGETHER_S: Final = 0.2  # what changes within it is told together
 PING_S: Final = 10.0  # well under RESPONSE_TIMEOUT, which cuts a silent stream, and SILENT_MS of static/live.js
 STILL_IN_S: Final = 15.0  # how often the session is looked at
 PATIENCE_S: Final = 10.0  # with a page that does not take what is sent
@@ -38,7 +37,8 @@ async def board(request: Request) -> HTTPResponse:
 async def live(request: Request) -> None:
     """Server-sent events: `problems` and the web's version, `board` (with ?board=1), `ping`, those of app.ctx.parts."""
     feed: Feed = request.app.ctx.feed
-    reader = feed.join(door.viewer(request).session)
+    parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
+    reader = feed.join(door.viewer(request).session, bool(request.args.get("board")), parts)
     try:
         stream = await request.respond(content_type="text/event-stream; charset=utf-8")
         await _send(stream, "retry: 1000\n\n")
@@ -53,13 +53,12 @@ async def live(request: Request) -> None:
 
 async def _tell(request: Request, stream: HTTPResponse, feed: Feed, reader: Reader) -> None:
     looked = time.monotonic()
-    parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
     while not reader.over:
         if not await _woken(reader):
             await _send(stream, _message("ping", {}))
         elif not reader.over:
-            await _send(stream, await _news(request, feed, reader, parts))
-            await asyncio.sleep(TOGETHER_S)
+            await _send(stream, await _news(request, feed, reader))
+            await reader.gather(TOGETHER_S)
         if time.monotonic() - looked > STILL_IN_S:
             if not await _still_in(request, reader):
                 return
@@ -82,7 +81,7 @@ async def _still_in(request: Request, reader: Reader) -> bool:
         return True  # nobody can have ended it meanwhile
 
 
-async def _news(request: Request, feed: Feed, reader: Reader, parts: Sequence[Part]) -> str:
+async def _news(request: Request, feed: Feed, reader: Reader) -> str:
     all_of_it, changed = reader.take()
     viewer, language = door.viewer(request), request.ctx.language
     news = ""
@@ -90,11 +89,11 @@ async def _news(request: Request, feed: Feed, reader: Reader, parts: Sequence[Pa
         problems = context.of(request).watch.problems()
         told = [{"text": translated(language, text), "since": since} for text, since in problems]
         news += _message("problems", {"problems": told, "version": context.of(request).version})
-    if request.args.get("board") and all_of_it:
+    if reader.board and all_of_it:
         news += _message("board", store.whole(feed.board, viewer, language))
-    elif request.args.get("board") and (names := {name for name in changed if name[0] in store.KINDS}):
+    elif reader.board and (names := {name for name in changed if name[0] in SHOWN}):
         news += _message("board", store.changes(feed.board, names, viewer, language))
-    for part in parts:
+    for part in reader.parts:
         if said := await part.news(all_of_it, changed):
             news += _message(*said)
     return news

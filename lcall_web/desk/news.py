@@ -12,6 +12,7 @@ from lcall_web.common.viewer import CUSTOMERS
 from lcall_web.desk import store
 from lcall_web.desk.callers import Asked, Callers, Known
 from lcall_web.desk.store import Eyes, Floor
+from lq.sdk import Agent
 
 EVENT: Final = "desk"
 
@@ -30,8 +31,30 @@ class News:
         self._his: set[str] = set()  # calls that he has had, or that rang at him, and that go on
         self._over = 0  # … that are over: today's lists are others then
 
+    def concerns(self, changed: Set[tuple[str, str]]) -> bool:
+        agent = self._agent()
+        return agent is not None and any(self._shows(agent, *name) for name in changed)
+
+    def _shows(self, agent: Agent, kind: str, id: str) -> bool:
+        match kind:
+            case "agents":
+                return id == agent.id
+            case "waiting":
+                return id in agent.queues
+            case "calls":
+                return id in (agent.contact, self._contact) or id in self._his
+            case "legs":
+                return id in (agent.contact, self._contact)
+            case "callers":
+                return any(id == contact for contact, _ in self.shows)
+        return False
+
+    def waits_for(self, changed: Set[tuple[str, str]]) -> bool:
+        """What becomes of himself: his phone rings, his button has done what it says."""
+        return ("agents", self._eyes.viewer.id) in changed
+
     async def news(self, whole: bool, changed: Set[tuple[str, str]]) -> tuple[str, dict[str, Any]] | None:
-        if not whole and not self._concerns(changed):
+        if not whole and not self.concerns(changed):
             return None
         picture = await self._picture()
         if picture == self._told and not whole:
@@ -39,21 +62,13 @@ class News:
         self._told = picture
         return EVENT, {"known": picture is not None, **(picture or {})}
 
-    def _concerns(self, changed: Set[tuple[str, str]]) -> bool:
+    def _agent(self) -> Agent | None:
         floor: Floor = self._app.ctx.feed.board
-        agent = floor.agents.get(self._eyes.viewer.id)
-        if agent is None:
-            return False
-        mine = {("agents", agent.id), *(("waiting", queue) for queue in agent.queues)}
-        for contact in filter(None, (agent.contact, self._contact)):
-            mine |= {("calls", contact), ("legs", contact)}
-        mine |= {("callers", contact) for contact, _ in self.shows}
-        mine |= {("calls", contact) for contact in self._his}
-        return not mine.isdisjoint(changed)
+        return floor.agents.get(self._eyes.viewer.id)
 
     async def _picture(self) -> dict[str, Any] | None:
         floor: Floor = self._app.ctx.feed.board
-        agent = floor.agents.get(self._eyes.viewer.id)
+        agent = self._agent()
         self._contact = (agent.contact or "") if agent else ""
         self._count(floor)
         contact = await self._app.ctx.details.of(floor, self._contact) if self._contact else None
