@@ -8,8 +8,9 @@ what they are by then.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -36,6 +37,8 @@ FIGURES_AT_LEAST_S: Final = 60.0  # midnight passes without an event
 # waiting: who waits in that queue. What a room tells of its own has names of its own.
 Name = tuple[str, str]
 SHOWN: Final = frozenset({"agents", "queues", "calls"})  # on the board
+TOTALS: Final = ("totals", "")
+Eyes = tuple[str | bool, ...]  # all that decides how a thing is shown to somebody
 
 
 class Part(Protocol):
@@ -63,6 +66,20 @@ class Board:
     waiting: dict[str, dict[str, Call]] = field(default_factory=dict)  # queue -> those of its calls that wait
     moved: dict[str, int] = field(default_factory=dict)  # call -> how many events of it have come
     calling: dict[str, Calling] = field(default_factory=dict)  # call -> whom somebody called into it last
+    drawn: dict[Name, dict[Eyes, str]] = field(default_factory=dict)  # as it was told since it changed last
+
+    def once(self, name: Name, eyes: Eyes, draw: Callable[[], Mapping[str, Any]]) -> str:
+        """A thing as JSON, drawn once for all who have the same eyes."""
+        known = self.drawn.setdefault(name, {})
+        if eyes not in known:
+            known[eyes] = json.dumps(draw(), ensure_ascii=False)
+        return known[eyes]
+
+    def forget(self, changed: Set[Name]) -> None:
+        for name in changed:
+            self.drawn.pop(name, None)
+        if any(kind in SHOWN for kind, _ in changed):
+            self.drawn.pop(TOTALS, None)
 
     def name(self, kind: str, id: str, language: str) -> str:
         """Of a document, as this language has it; "" if it has none."""
@@ -169,6 +186,7 @@ class Feed:
     def tell(self, *names: Name, whole: bool = False) -> None:
         """What has changed, to every open page that shows something of it."""
         changed = frozenset(names)
+        self.board.forget(changed)
         for reader in self._readers:
             reader.hear(changed, whole)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from lcall_web.board import rules
-from lcall_web.board.feed import SHOWN, Board, Name
+from lcall_web.board.feed import SHOWN, TOTALS, Board, Name
 from lcall_web.board.rules import Call
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.masking import masked
@@ -20,27 +22,38 @@ ANONYMOUS: Final = mark("匿名")
 COMES: Final = mark("正在呼叫")
 
 
-def whole(board: Board, viewer: Viewer, language: str) -> Json:
-    """All that there is."""
+def whole(board: Board, viewer: Viewer, language: str) -> str:
+    """All that there is, as JSON."""
     names = {(kind, id) for kind in SHOWN for id in getattr(board, kind)}
-    return {**changes(board, names, viewer, language), "whole": True}
+    return f'{changes(board, names, viewer, language)[:-1]}, "whole": true}}'
 
 
-def changes(board: Board, names: Iterable[Name], viewer: Viewer, language: str) -> Json:
-    """What these are now; `gone`: the calls that are over, or not for these eyes."""
-    found: Json = {"agents": [], "queues": [], "calls": [], "gone": []}
+def changes(board: Board, names: Iterable[Name], viewer: Viewer, language: str) -> str:
+    """What these are now, as JSON; `gone`: the calls that are over, or not for these eyes."""
+    found: dict[str, list[str]] = {"agents": [], "queues": [], "calls": [], "gone": []}
     for kind, id in sorted(names):
         if kind == "agents" and (agent := board.agents.get(id)):
-            found["agents"].append(_agent(board, agent, viewer, language))
+            found["agents"].append(_drawn_agent(board, agent, viewer, language))
         elif kind == "queues" and (queue := board.queues.get(id)):
-            found["queues"].append(_queue(board, queue, language))
+            draw = partial(_queue, board, queue, language)
+            found["queues"].append(board.once((kind, id), (language,), draw))
         elif kind == "calls":
             call = board.calls.get(id)
             if call is not None and _may_see(viewer, call):
-                found["calls"].append(_call(board, call, viewer, language))
+                draw = partial(_call, board, call, viewer, language)
+                found["calls"].append(board.once((kind, id), (language, viewer.may(NUMBERS)), draw))
             else:
-                found["gone"].append(id)
-    return {**found, "totals": _totals(board)}
+                found["gone"].append(json.dumps(id))
+    lists = ", ".join(f'"{kind}": [{", ".join(each)}]' for kind, each in found.items())
+    return f'{{{lists}, "totals": {board.once(TOTALS, (), partial(_totals, board))}}}'
+
+
+def _drawn_agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> str:
+    call = board.calls.get(agent.contact or "")
+    sees = call is not None and _may_see(viewer, call)
+    leads = viewer.may(TEAM)
+    eyes = (language, viewer.may(NUMBERS), sees, leads, leads and viewer.reach.holds_agent(agent.id))
+    return board.once(("agents", agent.id), eyes, partial(_agent, board, agent, viewer, language))
 
 
 def _may_see(viewer: Viewer, call: Call) -> bool:

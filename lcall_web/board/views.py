@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sanic import Blueprint, Request
@@ -55,7 +55,7 @@ async def _tell(request: Request, stream: HTTPResponse, feed: Feed, reader: Read
     looked = time.monotonic()
     while not reader.over:
         if not await _woken(reader):
-            await _send(stream, _message("ping", {}))
+            await _send(stream, _message("ping", "{}"))
         elif not reader.over:
             await _send(stream, await _news(request, feed, reader))
             await reader.gather(TOGETHER_S)
@@ -88,20 +88,23 @@ async def _news(request: Request, feed: Feed, reader: Reader) -> str:
     if all_of_it or any(kind == "problems" for kind, _ in changed):
         problems = context.of(request).watch.problems()
         told = [{"text": translated(language, text), "since": since} for text, since in problems]
-        news += _message("problems", {"problems": told, "version": context.of(request).version})
+        known = {"problems": told, "version": context.of(request).version}
+        news += _message("problems", json.dumps(known, ensure_ascii=False))
     if reader.board and all_of_it:
         news += _message("board", store.whole(feed.board, viewer, language))
     elif reader.board and (names := {name for name in changed if name[0] in SHOWN}):
         news += _message("board", store.changes(feed.board, names, viewer, language))
     for part in reader.parts:
         if said := await part.news(all_of_it, changed):
-            news += _message(*said)
+            event, body = said
+            news += _message(event, json.dumps(body, ensure_ascii=False))
     return news
 
 
-def _message(event: str, body: dict[str, Any]) -> str:
-    body["now"] = time.time_ns() // 1_000_000  # so that the page's clocks run with ours
-    return f"event: {event}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
+def _message(event: str, body: str) -> str:
+    """`body`: JSON, an object, to which our clock is added: the page's clocks run with it."""
+    comma = ", " if body != "{}" else ""
+    return f'event: {event}\ndata: {body[:-1]}{comma}"now": {time.time_ns() // 1_000_000}}}\n\n'
 
 
 async def _send(stream: HTTPResponse, text: str) -> None:

@@ -88,20 +88,24 @@ async def main(calls: int = CALLS) -> None:
         size = await _fill(server, calls, now)
         took = time.monotonic() - began
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {calls} calls, {size} made in {took:.0f} s")
-        database = Database(server.dsn())
-        await database.open()
-        print(f"{'':38}{'page p50':>10}{'p95 ms':>9}{'totals p50':>12}{'p95 ms':>9}", flush=True)
-        await _report("floor: a call by its key", _by_key(database, calls), None)
-        for name, (viewer, made) in _searches(now).items():
-            wanted = [made() for _ in range(EACH)]
-            pages, totals = iter(wanted), iter(wanted)
-            await _report(
-                name,
-                lambda viewer=viewer, pages=pages: store._page(database, viewer, next(pages), "zh", store.PAGE),  # type: ignore[misc]
-                lambda viewer=viewer, totals=totals: store._totals(database, viewer, next(totals)),  # type: ignore[misc]
-            )
-        await _report("floor: a call by its key", _by_key(database, calls), None)
-        await database.close()
+        await _searched(server.dsn(), calls, now)
+
+
+async def _searched(dsn: str, calls: int, now: datetime) -> None:
+    database = Database(dsn)
+    await database.open()
+    print(f"{'':38}{'page p50':>10}{'p95 ms':>9}{'totals p50':>12}{'p95 ms':>9}", flush=True)
+    await _report("floor: a call by its key", _by_key(database, calls), None)
+    for name, (viewer, made) in _searches(now).items():
+        wanted = [made() for _ in range(EACH)]
+        pages, totals = iter(wanted), iter(wanted)
+        await _report(
+            name,
+            lambda viewer=viewer, pages=pages: store._page(database, viewer, next(pages), "zh", store.PAGE),  # type: ignore[misc]
+            lambda viewer=viewer, totals=totals: store._totals(database, viewer, next(totals)),  # type: ignore[misc]
+        )
+    await _report("floor: a call by its key", _by_key(database, calls), None)
+    await database.close()
 
 
 def _by_key(database: Database, calls: int) -> Callable[[], Awaitable[object]]:
