@@ -3,7 +3,7 @@
     python -m tests.bench.pop_painted [calls [desktops]]
 
 One desktop is a real Chromium, the others' streams are held and read by a process of their own; all agents are signed
-in to the web, the one who is called at a phone too. Callers are known customers. Painted: the frame after the one in
+in to the web and in the queue, one of them at a phone. Callers are known customers. Painted: the frame after the one in
 which the card came into the page (Chromium's clock and the phone's are this machine's). In the same run the parts of
 it, and the floor: a bare page that is sent a word by a bare server's events, and paints it.
 """
@@ -25,12 +25,15 @@ from typing import Final
 import asyncpg
 from playwright.async_api import Page, async_playwright
 
+from lq.config.documents import Agent
+from lq.config.validation import to_json
 from lq.sdk import Client
 from ops.home import read_secrets
 from ops.services import DATABASE
 from tests.bench._desktops import opened, tokens
 from tests.bench.setup import AGENT, PHONE, QUEUE, Figures, configured
 from tests.center import Center, reserve
+from tests.scenarios.conftest import is_read
 from tests.scenarios.test_web import CHROMIUM, FLAGS
 from tests.simulator.events import Events
 from tests.simulator.gateway import Answer
@@ -140,6 +143,13 @@ async def pages(center: Center, bare: Bare) -> AsyncIterator[Page]:
         await browser.close()
 
 
+async def in_its_queue(center: Center, lq: Client) -> None:
+    """Whoever waits is shown on every desktop, as in a queue of a hundred."""
+    for agent in AGENTS:
+        await lq.put_document("agents", agent, to_json(Agent(agent, agent, ("bench",))))
+    await is_read(center, (await lq.health()).config_version)
+
+
 async def ready(lq: Client) -> None:
     async with asyncio.timeout(20):
         while (await lq.agent(AGENT)).state != "ready":  # noqa: ASYNC110 - his wrap-up ends by itself
@@ -154,6 +164,7 @@ async def measured(center: Center, directory: Path, calls: int, desktops: int) -
         enter = stack.enter_async_context
         lq = await enter(place.client())
         await configured(center, lq)
+        await in_its_queue(center, lq)
         events = await enter(Events(lq))
         media = Media()
         stack.push_async_callback(asyncio.to_thread, media.close)
