@@ -33,19 +33,19 @@ CALLS, EACH, DAYS, SEED = 1_000_000, 60, 365, 7
 SERVER: Final = ("shared_buffers=128MB", "max_wal_size=1GB", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 STEP: Final = 100_000
 AT_ONCE: Final = 2
-ID: Final = "'01938f5e-8a3b-7c41-9d2e-' || lpad(to_hex(n), 12, '0')"  # as long as they are, later ones greater
+ID: Final = "('01938f5e-8a3b-7c41-9d2e-' || lpad(to_hex({n}), 12, '0'))"  # as long as they are, later ones greater
 
 CALL: Final = f"""
 insert into cdr (contact_id, direction, number, number_raw, number_published, called, called_raw, called_published,
                  trunk, queue, agent, started_at, queued_at, answered_at, ended_at, wait_s, ring_s, talk_s, result,
                  ended_by, cause, recording_id)
-select {ID}, case when r < 0.002 then 'internal' else 'in' end, '+86' || number, number, number, '+864008001000',
+select {ID.format(n="n")}, case when r < 0.002 then 'internal' else 'in' end, '+86' || number, number, number, '+864008001000',
        '4008001000', '4008001000', 'gw' || (1 + n % 2), case when a < 0.97 then 'q' || q end,
        case when a < 0.9 then (1001 + w)::text end, at, case when a < 0.97 then at + interval '8 seconds' end,
        case when a < 0.9 then at + interval '20 seconds' end, at + interval '3 minutes', r * 60, r * 9,
        case when a < 0.9 then s * s * 900 else 0 end,
        case when a < 0.9 then 'answered' when a < 0.969 then 'abandoned' when a < 0.97 then 'failed' else 'ivr' end,
-       'caller', 16, case when a < 0.9 then {ID} || '-r1' end
+       'caller', 16, case when a < 0.9 then {ID.format(n="n")} || '-r1' end
 from (
     select n, a, q, w, r, s, $3::timestamptz + (n - 1) * $4::interval as at,
            '1' || to_char(3000000000 + (r * 6999999999)::bigint, 'FM0000000000') as number
@@ -53,13 +53,13 @@ from (
                  random() as s from generate_series($1::int, $2::int) n) as chance
 ) as made
 """
-SEGMENTS: Final = """
+SEGMENTS: Final = f"""
 insert into segment (contact_id, n, kind, queue, agent, started_at, ended_at, reason, outcome, duration_s)
 select c.contact_id, s.n, s.kind, c.queue, s.agent, c.started_at + s.later * interval '1 second', c.ended_at, s.reason,
        s.outcome, c.talk_s
 from (
     select *, wait_s < 1.5 as handed, (1001 + (substr(agent, 2)::int + 50) % 100)::text as colleague from cdr
-    where started_at >= $1 and started_at < $2
+    where contact_id between {ID.format(n="$1::int")} and {ID.format(n="$2::int")}
 ) c cross join lateral (values
     (1, 'queue', null, 8, 'answered', 'answered', c.queue is not null),
     (2, 'talk', case when c.handed then c.colleague else c.agent end, 20, 'hang_up', null, c.agent is not null),
@@ -109,7 +109,7 @@ async def _searched(dsn: str, calls: int, now: datetime) -> None:
 
 
 def _by_key(database: Database, calls: int) -> Callable[[], Awaitable[object]]:
-    query = f"select * from cdr where contact_id = (select {ID} from (select $1::int as n) as given)"
+    query = f"select * from cdr where contact_id = {ID.format(n='$1::int')}"
     return lambda: database.fetch(query, random.randrange(1, calls))
 
 
@@ -183,8 +183,7 @@ async def _fill(server: services.Postgres, calls: int, now: datetime) -> str:
     began, apart = now - timedelta(days=DAYS), timedelta(days=DAYS) / calls
     steps = range(1, calls + 1, STEP)
     await _shared(server, [(CALL, n, min(n + STEP - 1, calls), began, apart) for n in steps])
-    spans = [(began + apart * (n - 1), began + apart * (n - 1 + STEP)) for n in steps]
-    await _shared(server, [*((SEGMENTS, *span) for span in spans), (CODES,)])
+    await _shared(server, [*((SEGMENTS, n, n + STEP - 1) for n in steps), (CODES,)])
     await _shared(server, [(definition,) for definition in others.values()])
     await first.execute("vacuum analyze cdr")
     await first.execute("vacuum analyze segment")

@@ -13,12 +13,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,17 +46,18 @@ class Figures:
     memory_kb: float  # of each stream
     messages: int
     bytes: int
+    read_ms: tuple[float, ...]  # from the sending of each to its arrival
     late_ms: tuple[float, ...] = ()
 
     def told(self, name: str, streams: int, before: float = 0.0) -> str:
-        late = f"{_p(self.late_ms, 50):8.0f}{_p(self.late_ms, 99):8.0f}" if self.late_ms else f"{'–':>8}{'–':>8}"
+        late = "".join(f"{_p(found, 50)}{_p(found, 99)}" for found in (self.late_ms, self.read_ms))
         own = (self.processor - before) * 100 / streams
         sent = f"{self.messages:8}{self.bytes // 1024:8}"
         return f"{name:36}{self.processor:8.1f}{own:10.2f}{self.memory_kb:8.0f}{late}{sent}"
 
 
-def _p(found: tuple[float, ...], percent: int) -> float:
-    return sorted(found)[len(found) * percent // 100] if percent != 50 else statistics.median(found)
+def _p(found: tuple[float, ...], percent: int) -> str:
+    return f"{sorted(found)[len(found) * percent // 100]:8.1f}" if found else f"{'–':>8}"
 
 
 def processor_s(pid: int) -> float:
@@ -126,13 +126,15 @@ async def signed_in(place: Place, live: Live) -> None:
 
 def bare(port: int, every_s: float, size: int) -> None:
     app: Sanic[Any, Any] = Sanic("bare", configure_logging=False)
-    message = f"event: desk\ndata: {'x' * max(1, size - 20)}\n\n"
+    filling = "x" * max(1, size - 60)
 
     @app.get("/live")
     async def live(request: Request) -> None:
         stream = await request.respond(content_type="text/event-stream; charset=utf-8")
+        await stream.send("retry: 1000\n\n")
         while True:
-            await stream.send(message)
+            now = time.time_ns() // 1_000_000
+            await stream.send(f'event: desk\ndata: {{"x": "{filling}", "now": {now}}}\n\n')
             await asyncio.sleep(random.uniform(0.0, 2 * every_s))
 
     app.run(host="127.0.0.1", port=port, single_process=True, motd=False, access_log=False)
@@ -153,7 +155,7 @@ def bare_server(every_s: float, size: int) -> Iterator[tuple[int, int]]:
 async def floor(directory: Path, given: list[str], seconds: float, like: Figures) -> Figures:
     every_s = seconds * len(given) / max(1, like.messages)
     with bare_server(every_s, like.bytes // max(1, like.messages)) as (pid, port):
-        await services.eventually(lambda: _listens(port), "the bare server")
+        await services.eventually(lambda: _listens(port), "the bare server", 60)
         empty = memory_kb(pid)
         async with opened(directory, "127.0.0.1", port, "/live", given) as desktops:
             return await over(desktops, pid, empty, len(given), seconds)
@@ -169,11 +171,12 @@ async def over(desktops: Desktops, pid: int, empty_kb: int, streams: int, second
         memory_kb=(memory_kb(pid) - empty_kb) / streams,
         messages=done.messages - begun.messages,
         bytes=done.bytes - begun.bytes,
+        read_ms=tuple(done.late_ms[len(begun.late_ms) :]),
     )
 
 
 def _listens(port: int) -> bool:
-    return f":{port:04X} " in Path("/proc/net/tcp").read_text()
+    return f":{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
 
 
 # -- the web -----------------------------------------------------------------------------------------------------------
@@ -211,8 +214,10 @@ async def measured(place: Place, directory: Path, streams: int, seconds: float, 
         print(
             f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {calls} calls a second, {seconds:.0f} s each"
         )
-        heads: Mapping[str, int] = {"% of a": 8, "100": 10, "kB each": 8, "p50 ms": 8, "p99 ms": 8, "news": 8, "kB": 8}
-        print(f"{'':36}" + "".join(f"{head:>{width}}" for head, width in heads.items()))
+        heads = ("% of a", "of 100", "kB", "rings →", "told", "sent →", "read", "", "")
+        units = ("core", "streams", "each", "p50 ms", "p99", "p50 ms", "p99", "news", "kB")
+        for names in (heads, units):
+            print(f"{'':36}" + "".join(f"{name:>{10 if n == 1 else 8}}" for n, name in enumerate(names)))
         print(f"{'the web, nobody looks':36}{nothing:8.1f}")
         for name, path in (("desks", "/live"), ("boards", "/live?board=1")):
             found = await web(place, directory, traffic, path, given, seconds)
