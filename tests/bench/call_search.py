@@ -39,8 +39,8 @@ CALL: Final = f"""
 insert into cdr (contact_id, direction, number, number_raw, number_published, called, called_raw, called_published,
                  trunk, queue, agent, started_at, queued_at, answered_at, ended_at, wait_s, ring_s, talk_s, result,
                  ended_by, cause, recording_id)
-select {ID.format(n="n")}, case when r < 0.002 then 'internal' else 'in' end, '+86' || number, number, number, '+864008001000',
-       '4008001000', '4008001000', 'gw' || (1 + n % 2), case when a < 0.97 then 'q' || q end,
+select {ID.format(n="n")}, case when r < 0.002 then 'internal' else 'in' end, '+86' || number, number, number,
+       '+864008001000', '4008001000', '4008001000', 'gw' || (1 + n % 2), case when a < 0.97 then 'q' || q end,
        case when a < 0.9 then (1001 + w)::text end, at, case when a < 0.97 then at + interval '8 seconds' end,
        case when a < 0.9 then at + interval '20 seconds' end, at + interval '3 minutes', r * 60, r * 9,
        case when a < 0.9 then s * s * 900 else 0 end,

@@ -134,7 +134,7 @@ async def pages(center: Center, bare: Bare) -> AsyncIterator[Page]:
         await page.fill("#password", f"demo-{AGENT}")
         await page.click("#enter")
         await page.wait_for_url("**/board")
-        await page.goto(f"{center.web}/desk")
+        await page.goto(f"{center.web}/customers/")
         await page.wait_for_selector("#soft-phone[data-known='yes']")
         await bare.page.goto(f"http://127.0.0.1:{bare.port}/")
         while not bare.writers:  # noqa: ASYNC110 - the page tells nobody
