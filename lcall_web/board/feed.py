@@ -38,7 +38,7 @@ FIGURES_AT_LEAST_S: Final = 60.0  # midnight passes without an event
 Name = tuple[str, str]
 SHOWN: Final = frozenset({"agents", "queues", "calls"})  # on the board
 TOTALS: Final = ("totals", "")
-Eyes = tuple[str | bool, ...]  # all that decides how a thing is shown to somebody
+Eyes = tuple[str | int, ...]  # all that decides how a thing is shown to somebody
 
 
 class Part(Protocol):

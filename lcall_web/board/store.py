@@ -52,7 +52,8 @@ def _drawn_agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> s
     call = board.calls.get(agent.contact or "")
     sees = call is not None and _may_see(viewer, call)
     leads = viewer.may(TEAM)
-    eyes = (language, viewer.may(NUMBERS), sees, leads, leads and viewer.reach.holds_agent(agent.id))
+    moved = board.moved.get(agent.contact or "", 0)  # a card shows its agent's call as well, whoever else has it
+    eyes = (language, viewer.may(NUMBERS), sees, moved, leads, leads and viewer.reach.holds_agent(agent.id))
     return board.once(("agents", agent.id), eyes, partial(_agent, board, agent, viewer, language))
 
 
