@@ -25,7 +25,7 @@ MENU: Final = (
     Entry("/board", mark("实时看板"), "layout-dashboard"),
     Entry("/team", mark("班长席"), "users", TEAM),
     Entry("/calls/", mark("通话记录"), "history"),
-    Entry("/customers/", mark("客户"), "address-book", CUSTOMERS),
+    Entry("/customers/", mark("客户资料"), "address-book", CUSTOMERS),
     Entry("/settings/", mark("设置"), "settings", SETTINGS),
     Entry("/accounts/", mark("账号"), "user", ACCOUNTS),
 )
