@@ -10,7 +10,7 @@ set -eu
 RUN="kamailio kamailio-python3-modules kamailio-sqlite-modules kamailio-tls-modules kamailio-websocket-modules
      rtpengine-daemon redis-server postgresql-15 python3 python3-venv gcc libc6-dev openssl
      libopus0 libbcg729-0 libspandsp2 baresip-core espeak-ng ffmpeg"
-TEST="sip-tester libsrtp2-1 sox chromium fonts-wqy-microhei iproute2"
+TEST="sip-tester libsrtp2-1 sox chromium fonts-wqy-microhei iproute2 pulseaudio pulseaudio-utils"
 # Packages whose service Debian would start at the next boot, each with its unit; we run instances of our own.
 UNITS="kamailio:kamailio rtpengine-daemon:rtpengine-daemon redis-server:redis-server postgresql-common:postgresql"
 

@@ -1,4 +1,5 @@
-"""An agent at the web with the browser's phone: real Chromium, the real page, a microphone that says a file.
+"""An agent at the web with the browser's phone: real Chromium, the real page, a microphone that says a file, a
+loudspeaker that is listened to.
 
 async with WebPhone(center.web, "1001", microphone=wav) as own:
     await own.start("8001")
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import wave
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 from playwright.async_api import Page, async_playwright
 
 from tests.simulator.browser import CHROMIUM
+from tests.simulator.loudspeaker import Loudspeaker
 
 FLAGS: Final = (
     "--no-sandbox",
@@ -40,34 +43,30 @@ PLAIN: Final = """
     audio: { ...audio, noiseSuppression: false, echoCancellation: false, autoGainControl: false },
   });
 """
-# The loudest frequency of what the other side says, 0: it is silent.
-LOUDEST: Final = """async () => {
-  const stream = document.querySelector("#browser-phone [data-heard]").srcObject;
-  if (!stream) return 0;
-  window.ear ??= new AudioContext();
-  const analyser = new AnalyserNode(window.ear, { fftSize: 8192, smoothingTimeConstant: 0 });
-  window.ear.createMediaStreamSource(stream).connect(analyser);
-  await new Promise((done) => setTimeout(done, 400)); // a window full of it
-  const loud = new Float32Array(analyser.frequencyBinCount);
-  analyser.getFloatFrequencyData(loud);
-  const best = loud.reduce((top, one, n) => (one > loud[top] ? n : top), 0);
-  return loud[best] < -60 ? 0 : (best * window.ear.sampleRate) / 8192;
-}"""
 
 
 class WebPhone:
     def __init__(self, web: str, agent: str, *, microphone: Path | None = None, allowed: bool = True) -> None:
-        """`microphone`: the WAV that it says over and over; `allowed`: the browser lets the page have it."""
+        """`microphone`: the WAV that it says over and over (beside it the loudspeaker has its files; without one it is
+        deaf); `allowed`: the browser lets the page have it."""
         self._web, self._agent, self._microphone, self._allowed = web, agent, microphone, allowed
         self._stack = AsyncExitStack()
         self._page: Page | None = None
+        self._speaker: Loudspeaker | None = None
 
     async def __aenter__(self) -> Self:
         """Returns when the agent is in."""
-        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={self._microphone}"] if self._microphone else list(FLAGS)
+        flags, environment = list(FLAGS), dict(os.environ)
         try:
+            if self._microphone:
+                flags.append(f"--use-file-for-fake-audio-capture={self._microphone}")
+                own = self._microphone.parent / f"loudspeaker-{self._agent}"
+                self._speaker = await self._stack.enter_async_context(Loudspeaker(own))
+                environment |= self._speaker.environment
             playwright = await self._stack.enter_async_context(async_playwright())
-            chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+            chromium = await playwright.chromium.launch(
+                executable_path=CHROMIUM, args=flags, env=environment, ignore_default_args=["--mute-audio"]
+            )
             self._stack.push_async_callback(chromium.close)
             context = await chromium.new_context(ignore_https_errors=True, locale="zh-CN")
             if self._allowed:
@@ -128,14 +127,9 @@ class WebPhone:
         await self.page.evaluate(f"browserPhone.keys({digits!r})")
 
     async def hears(self, hertz: int, within_s: float = 60.0) -> None:
-        """Waits until the loudest of what the other side says is this tone."""
-        found = 0.0
-        try:
-            async with asyncio.timeout(within_s):
-                while abs(found - hertz) > 12:
-                    found = await self.page.evaluate(LOUDEST)
-        except TimeoutError:
-            raise AssertionError(f"the browser hears {found:.0f} Hz, not {hertz}") from None
+        """Waits until this tone comes out of its loudspeaker. Raises hearing.NotHeard."""
+        assert self._speaker is not None, "it has no loudspeaker"
+        await self._speaker.hears(hertz, within_s)
 
 
 def tone(file: Path, hertz: int, seconds: int = 4) -> Path:
