@@ -3,6 +3,7 @@
 //
 // browserPhone.start({phone, quiet}) → Promise, stop(), answer(), hangUp(), keys(digits), devices(), choose(kind, id),
 // settings(), state, reason, caller; the event `browser-phone` on document has {state, reason, caller} as detail.
+// A page that is loaded anew in a call comes back to it: who is talked with hears music meanwhile (lq/contacts/returning.py).
 // States: off | connecting | registered | ringing | talking | failed | denied; reasons: lcall_web/phone/rules.py, WORDS.
 "use strict";
 window.browserPhone = (() => {
@@ -11,6 +12,9 @@ window.browserPhone = (() => {
   const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
   const KEPT = "browser-phone";
   const LOCK = "lcall-phone";
+  const LEFT = "browser-phone-left"; // the call that this tab was in when its page went
+  const AWAY = "application/lcall-away";
+  const AWAY_MS = 20_000; // as long as the center waits
   const home = () => document.getElementById("browser-phone");
   const heard = () => home().querySelector("[data-heard]");
   const ringer = () => home().querySelector("[data-ringer]");
@@ -137,7 +141,7 @@ window.browserPhone = (() => {
     });
     ua = own;
     const mine = (does) => (event) => { if (ua === own) does(event); };
-    own.on("registered", mine(() => { failures = 0; if (!session) show("registered"); }));
+    own.on("registered", mine(() => { failures = 0; if (!session && !comesBack()) show("registered"); }));
     own.on("unregistered", mine(() => { if (!session) show("connecting"); }));
     own.on("registrationFailed", mine(({ response }) => refused(response)));
     own.on("disconnected", mine(() => { if (!session) show("failed", "unreachable"); }));
@@ -197,9 +201,18 @@ window.browserPhone = (() => {
 
   function comes(one, request) {
     if (session) return one.terminate({ status_code: 486 });
-    session = one;
     takeOrders(one, request);
-    caller = one.remote_identity.uri.user;
+    has(one, one.remote_identity.uri.user);
+    show("ringing");
+    ring(true);
+    if (/answer-after=0|alert-autoanswer/.test(`${request.getHeader("Call-Info")} ${request.getHeader("Alert-Info")}`)) {
+      setTimeout(() => session === one && answer()); // when it has said 180
+    }
+  }
+
+  function has(one, whom) {
+    session = one;
+    caller = whom;
     const over = (event) => {
       if (session !== one) return;
       session = null;
@@ -213,12 +226,27 @@ window.browserPhone = (() => {
     one.on("accepted", () => { ring(false); show("talking"); });
     one.on("getusermediafailed", (error) => setTimeout(() => { close(); show("denied", whyNot(error)); })); // no more calls then
     one.on("peerconnection", ({ peerconnection }) => sound(one, peerconnection));
-    show("ringing");
-    ring(true);
-    if (/answer-after=0|alert-autoanswer/.test(`${request.getHeader("Call-Info")} ${request.getHeader("Alert-Info")}`)) {
-      setTimeout(() => session === one && answer()); // when it has said 180
-    }
   }
+
+  // The page goes in a call, and may be there again in a moment: the center is told so, not that the call is over.
+  function leaves() {
+    const { call_id, local_tag, remote_tag } = session._dialog.id;
+    sessionStorage.setItem(LEFT, JSON.stringify({ dialog: `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`, caller, at: Date.now() }));
+    session.sendInfo(AWAY);
+  }
+
+  // Whether it calls in the place of the leg that it has left (INVITE with Replaces, RFC 3891).
+  function comesBack() {
+    const left = JSON.parse(sessionStorage.getItem(LEFT));
+    sessionStorage.removeItem(LEFT);
+    if (!left || Date.now() - left.at > AWAY_MS) return false;
+    const one = ua.call(`sip:${wanted.phone}@lcall`, { ...voice(), extraHeaders: [`Replaces: ${left.dialog}`] });
+    has(one, left.caller);
+    sound(one, one.connection); // it is there already
+    return true;
+  }
+
+  const voice = () => ({ mediaConstraints: { audio: constraints(), video: false }, pcConfig: { iceServers: [] } });
 
   // As a desk phone does: it says that it takes `talk` (Allow-Events), and then does what the center tells it by NOTIFY.
   function takeOrders(one, request) {
@@ -236,7 +264,7 @@ window.browserPhone = (() => {
     if (session && session.direction === "incoming" && session.isInProgress() && !session.isEstablished()) {
       ring(false);
       try {
-        session.answer({ mediaConstraints: { audio: constraints(), video: false }, pcConfig: { iceServers: [] } });
+        session.answer(voice());
       } catch (error) {
         if (!(error instanceof JsSIP.Exceptions.InvalidStateError)) throw error; // it is on its way
       }
@@ -353,8 +381,14 @@ window.browserPhone = (() => {
   }
 
   addEventListener("beforeunload", (event) => { if (state === "talking") event.preventDefault(); });
-  // who goes on to another page, or out, leaves nobody with silence
-  addEventListener("pagehide", () => { if (ua) close(); });
+  // who goes on to another page leaves nobody with silence; who goes out has hung up
+  let out = false;
+  document.addEventListener("submit", ({ target }) => { out = target.matches("form[action='/logout']"); });
+  addEventListener("pagehide", () => {
+    if (!ua) return;
+    if (state === "talking" && !out) leaves();
+    else close();
+  });
   addEventListener("pageshow", (event) => { if (event.persisted && wanted) begin(); });
   addEventListener("online", () => { if (wanted && state === "failed") begin(); });
   addEventListener("DOMContentLoaded", () => {

@@ -35,12 +35,14 @@ from lq.contacts import (
     queueing,
     recording,
     replacing,
+    returning,
     talking,
     transfer,
 )
+from lq.contacts import effects as do
 from lq.contacts.contact import Contact, State
 from lq.contacts.effects import Effect
-from lq.contacts.turn import Turn
+from lq.contacts.turn import NORMAL, Turn
 
 Step = Callable[[Turn, Any], None]
 
@@ -54,6 +56,18 @@ def _hung_up(turn: Turn, given: inputs.Ended) -> None:
         ending.caller_gone(turn, given)
     else:
         ending.late_end(turn, given)
+
+
+def _away(turn: Turn, given: inputs.PhoneAway) -> None:
+    """A phone of ours leaves its dialog; where it could not come back to, it has hung up."""
+    leg = turn.leg(given.leg)
+    if leg.address not in turn.book.phones or leg.state != "answered":
+        return
+    if returning.may(turn.contact, leg):
+        returning.away(turn, given)
+    else:
+        turn.do(do.Bye(leg.n, NORMAL))
+        _hung_up(turn, inputs.Ended(leg.n))
 
 
 def _cancelled(turn: Turn, given: inputs.Cancelled) -> None:
@@ -97,6 +111,7 @@ ALWAYS: Final[Mapping[type, Step]] = {
     inputs.Referred: transfer.referred,
     inputs.Replacing: replacing.wanted,
     inputs.PickedUp: picking.by_phone,
+    inputs.PhoneAway: _away,
     inputs.Digit: keys.pressed,
     inputs.KeySent: keys.sent,
     inputs.Command: command.carry_out,
@@ -217,7 +232,9 @@ def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tupl
         if given.name not in contact.deadlines:
             return contact, []  # met or cleared while the alarm was on its way
         turn.deadline(given.name, None)
-        if any(mine(turn, given) for mine in (moving.due, calling.due, mobile.due, transfer.due, keys.due)):
+        if any(
+            mine(turn, given) for mine in (moving.due, calling.due, mobile.due, transfer.due, returning.due, keys.due)
+        ):
             return turn.contact, turn.effects
     step = TABLE[contact.state].get(type(given)) or ALWAYS.get(type(given))
     if leg is not None and leg in contact.calls:

@@ -130,12 +130,20 @@ class Replacing:
 
 @dataclass(frozen=True, slots=True)
 class PickedUp:
-    """A phone of ours has called to pick the contact up: by the code, or in the place of the leg that rings."""
+    """A phone of ours has called to pick the contact up, by the code or in the place of the leg that rings; or to come
+    back to its own leg."""
 
     session: str
     sdp: str  # "": our 200 makes the offer
     phone: str
     instead_of: int = 0  # the leg that it names (RFC 3891); 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneAway:
+    """The phone says that it leaves its dialog and comes back to the call (returning.py)."""
+
+    leg: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +436,8 @@ class Leaving:
 
 Input = (
     Incoming | Progress | Accepted | Rejected | Reoffered | OfferAnswered | OfferRefused | Confirmed | Recalled
-    | Cancelled | Ended | Referred | Replacing | PickedUp | PhoneTold | MediaReady | MediaReoffered | MediaLost
+    | Cancelled | Ended | Referred | Replacing | PickedUp | PhoneAway | PhoneTold | MediaReady | MediaReoffered
+    | MediaLost
     | PhoneSilent | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused
     | RecordingResumed | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged
     | EngageRefused | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command

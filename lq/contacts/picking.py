@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lq.contacts import at_the_phone, calling, conversation, direct, ending, engaging, inputs, transfer
+from lq.contacts import at_the_phone, calling, conversation, direct, ending, engaging, inputs, returning, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Call, Contact, Leg
 from lq.contacts.turn import BUSY, NO_COMMON_CODEC, NORMAL, REJECTED, SIP_OF_CAUSE, TEMPORARY_FAILURE, Turn
@@ -55,6 +55,9 @@ def is_for(document: Mapping[str, Any], by: str, rings_at: str = "") -> bool:
 def by_phone(turn: Turn, given: inputs.PickedUp) -> None:
     """His INVITE is in: he is taken, and his media prepared."""
     contact = turn.contact
+    if returning.is_back(turn, given):
+        returning.wanted(turn, given)
+        return
     if refusal := _refusal(turn, given.instead_of):
         turn.do(do.RefuseSession(given.session, refusal))
         return

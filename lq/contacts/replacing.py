@@ -2,12 +2,12 @@
 
 The phone talks in contact A and, on its other line, in contact B. By REFER with Replaces it wants the two others to
 talk (RFC 5589 §7). A calls B's owner, wherever that is, in the place of the phone's leg there: both contacts live on,
-each at its node, joined by a leg of each.
+each at its node, joined by a leg of each. Or the phone has lost its call, and comes back to it (returning.py).
 """
 
 from __future__ import annotations
 
-from lq.contacts import conversation, ending, inputs, transfer
+from lq.contacts import conversation, ending, inputs, returning, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
 from lq.contacts.turn import SIP_OF_CAUSE, TEMPORARY_FAILURE, Turn
@@ -37,6 +37,8 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     turn.leg_answered(leg.n)
     turn.emit("contact_joined", leg=turn.contact.leg_id(leg.n), source=leg.address)
     place = former.place
+    if leg.address == former.address:
+        returning.inherit(turn, leg.n, former)
     transfer.dismiss(turn, former.n)
     conversation.place(turn, leg.n, place)
     conversation.changed(turn, leg.n)

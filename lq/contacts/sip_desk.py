@@ -11,7 +11,7 @@ import structlog
 
 from lq.acd import lanes
 from lq.contacts import effects as do
-from lq.contacts import inputs, keys
+from lq.contacts import inputs, keys, returning
 from lq.contacts.contact import Contact
 from lq.contacts.tags import contact_of, leg_of, tag_of
 from lq.sip import events as sip
@@ -361,6 +361,8 @@ def _input(leg: int, event: sip.Event) -> inputs.Input | None:
             return inputs.Confirmed(leg, event.sdp, event.owed)
         case sip.Recalled():
             return inputs.Recalled(leg)
+        case sip.Info(content_type=returning.AWAY):
+            return inputs.PhoneAway(leg)
         case sip.Info():
             key = keys.of_info(event.content_type, event.body)
             return inputs.Digit(leg, key[0], "info", key[1]) if key else None

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LINE: Line = line(25)
 ATTENTIVE = {"wrap_up_s": 120, "ring_s": 60}  # who is told what to do does it in his own time
 HEARD_WITHIN_S = 20.0
+SAID = ("INVITE ", "INFO ", "BYE ")
 RELOAD = "setTimeout(() => location.reload())"  # as by F5: whoever asks for it waits for nothing
 
 
@@ -123,11 +124,14 @@ async def test_a_working_day(scene: Scene, center: Center, visiting: Visiting) -
 
     await _reloads(ben, own, caller)
 
-    # He writes on where he was, says what it was about, and his phone is there again by itself.
+    # He writes on where he was, hangs up, and says what it was about.
     await expect(ben.card.locator(".lc-write textarea")).to_have_value("地址已")
     await expect(ben.card.locator("[data-draft-mark]")).to_be_visible()
     await ben.notes_down("地址已改")
     await expect(ben.notes).to_have_text(["地址已改", "要改送货地址"])
+    await own.hang_up()
+    await caller.ended()
+    await ben.is_("wrap_up")
     await own.is_("registered")
     await ben.says_what_it_was_about("complaint")
     await _in_the_books(scene, center, contact, ben.agent, {anna.agent: "要改送货地址", ben.agent: "地址已改"})
@@ -176,7 +180,7 @@ async def _whispered_to(
 
 
 async def _reloads(ben: Desk, own: WebPhone, caller: Call) -> None:
-    """F5 in the browser's call asks first: if he stays it goes on; if not it ends, and nobody is left in silence."""
+    """F5 in the browser's call asks first: if he stays it goes on; if not he comes back to it, to music until then."""
     await ben.card.locator(".lc-write textarea").fill("地址已")
     async with own.page.expect_event("dialog") as asked:
         await own.page.evaluate(RELOAD)
@@ -186,19 +190,24 @@ async def _reloads(ben: Desk, own: WebPhone, caller: Call) -> None:
     await own.hears(TONES[CUSTOMER])
     await caller.hears(TONES[COLLEAGUE], HEARD_WITHIN_S, since=caller.heard_s)
     await expect(own.page.locator("html")).to_have_attribute("data-unreloaded", "yes")
+    begun = caller.stream.length
     async with own.page.expect_event("dialog") as asked:
         await own.page.evaluate(RELOAD)
     await (await asked.value).accept()
     await expect(own.page.locator("html[data-unreloaded]")).to_have_count(0)
-    await caller.ended(20)
-    await ben.is_("wrap_up")
+    await own.is_("talking")
+    await own.hears(TONES[CUSTOMER])
+    await caller.hears(TONES[COLLEAGUE], HEARD_WITHIN_S, since=caller.heard_s)
+    meanwhile = matrix.sections([caller.stream.heard_since(begun)], voices(ben.scene), 0)
+    assert any(MUSIC in heard for (heard,) in meanwhile)
+    await expect(ben.call.locator("[data-c='label']")).to_have_text("通话中")
 
 
 async def _in_the_books(scene: Scene, center: Center, contact: str, agent: str, notes: dict[str, str]) -> None:
     cdr = await scene.cdr(contact, 30)
     assert (cdr.result, cdr.agent, cdr.ended_by) == ("answered", agent, "agent")
     story = scene.story(contact)
-    assert (story.count("contact_started"), story.count("contact_held"), story.count("contact_ended")) == (1, 1, 1)
+    assert (story.count("contact_started"), story.count("contact_held"), story.count("contact_ended")) == (1, 2, 1)
     secret = read_secrets(center.home).postgres
     rows = await asyncpg.connect(f"postgresql://lcall:{secret}@127.0.0.1:{center.ports.postgres}/{DATABASE}")
     try:
@@ -211,7 +220,7 @@ async def _in_the_books(scene: Scene, center: Center, contact: str, agent: str, 
 
 
 def _on_the_wire(center: Center, contact: str, anna: str, ben: str) -> None:
-    """Each phone was called once; the browser was told to answer by the button, and ended its call itself."""
+    """Each phone was called once; the browser was told to answer by the button, came back, and ended the call."""
     messages = trace.messages(center.home.trace, contact)
     legs: dict[str, set[str]] = {}
     for message in messages:
@@ -220,5 +229,7 @@ def _on_the_wire(center: Center, contact: str, anna: str, ben: str) -> None:
     (hers,), (his,) = legs[phone_of(anna)], legs[phone_of(ben)]
     orders = {message.leg for message in messages if message.data.startswith("NOTIFY ")}
     assert hers not in orders and his in orders
-    byes = {message.leg for message in messages if message.direction == "in" and message.data.startswith("BYE ")}
-    assert his in byes and hers not in byes
+    said = {kind: {one.leg for one in messages if one.direction == "in" and one.data.startswith(kind)} for kind in SAID}
+    assert said["INFO "] == {his}
+    (anew,) = said["BYE "]
+    assert anew in said["INVITE "] and anew not in (hers, his)

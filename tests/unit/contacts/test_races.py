@@ -66,6 +66,12 @@ STORIES: dict[str, tuple[Act, ...]] = {
     "refused at the screen": (act("rings", "1001"), by("1001", "reject"), act("rings", "1002"), act("answers", "1002")),
     "hold by phone": (*CALLED_IN, act("holds", "1001"), act("resumes", "1001")),
     "hold by the customer": (*CALLED_IN, act("holds", CUSTOMER), act("resumes", CUSTOMER)),
+    "his page is loaded anew": (*CALLED_IN, act("leaves", "1001"), act("returns", "1001")),
+    "out, his page is loaded anew": (*WAS_CALLED, act("leaves", "8001"), act("returns", "8001")),
+    "consult, his page is loaded anew": (
+        *(*CONSULTS, act("leaves", "1001"), act("returns", "1001")),
+        by("1001", "transfer_complete"),
+    ),
     "hung up by program": (*CALLED_IN, by("1001", "hang_up")),
     "out": WAS_CALLED,
     "out, held": (*WAS_CALLED, act("holds", "8001"), act("resumes", "8001")),
@@ -174,6 +180,8 @@ RARER: tuple[Act, ...] = (
     by("1902", "release"),
     by("1902", "release", to="queue"),
     act("refers", "1001", "1003"),
+    act("leaves", "1001"),
+    act("returns", "1001"),
     *(act("command", "record", action=action) for action in ("start", "stop", "pause", "resume")),
 )
 

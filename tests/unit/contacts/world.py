@@ -116,6 +116,17 @@ class World(Desk):
             return False
         return self.take(inputs.PickedUp("s", "offer", ext, self.leg_of(named) if named else 0))
 
+    def leaves(self, who: str) -> bool:
+        """His page is loaded anew, and says so; `returns`: it is there again, and calls in the place of its leg."""
+        n = self.leg_of(who)
+        return self.phones.get(n) == "up" and self.take(inputs.PhoneAway(n))
+
+    def returns(self, who: str) -> bool:
+        n = self.leg_of(who)
+        if self.phones.get(n) != "up" or self.contact.legs[n].state != "answered":
+            return False
+        return self.take(inputs.PickedUp("s", "offer", self.contact.legs[n].address, n))
+
     def refuses(self, who: str, code: int = 486) -> bool:
         n = self.leg_of(who)
         if self.phones.get(n) not in IN_THE_AIR:
