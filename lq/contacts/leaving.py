@@ -1,21 +1,51 @@
 """A party leaves a contact in which people talk: who remains goes on, or the contact ends.
 
 With its last customer it ends, unless he was in a conference that agents had made: at least two of them remain. Who
-came as a leader came for that customer, and does not keep the agent.
+came as a leader came for that customer, and does not keep the agent. An agent whose phone is lost (its power, its
+network, its page) did not want to go: his customer goes back to the head of the queue that he came from.
 """
 
 from __future__ import annotations
 
-from lq.contacts import conversation, ending, inputs, transfer
+from typing import Final
+
+from lq.contacts import conversation, ending, inputs, queueing, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
 from lq.contacts.turn import NORMAL, Turn
+
+LOST: Final = ("timeout", "gone", "ack_missing")  # of inputs.Ended.why: nobody has hung up
 
 
 def hung_up(turn: Turn, given: inputs.Ended) -> None:
     cause = given.cause or NORMAL
     ending.leg_ended(turn, given.leg, "peer", cause)
-    gone(turn, turn.leg(given.leg), cause)
+    leg = turn.leg(given.leg)
+    if not (given.why in LOST and _back_to_queue(turn, leg)):
+        gone(turn, leg, cause)
+
+
+def lost(turn: Turn, leg: Leg) -> None:
+    """Nothing comes from its phone any more: we end its dialog."""
+    turn.do(do.Bye(leg.n, NORMAL))
+    ending.leg_ended(turn, leg.n, "us", NORMAL)
+    if not _back_to_queue(turn, leg):
+        gone(turn, leg)
+
+
+def _back_to_queue(turn: Turn, leg: Leg) -> bool:
+    """Whether it was the only agent of somebody who came by a queue. Leaders came to him, and leave."""
+    contact, customer = turn.contact, turn.contact.customer
+    rest = [one for one in contact.legs.values() if one.state == "answered" and one.n not in (leg.n, customer.n)]
+    alone = leg.party == "agent" and not leg.mode and all(one.mode for one in rest) and not contact.calls
+    if not alone or not customer.alive or customer.party != "customer" or contact.queue not in turn.book.queues:
+        return False
+    for one in (leg, *rest):
+        transfer.dismiss(turn, one.n)
+    conversation.place(turn, customer.n, "")
+    turn.end_segments("lost")
+    queueing.enter_queue(turn, contact.queue, since=contact.started_at)
+    return True
 
 
 def shown_out(turn: Turn, leg: Leg) -> None:

@@ -2,7 +2,7 @@
 
 On its way out the page says so (INFO): whoever its agent talks with hears music. Loaded again, it calls in the place of
 its own leg (INVITE with Replaces, RFC 3891 §3), which is as it was but for the phone's dialog: conversation, agent, and
-what he has begun. Nobody comes back in time: he has hung up.
+what he has begun. Nobody comes back in time: the phone is lost (leaving.py).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def due(turn: Turn, given: inputs.Due) -> bool:
         return False
     leg = turn.contact.legs.get(int(n))
     if leg is not None and leg.state == "answered":
-        leaving.shown_out(turn, leg)
+        leaving.lost(turn, leg)
     return True
 
 

@@ -55,6 +55,44 @@ def test_two_customers_are_left_by_one() -> None:
     assert life.contact.state == "talking"
 
 
+# -- his phone is lost ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("why", ["timeout", "gone", "ack_missing"])
+def test_the_customer_of_a_lost_phone_goes_to_the_head_of_his_queue(why: str) -> None:
+    life = Life().talking()
+    life.take(inputs.Ended(2, why))
+    contact = life.contact
+    assert contact.state == "queueing" and contact.line is not None
+    assert contact.line.lanes == {"sales": contact.started_at} and contact.legs[1].alive
+    assert agent_ops(life) == [("1001", "release", "answered")] and "contact_ended" not in life.events
+
+
+def test_his_leader_leaves_with_him() -> None:
+    life = monitoring("barge")
+    life.take(inputs.Ended(2, "gone"))
+    assert life.contact.state == "queueing" and do.Bye(3, 16) in life.effects
+    assert set(agent_ops(life)) == {("1001", "release", "answered"), ("1901", "release", "answered")}
+
+
+def test_whoever_talks_with_him_still_goes_on() -> None:
+    """Another agent in it; and who is being asked has the customer once he answers."""
+    life = consulting()
+    tell(life, "transfer_conference")
+    life.take(inputs.Ended(2, "gone"))
+    assert hears(life) == {1: "leg:3", 3: "leg:1"}
+    life = Life().talking()
+    tell(life, "transfer", to="agent:1002", mode="consult")
+    engaged(life, 3)
+    life.take(inputs.Ended(2, "gone"))
+    takes(life, 3)
+    assert hears(life) == {1: "leg:3", 3: "leg:1"}
+
+
+def test_a_lost_customer_has_left() -> None:
+    life = Life().talking()
+    life.take(inputs.Ended(1, "gone"))
+    assert (life.contact.state, life.contact.ended_by) == ("ending", "caller")
+
+
 # -- by command -------------------------------------------------------------------------------------------------------
 def test_who_hangs_up_twice_ends_only_his_own_call() -> None:
     life = consulting()

@@ -42,11 +42,11 @@ def test_a_crashed_page_says_nothing_before_it_is_back() -> None:
     assert hears(life) == {1: "leg:3", 3: "leg:1"}
 
 
-def test_who_does_not_come_back_has_hung_up() -> None:
+def test_the_customer_of_who_does_not_come_back_goes_to_the_head_of_his_queue() -> None:
     life = Life().talking()
     life.take(inputs.PhoneAway(2))
     life.take(inputs.Due("away:2"))
-    assert (life.contact.state, life.contact.ended_by) == ("ending", "agent")
+    assert do.Bye(2, 16) in life.effects and life.contact.state == "queueing"
     assert agent_ops(life) == [("1001", "release", "answered")]
     assert life.take(HIS) == [do.RefuseSession("s9", 481)]
 
