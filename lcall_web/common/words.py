@@ -98,6 +98,7 @@ REASONS: Final[Mapping[str, str]] = {
     "resumed": mark("恢复通话"),
     "transferred": mark("已转接"),
     "released": mark("强拆"),
+    "lost": mark("话机失联"),
     "pin": mark("密码错误"),
     "full": mark("会议人数已满"),
 }

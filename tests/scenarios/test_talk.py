@@ -146,7 +146,7 @@ async def test_thirty_pairs_at_once_each_hears_its_own_partner(scene: Scene) -> 
 
 
 @pytest.mark.slow
-async def test_a_phone_that_has_vanished_ends_the_talk_once_its_sip_is_dead_too(scene: Scene) -> None:
+async def test_the_customer_of_a_phone_that_has_vanished_gets_the_next_agent(scene: Scene) -> None:
     """No BYE, no audio, and no answer to OPTIONS: found within a minute and a half, not in an hour."""
     own = line(16)
     phone = await scene.agent(own.agents[0], answer_after_s=0.1)
@@ -157,7 +157,13 @@ async def test_a_phone_that_has_vanished_ends_the_talk_once_its_sip_is_dead_too(
     await call.hears(AGENT)
     contact = await scene.contact(call)
     await phone.kill()
-    await call.ended(100)
+    await scene.events.until(lambda: scene.story(contact).count("contact_queued") == 2 or None, 100)
+    other = await scene.agent(own.agents[1], answer_after_s=0.1)
+    talk = await (await other.rings(15)).answered()
+    await talk.say(AGENT)
+    await call.hears(AGENT, since=call.heard_s)
+    await call.hang_up()
     lost = scene.events.of(contact, "leg_media_lost")
     assert [event.data["reason"] for event in lost] == ["silent"]
-    assert (await scene.cdr(contact)).result == "answered"
+    cdr = await scene.cdr(contact)
+    assert (cdr.result, cdr.agent) == ("answered", own.agents[1])
