@@ -24,6 +24,8 @@ from ops.state import Status
 
 # Each takes some of base … base + 3199: below the ports that Linux gives to clients, and none of the demo world's own.
 PORT_BASES: Final = (1100, 4300, 8500, 11700, 14900, 18100, 21300, 24500, 27700)
+# of the services: those that calls need, and that write down what became of them (LCALL_ONLY)
+CALL_PATH: Final = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
 FREE_WITHIN_S: Final = 300.0  # other tests, and other sessions, end theirs
 START_S: Final = 90.0
 STOP_S: Final = 45.0

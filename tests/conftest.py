@@ -30,6 +30,10 @@ DIRECTORY: Final = "LCALL_TEST_DIRECTORY"  # of the session; workers inherit it
 CONTROLLER: Final = "LCALL_TEST_CONTROLLER"  # pid of the process whose end ends the session
 FIRST: Final = ("architecture", "unit", "contract", "model", "integration", "scenarios")
 ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
+    "houses": (  # they share a center of their own (scenarios/house.py)
+        "test_verbs_after.py", "test_verbs_cancel.py", "test_verbs_glare.py", "test_verbs_lossy.py",
+        "test_verbs_nodes.py", "test_verbs_races.py",
+    ),
     "telephones": (  # each test locks what the next one needs
         "test_at_the_phone.py", "test_calling_in.py", "test_codes.py", "test_forwarding.py", "test_gate.py",
         "test_mobile.py", "test_outgoing.py", "test_placing.py", "test_verbs_*.py",
@@ -102,7 +106,8 @@ class Scheduling(LoadScopeScheduling):
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         wanted = has_no_phones(node.gateway.id, self.numnodes)
-        fits = next((scope for scope in self.workqueue if scope.startswith(NO_PHONES) == wanted), None)
+        first = (group for group in ONE_AFTER_ANOTHER if group in self.workqueue)  # else the last worker ends with one
+        fits = next((scope for scope in (*first, *self.workqueue) if scope.startswith(NO_PHONES) == wanted), None)
         if fits is None and wanted:
             node.shutdown()
             return

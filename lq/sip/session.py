@@ -45,6 +45,7 @@ class Session:
         None  # an INVITE that went to that process, answered by 302: it shall come to us
     )
     postponed: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)  # what is answered to it when it is here
+    untold: list[tuple[str, str, str, str]] = field(default_factory=list)  # NOTIFYs that wait for the one before
     asked_offer: bool = False  # the 2xx to our offerless re-INVITE has come: its ACK must carry our answer
     acks: dict[tuple[int, str], tuple[bytes, Transport]] = field(default_factory=dict)  # (CSeq, to-tag) -> our ACK
     timers: dict[str, float] = field(default_factory=dict)
@@ -252,6 +253,7 @@ class Session:
         return self.agent.respond(tx, response, now)
 
     def send_bye(self, headers: Mapping[str, str], now: float) -> None:
+        transfer.send_all(self, now)
         self._leave(now)
         request = self.request("BYE")
         fill(request, "", headers)

@@ -66,6 +66,24 @@ def notify(session: Session, id: str, code: int, reason: str, now: float, told: 
 
 
 def send(session: Session, event: str, state: str, fragment: str, now: float, told: str = "") -> None:
+    """One at a time: of two at once the later one may overtake, and its CSeq makes the other one void."""
+    session.untold.append((event, state, fragment, told))
+    if not _on_their_way(session):
+        send_next(session, now)
+
+
+def send_next(session: Session, now: float) -> None:
+    if session.untold:
+        _send(session, *session.untold.pop(0), now)
+
+
+def send_all(session: Session, now: float) -> None:
+    """The dialog ends: whatever is still to be said of it."""
+    while session.untold:
+        send_next(session, now)
+
+
+def _send(session: Session, event: str, state: str, fragment: str, told: str, now: float) -> None:
     request = session.request("NOTIFY", contact=session.agent.contact)
     request.put("event", event)
     request.put("subscription-state", state)
@@ -76,8 +94,12 @@ def send(session: Session, event: str, state: str, fragment: str, now: float, to
 
 def unanswered(session: Session) -> list[list[str]]:
     """The NOTIFYs that may not have left: event, state and fragment of each."""
-    waiting = (tx.request for tx in session.asked if tx.purpose == "notify" and tx.state in ("trying", "proceeding"))
-    return [[one.get("event"), one.get("subscription-state"), one.body.decode()] for one in waiting]
+    left = [[one.get("event"), one.get("subscription-state"), one.body.decode()] for one in _on_their_way(session)]
+    return left + [list(each[:3]) for each in session.untold]
+
+
+def _on_their_way(session: Session) -> list[Request]:
+    return [tx.request for tx in session.asked if tx.purpose == "notify" and tx.state in ("trying", "proceeding")]
 
 
 def expired(session: Session, id: str, now: float) -> None:

@@ -146,6 +146,7 @@ def answered(session: Session, tx: ClientTransaction, response: Response, now: f
             if code >= 300:
                 transfer.unheard(session, tx.request)
             _done(session, tx, response)
+            transfer.send_next(session, now)
         case "control":  # refused, it says nothing of the dialog (RFC 5057 §5.1)
             _done(session, tx, response)
         case "request":

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import random
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ from lq.config.validation import to_json
 from lq.ledger.events import TYPES, Event, wrong_keys
 from lq.sdk import Cdr, Client
 from lq.sdk.values import Recording
-from tests.center import Center
-from tests.conftest import DIRECTORY
+from tests.center import CALL_PATH, Center
+from tests.conftest import DIRECTORY, OwnCenter
 from tests.simulator.baresip import Baresip
 from tests.simulator.call import Call
 from tests.simulator.events import Events
@@ -38,6 +39,7 @@ from tests.simulator.softphone import Softphone
 LINES: Final = (*range(1, 26), *range(31, 35))
 RECORDED: Final = (1, 2, 5, 20)  # the others answer without the five seconds of notice
 NODES: Final = ("lq1", "lq2")
+EXCHANGE: Final = "exchange.lock"  # in the center's home
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +229,9 @@ def one_by_one() -> Iterator[None]:
 
 
 @pytest.fixture
-def exchange() -> Iterator[None]:
+def exchange(place: Place) -> Iterator[None]:
     """The center calls its gateways at one port each: one test at a time is the telephone network."""
-    with (Path(os.environ[DIRECTORY]) / "exchange.lock").open("w") as lock:
+    with (place.home / EXCHANGE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -277,3 +279,13 @@ def _judge(events: list[Event]) -> None:
     for day in days.values():
         for one, following in pairwise(sorted(day, key=lambda event: event.seq)):
             assert following.data["previous"] == one.data["state"], (one, following)
+
+
+@pytest.fixture(scope="session")
+def killed_center() -> Iterator[Center]:
+    """One for all the files that one worker has (house.py): who is killed comes back."""
+    directory = Path(tempfile.mkdtemp(prefix="house-", dir=os.environ[DIRECTORY]))
+    directory.chmod(0o755)
+    center = OwnCenter(directory)(LCALL_ONLY=CALL_PATH)
+    yield center
+    center.stop()

@@ -15,7 +15,7 @@ from lq.live.redis import Live
 from lq.sdk.client import Client
 from lq.sdk.values import Cdr
 from ops.home import read_secrets
-from tests.center import Center
+from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.simulator import audio
 from tests.simulator.audio import RATE, TONES
@@ -24,8 +24,6 @@ from tests.simulator.call import Call
 from tests.simulator.gateway import Answer, Gateway
 from tests.simulator.place import Place
 from tests.simulator.rtp import Media
-
-CALL_PATH = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
 
 
 @dataclass

@@ -10,10 +10,8 @@ Who is killed comes back, for the next time.
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +24,7 @@ from lq.sdk import ApiError
 from lq.sdk.client import _checked
 from ops.home import read_secrets
 from tests.center import Center
-from tests.conftest import DIRECTORY, OwnCenter
 from tests.scenarios.conftest import NODES, Scene, is_read
-from tests.scenarios.faults import CALL_PATH
 from tests.scenarios.stage import MOBILE, MOBILE_NUMBER, Stage, documents
 from tests.simulator.call import Call
 from tests.simulator.events import Events
@@ -175,16 +171,6 @@ class House:
         async with asyncio.timeout(ADOPTED_S):
             while await self.live.contacts() or await self.live.channels("gw1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-
-
-@pytest.fixture(scope="session")
-def killed_center() -> Iterator[Center]:
-    """One for all the files that one worker has: who is killed comes back."""
-    directory = Path(tempfile.mkdtemp(prefix="house-", dir=os.environ[DIRECTORY]))
-    directory.chmod(0o755)
-    center = OwnCenter(directory)(LCALL_ONLY=CALL_PATH)
-    yield center
-    center.stop()
 
 
 @pytest.fixture

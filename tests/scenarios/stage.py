@@ -32,7 +32,7 @@ from ops import ladder, trace
 from ops.story import Story
 from tests.center import Center
 from tests.conftest import DIRECTORY
-from tests.scenarios.conftest import Scene, is_read, phone_of
+from tests.scenarios.conftest import EXCHANGE, Scene, is_read, phone_of
 from tests.simulator import matrix, speech
 from tests.simulator.call import Call
 from tests.simulator.gateway import Answer, Gateway, Ring
@@ -144,9 +144,9 @@ class Stage:
     async def outside(self) -> Gateway:
         """The telephone network, which only one test at a time can be."""
         if self.network is None:
-            lock = self.exchange.enter_context((Path(os.environ[DIRECTORY]) / "exchange.lock").open("w"))
-            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             place, media = self.scene.place, self.scene.media
+            lock = self.exchange.enter_context((place.home / EXCHANGE).open("w"))
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             self.network = await self.exchange.enter_async_context(place.gateway("gw1", media=media, listening=True))
         return self.network
 

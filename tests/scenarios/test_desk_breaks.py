@@ -13,11 +13,10 @@ from typing import Final
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.center import Center
+from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.scenarios.conftest import Scene
 from tests.scenarios.desks import TALKING, Desk, hear, sits_down
-from tests.scenarios.faults import CALL_PATH
 from tests.scenarios.stage import AGENT, CUSTOMER, TONES
 from tests.scenarios.test_web import Visiting, browser, visiting
 from tests.simulator.call import Call

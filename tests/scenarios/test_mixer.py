@@ -14,7 +14,7 @@ from lq.live.redis import Live
 from lq.media.mixer.client import Mixer
 from lq.sdk.client import Client
 from ops.home import read_secrets
-from tests.center import Center
+from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.simulator import audio
 from tests.simulator.audio import RATE
@@ -24,7 +24,6 @@ from tests.simulator.place import Place
 
 pytestmark = pytest.mark.kills
 
-CALL_PATH = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
 CALLERS = 8
 
 

@@ -25,7 +25,7 @@ from lq.ledger.events import Event
 from lq.live.redis import Live
 from lq.sdk.client import Client
 from ops.home import read_secrets
-from tests.center import Center
+from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.simulator.call import Call
 from tests.simulator.gateway import Answer, Gateway
@@ -35,7 +35,6 @@ from tests.simulator.softphone import Softphone
 
 pytestmark = pytest.mark.kills
 
-CALL_PATH = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
 AGENTS: Final = tuple(str(n) for n in range(1001, 1007))
 IDLE: Final = {"1061": "ready", "1062": "paused"}  # of the other queue
 WAITING: Final = 6

@@ -19,12 +19,12 @@ import pytest
 from lq.api.commands import COMMANDS
 from lq.sdk import ApiError, Cdr
 from tests.scenarios.conftest import phone_of
-from tests.scenarios.house import House, house, killed_center
+from tests.scenarios.house import House, house
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, MOBILE, OUTSIDE, THIRD, mobile_of
 from tests.simulator.call import Call, CallEnded
 from tests.simulator.matrix import ANYTHING, MUSIC, Names
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 HEARD_S: Final = 10.0

@@ -9,12 +9,12 @@ from typing import Final
 import pytest
 
 from tests.scenarios.conftest import phone_of
-from tests.scenarios.house import House, house, killed_center
+from tests.scenarios.house import House, house
 from tests.scenarios.outcomes import AMONG_THEM, closed, comes_to
 from tests.scenarios.stage import AGENT, COLLEAGUE
 from tests.simulator.call import Call
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 ENDS_S: Final = 20.0  # a lease, an adoption, and as long as its INVITE may take to come

@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from tests.scenarios.house import BACK_S, House, house, killed_center
+from tests.scenarios.house import BACK_S, House, house
 from tests.scenarios.outcomes import SETTLES_S, TALK, Matrix, closed, comes_to
 from tests.scenarios.stage import AGENT, CUSTOMER, Stage
 from tests.simulator.call import Call, CallEnded
@@ -22,7 +22,7 @@ from tests.simulator.gateway import Gateway
 from tests.simulator.hole import Hole
 from tests.simulator.matrix import MUSIC
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 BOTH: Final = (CUSTOMER, AGENT)

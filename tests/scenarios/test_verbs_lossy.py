@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.scenarios.house import House, house, killed_center
+from tests.scenarios.house import House, house
 from tests.scenarios.outcomes import (
     HANDED_ON,
     HELD,
@@ -22,7 +22,7 @@ from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, Stage
 from tests.simulator.call import Call
 from tests.simulator.hole import Hole
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 RINGS_S: Final = 20.0

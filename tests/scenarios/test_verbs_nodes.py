@@ -11,12 +11,12 @@ import pytest
 
 from ops import trace
 from tests.scenarios.conftest import NODES, phone_of
-from tests.scenarios.house import House, house, killed_center
+from tests.scenarios.house import House, house
 from tests.scenarios.outcomes import HANDED_ON, HELD, SETTLES_S, closed, comes_to, together
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, THIRD
 from tests.simulator.call import Call
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 ENDS_S: Final = 20.0

@@ -16,7 +16,7 @@ import pytest
 from lq.api.commands import COMMANDS
 from lq.sdk import ApiError
 from tests.scenarios.conftest import phone_of
-from tests.scenarios.house import House, house, killed_center
+from tests.scenarios.house import House, house
 from tests.scenarios.outcomes import (
     AMONG_THEM,
     CONSULTS,
@@ -38,7 +38,7 @@ from tests.scenarios.outcomes import (
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, THIRD, Stage
 from tests.simulator.call import Call
 
-__all__ = ["house", "killed_center"]
+__all__ = ["house"]
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
 RINGS_S: Final = 20.0

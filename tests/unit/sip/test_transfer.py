@@ -40,18 +40,77 @@ def test_a_refer_from_202_to_its_last_notify() -> None:
 def test_refers_at_once_are_told_apart_and_bounded() -> None:
     peer = Peer()
     session = peer.talk()
-    for _ in range(transfer.MAX_REFERS):
+    peer.ask("REFER", REFER)
+    notify = peer.sent("NOTIFY")
+    for _ in range(1, transfer.MAX_REFERS):
         peer.ask("REFER", REFER)
         peer.sent(202)
     ids = [event.id for event in peer.log if isinstance(event, ev.Refer)]
     peer.ua.notify_refer(session, 404, "Not Found", id=ids[1], now=peer.now)
-    assert peer.number("NOTIFY") == transfer.MAX_REFERS + 1
-    assert peer.sent("NOTIFY").get("event") in ("refer", f"refer;id={ids[3]}")
-    assert peer.sent("NOTIFY").get("event") == f"refer;id={ids[1]}"
+    events = [notify.get("event")]
+    for _ in range(transfer.MAX_REFERS):
+        assert not peer.waiting("NOTIFY"), "one at a time"
+        peer.answer(notify, 200)
+        notify = peer.sent("NOTIFY")
+        events.append(notify.get("event"))
+    assert events == ["refer", *(f"refer;id={id}" for id in ids[1:]), f"refer;id={ids[1]}"]
     peer.ask("REFER", REFER)
     assert peer.sent(202)  # the place of the one that is over
     peer.ask("REFER", REFER)
     assert peer.sent(503)
+
+
+def test_the_last_word_does_not_overtake_the_first() -> None:
+    """Refused at once: the phone has to hear so after 100, whatever way the two take."""
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    first = peer.sent("NOTIFY")
+    last = peer.ua.notify_refer(session, 603, "Decline", now=peer.now)
+    assert last and not peer.waiting("NOTIFY")
+    peer.answer(first, 200)
+    second = peer.sent("NOTIFY")
+    assert second.body == b"SIP/2.0 603 Decline\r\n" and second.cseq[0] > first.cseq[0]
+    peer.answer(second, 200)
+    assert peer.told(ev.RequestDone).id == last
+
+
+def test_who_does_not_answer_one_is_told_the_next_all_the_same() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    peer.sent("NOTIFY")
+    peer.ua.notify_refer(session, 200, "OK", now=peer.now)
+    peer.run(31)
+    assert peer.number("NOTIFY") == 1
+    peer.run(2)
+    assert peer.number("NOTIFY") == 2 and peer.count(ev.Ended) == 0
+
+
+def test_before_a_bye_all_is_said() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    first = peer.sent("NOTIFY")
+    peer.ua.notify_refer(session, 200, "OK", now=peer.now)
+    assert peer.ua.bye(session, now=peer.now)
+    last, bye = peer.sent("NOTIFY"), peer.sent("BYE")
+    assert last.body == b"SIP/2.0 200 OK\r\n" and first.cseq[0] < last.cseq[0] < bye.cseq[0]
+
+
+def test_what_waits_to_be_said_survives_a_take_over() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    peer.sent("NOTIFY")
+    peer.ua.notify_refer(session, 603, "Decline", now=peer.now)
+    document = json.loads(json.dumps(peer.ua.export(session)))
+    peer.ua.forget(session)
+    peer.ua.adopt(document, now=peer.now)
+    for said in (b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 603 Decline\r\n"):
+        notify = peer.sent("NOTIFY")
+        assert notify.body == said
+        peer.answer(notify, 200)
 
 
 def test_who_wants_to_hear_nothing_hears_nothing() -> None:
