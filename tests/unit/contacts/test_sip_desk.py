@@ -139,7 +139,11 @@ def test_a_transfer_by_a_phone_is_told_with_what_it_dialled(target: str, given: 
     assert peer.given == [inputs.Referred(2, to, "101", contact, other, replaces)]
     assert peer.number("NOTIFY") == 1
     peer.do(do.TellReferrer(2, "101", 180), do.TellReferrer(2, "101", 486), do.TellReferrer(2, "101", 200))
-    said = [peer.sent("NOTIFY").body for _ in range(3)]
+    said = []
+    for _ in range(3):
+        notify = peer.sent("NOTIFY")
+        said.append(notify.body)
+        peer.answer(notify, 200)
     assert said == [b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 180 Ringing\r\n", b"SIP/2.0 486 Busy Here\r\n"]
     assert peer.number("NOTIFY") == 3
 
@@ -160,7 +164,7 @@ def test_a_transfer_that_means_nothing_is_refused_at_once(target: str, code: int
     peer = Desk(talks=True)
     peer.ask("REFER", {"Refer-To": target})
     assert peer.sent(202)
-    peer.sent("NOTIFY")
+    peer.answer(peer.sent("NOTIFY"), 200)
     assert peer.sent("NOTIFY").body.startswith(f"SIP/2.0 {code} ".encode())
     peer.ask("REFER", {"Refer-To": target, "Refer-Sub": "false"})
     assert peer.number("NOTIFY") == 2 and peer.given == []
