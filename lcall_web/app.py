@@ -15,6 +15,7 @@ import lcall_web.customers.file_views as customer_files
 import lcall_web.customers.pop_views as customer_pops
 import lcall_web.customers.views as customers
 import lcall_web.desk.views as desk
+import lcall_web.followups.views as followups
 import lcall_web.phone.views as phone
 import lcall_web.recordings.views as recordings
 import lcall_web.settings.views as settings
@@ -27,6 +28,8 @@ from lcall_web.common.context import Context, Places
 from lcall_web.desk import news
 from lcall_web.desk.callers import Callers
 from lcall_web.desk.store import Details
+from lcall_web.followups import news as followup_news
+from lcall_web.followups.reminders import Reminders
 from lq import telemetry
 
 MAX_BODY: Final = 2_500_000  # forms, and the files that some of them take
@@ -49,6 +52,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         customer_pops,
         customers,
         desk,
+        followups,
         phone,
         recordings,
         settings,
@@ -67,8 +71,9 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         app.ctx.feed = feed = Feed(here.lq, here.watch)
         app.ctx.details = Details(here.lq)
         app.ctx.callers = callers = Callers(here.database, feed.tell)
-        app.ctx.parts = (news.begin,)  # of the stream of each page
-        running = (here.watch.run(), feed.run(), callers.run(), telemetry.beat())
+        app.ctx.reminders = reminders = Reminders(here.database, feed.tell, lambda: here.watch.center.time_zone)
+        app.ctx.parts = (news.begin, followup_news.begin)  # of the stream of each page
+        running = (here.watch.run(), feed.run(), callers.run(), reminders.run(), telemetry.beat())
         app.ctx.tasks = [asyncio.create_task(each) for each in running]
 
     @app.before_server_stop

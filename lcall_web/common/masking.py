@@ -1,13 +1,25 @@
-"""Telephone numbers as they are shown to somebody who may not see them whole. Pure."""
+"""Telephone numbers as they are shown: as people know them, and to somebody who may not see them whole. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+HOME: Final = "+86"
+FIXED: Final = re.compile(r"(?:10|2\d)[2-8]\d{7}|[3-9]\d\d[2-8]\d{6,7}")  # the Chinese numbering plan (MIIT)
+TOLL_FREE: Final = re.compile(r"[48]00\d{7}")
+
 HIDDEN: Final = "****"
 SHORT: Final = 6  # digits: 110, 95588, an extension; they are nobody's private number
 WHOLE: Final = 10  # digits from which the first three may show as well
+
+
+def published(number: str) -> str:
+    """As people know and dial it: +8613800138000 → 13800138000, +861088001000 → 01088001000."""
+    home = number.removeprefix(HOME)
+    if home == number:
+        return number
+    return f"0{home}" if FIXED.fullmatch(home) and not TOLL_FREE.fullmatch(home) else home
 
 
 def masked(number: str) -> str:

@@ -15,6 +15,8 @@ class Entry:
     name: str  # marked
     icon: str  # of static/vendor/icons.svg
     permission: str = ""  # "": everybody who is in
+    count: str = ""  # what its figure counts, by which a script finds it
+    counted: str = ""  # … in words; marked
 
     def holds(self, path: str) -> bool:
         """Whether this page is below it."""
@@ -26,6 +28,7 @@ MENU: Final = (
     Entry("/team", mark("班长席"), "users", TEAM),
     Entry("/calls/", mark("通话记录"), "history"),
     Entry("/customers/", mark("客户资料"), "address-book", CUSTOMERS),
+    Entry("/follow-ups/", mark("跟进"), "clock", CUSTOMERS, "follow-ups", mark("已逾期和今天到期的")),
     Entry("/settings/", mark("设置"), "settings", SETTINGS),
     Entry("/accounts/", mark("账号"), "user", ACCOUNTS),
 )

@@ -26,6 +26,7 @@ ROOMS: Final = (
     "calls",
     "customers",
     "desk",
+    "followups",
     "recordings",
     "team",
     "phone",

@@ -19,11 +19,10 @@ from babel import Locale
 from phonenumbers import carrier
 
 from lcall_web.common.i18n import mark
+from lcall_web.common.masking import FIXED, HOME, TOLL_FREE
+from lcall_web.common.masking import published as published
 
-HOME: Final = "+86"
 MOBILE: Final = re.compile(r"1[3-9]\d{9}")
-FIXED: Final = re.compile(r"(?:10|2\d)[2-8]\d{7}|[3-9]\d\d[2-8]\d{6,7}")
-TOLL_FREE: Final = re.compile(r"[48]00\d{7}")
 SHORT: Final = re.compile(r"\d{3,6}|1[0-2]\d{4,6}|9[56]\d{3,6}|106\d{5,15}")
 PUNCTUATION: Final = re.compile(r"[\s().\-·—–/]")
 COMPLETE: Final = 10  # digits from which a number may have a prefix in front of it
@@ -82,14 +81,6 @@ def _abroad(rest: str) -> str:
     if found.country_code == 86 or not phonenumbers.is_possible_number(found):
         return ""
     return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
-
-
-def published(number: str) -> str:
-    """As people know and dial it: +8613800138000 → 13800138000, +861088001000 → 01088001000."""
-    home = number.removeprefix(HOME)
-    if home == number:
-        return number
-    return f"0{home}" if FIXED.fullmatch(home) and not TOLL_FREE.fullmatch(home) else home
 
 
 def origin(number: str) -> Origin:

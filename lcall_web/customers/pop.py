@@ -178,7 +178,8 @@ async def choose(here: Context, viewer: Viewer, id: str, customer: int) -> None:
         if found.deleted_at is not None:
             raise NotFound(f"customer {customer} is deleted")
         await connection.execute(SQL["choose"], contact.id, customer, viewer.id)
-        await connection.execute(SQL["give_notes"], contact.id, customer)
+        for name in ("give_notes", "give_follow_ups"):
+            await connection.execute(SQL[name], contact.id, customer)
 
 
 async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str) -> None:
@@ -204,7 +205,8 @@ async def register(
             return int(known)
         made = await store.create(connection, viewer, key, draft, address, anyway)
         await connection.execute(SQL["choose"], contact.id, made, viewer.id)
-        await connection.execute(SQL["give_notes"], contact.id, made)
+        for name in ("give_notes", "give_follow_ups"):
+            await connection.execute(SQL[name], contact.id, made)
         await audit.note(connection, viewer.id, "customer_chosen", f"contact:{contact.id}", address, customer=made)
         return made
 

@@ -190,6 +190,9 @@ update customer_phone set customer = $1 where customer = $2
 -- name: move_notes
 update customer_note set customer = $1 where customer = $2
 
+-- name: move_follow_ups
+update follow_up set customer = $1 where customer = $2
+
 -- name: move_contacts
 update contact_customer set customer = $1 where customer = $2
 
@@ -245,6 +248,9 @@ insert into contact_customer (contact, customer, chosen_by) values ($1, $2, $3) 
 
 -- name: give_notes
 update customer_note set customer = $2 where contact = $1 and customer is distinct from $2
+
+-- name: give_follow_ups
+update follow_up set customer = $2 where contact = $1 and customer <> $2
 
 -- name: one_at_a_time
 -- Two clicks on one form, or two people who enter the caller of one contact, do it one after the other.

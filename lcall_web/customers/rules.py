@@ -6,14 +6,14 @@ import base64
 import binascii
 import json
 import re
-import unicodedata
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from lcall_web.common.i18n import mark
+from lcall_web.common.written import clean as clean
+from lcall_web.common.written import key_of as key_of
 from lcall_web.customers import numbers
 
 KINDS: Final = {"person": mark("个人"), "company": mark("企业")}
@@ -51,7 +51,6 @@ TOO_MANY_PHONES: Final = mark("号码太多，最多 20 个。")
 TOO_MANY_TAGS: Final = mark("标签最多 20 个，每个不超过 20 字。")
 NOBODY: Final = mark("没有这位坐席。")
 
-BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 ROW: Final = re.compile(r"number-(\d{1,9})", re.ASCII)
 
 
@@ -106,18 +105,6 @@ class Form:
     @property
     def good(self) -> bool:
         return not self.errors and not any(row.error for row in self.rows)
-
-
-def clean(text: str, lines: bool = False) -> str:
-    """Without control characters, and without those that turn the direction of what follows them."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    kept = "".join(
-        letter
-        for letter in text
-        if (unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") or (lines and letter in "\n\t"))
-        and letter not in BIDI
-    )
-    return kept.strip()
 
 
 def read(given: Mapping[str, str], stored: Mapping[int, str], whole: bool, owners: Sequence[str]) -> tuple[Draft, Form]:
@@ -202,14 +189,6 @@ def same(one: Draft, other: Draft) -> bool:
         return replace(draft, phones=tuple(replace(phone, id=None) for phone in draft.phones))
 
     return bare(one) == bare(other)
-
-
-def key_of(text: str) -> uuid.UUID | None:
-    """Of a form; None for what no page of ours has sent."""
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
 
 
 # -- two who are one ---------------------------------------------------------------------------------------------------

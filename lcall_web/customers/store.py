@@ -23,6 +23,9 @@ PAGE: Final = 50
 CALLS: Final = 20
 PEOPLE: Final = 50
 PATIENCE_S: Final = SEARCH_S + 1  # PostgreSQL gives up first, and says so
+MOVES: Final = (  # what was one's who goes, to the one who stays
+    *("move_phones", "move_rest", "move_notes", "move_follow_ups", "move_contacts", "move_people", "move_merged"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,7 +437,7 @@ async def merge(
         draft = rules.merged(kept.draft, gone.draft, choices)
         company = await _company(connection, viewer, draft.company, address)
         company = None if company in (keep, other) else company
-        for name in ("move_phones", "move_rest", "move_notes", "move_contacts", "move_people", "move_merged"):
+        for name in MOVES:
             await connection.execute(SQL[name], keep, other)
         await connection.execute(SQL["update"], keep, *_columns(draft, company), viewer.id)
         await _put_phones(connection, keep, draft.phones)

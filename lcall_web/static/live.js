@@ -3,7 +3,7 @@
 const live = (() => {
   const AGAIN_MS = 3000;
   const SILENT_MS = 25_000; // a server that hangs, or a network that is gone without a word, ends no connection
-  const followers = { board: new Set(), desk: new Set() };
+  const followers = { board: new Set(), desk: new Set(), "follow-ups": new Set() };
   let ahead = 0; // of the server's clock before ours
   let source = null;
   let lostAt = 0;

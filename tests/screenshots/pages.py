@@ -12,7 +12,18 @@ from playwright.async_api import Page
 
 Act = Callable[[Page], Awaitable[object]]
 
-BEGIN: Final = ("/board", "/team", "/wall", "/calls/", "/customers/", "/settings/", "/accounts/", "/me/", "/ca")
+BEGIN: Final = (
+    "/board",
+    "/team",
+    "/wall",
+    "/calls/",
+    "/customers/",
+    "/follow-ups/",
+    "/settings/",
+    "/accounts/",
+    "/me/",
+    "/ca",
+)
 DEEP: Final = 90  # pages of one person
 AWAY: Final = re.compile(
     r"/(logout|ca/|static|logo|.*\.(xlsx|wav|csv|svg|png|crt|mobileconfig)|.*/(template|file|audio|export)$)"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# The objects are 1048's: his call, its recording, his account; customer and file are nobody's.
+# The objects are 1048's: his call, its recording, his account, his follow-up; customer and file are nobody's.
 KINDS: Final = (
     "owner",  # 1048 himself
     "colleague",  # another agent of his team
@@ -22,7 +22,18 @@ KINDS: Final = (
     "admin",
     "bare",  # a role of one's own that allows nothing
 )
-OBJECTS: Final = ("call", "recording", "comment", "operator", "role", "team", "customer", "file", "nothing")
+OBJECTS: Final = (
+    "call",
+    "recording",
+    "comment",
+    "operator",
+    "role",
+    "team",
+    "customer",
+    "follow_up",
+    "file",
+    "nothing",
+)
 
 EVERYBODY: Final = frozenset(KINDS)
 NOBODY: Final = frozenset[str]()
@@ -58,6 +69,7 @@ UNREVEALING: Final = {kind: 403 for kind in sorted(SERVING - REVEALING - {"stran
 KEY: Final = {"key": "00000000-0000-4000-8000-000000000001"}
 POP: Final = {"contact": "call"}  # which is over: his alone who had it, and of those who lead him
 RECORDING: Final = {"id": "recording"}
+FOLLOW_UP: Final = {"id": "follow_up"}
 AGENT: Final = {"agent": "operator"}
 DEAF: Final = {"bare": 403}  # who may hear no recording at all is told so
 
@@ -136,6 +148,18 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /pop/<contact:str>/customer": Right(POPPED, (404,), 404, ids=POP, unless=UNSERVING),
     "POST /pop/<contact:str>/new": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
     "POST /pop/<contact:str>/note": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
+    # follow-ups: the version is none, so that nothing is done
+    "GET /follow-ups": Right(SERVING),
+    "GET /follow-ups/of/<customer:int>": Right(SERVING, (404,), ids={"customer": "customer"}),
+    "POST /follow-ups/of/<customer:int>": Right(SERVING, (404,), ids={"customer": "customer"}, form=KEY),
+    "GET /follow-ups/<id:int>/edit": Right(POPPED, refused=404, ids=FOLLOW_UP, unless=UNSERVING),
+    "POST /follow-ups/<id:int>/edit": Right(POPPED, (422,), 404, ids=FOLLOW_UP, unless=UNSERVING),
+    "POST /follow-ups/<id:int>/done": Right(POPPED, (409,), 404, ids=FOLLOW_UP, unless=UNSERVING),
+    "POST /follow-ups/<id:int>/reopen": Right(POPPED, refused=404, ids=FOLLOW_UP, unless=UNSERVING),  # it is open
+    "POST /follow-ups/<id:int>/later": Right(
+        POPPED, (409,), 404, ids=FOLLOW_UP, form={"when": "hour"}, unless=UNSERVING
+    ),
+    "POST /follow-ups/<id:int>/snooze": Right(frozenset({"owner"}), refused=404, ids=FOLLOW_UP, unless=UNSERVING),
     # settings: ids that name nothing, so that nothing changes
     "GET /logo/<version:str>": Right(EVERYBODY, (200, 404), free=True, ids={"version": "nothing"}),
     "GET /settings": Right(ADMIN, SETTLED),

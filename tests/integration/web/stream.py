@@ -23,6 +23,7 @@ class Stream:
     totals: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     desk: dict[str, Any] = field(default_factory=dict)  # the soft phone, as it was told last
+    told: dict[str, Any] = field(default_factory=dict)  # what is due, as it was told last
     text: str = ""  # all that was ever sent
     wholes: int = 0
     over: bool = False
@@ -57,6 +58,9 @@ class Stream:
             return
         if event == "desk":
             self.desk = news
+            return
+        if event == "follow-ups":
+            self.told = news
             return
         if news.get("whole"):
             self.wholes += 1

@@ -18,6 +18,7 @@ from .conftest import Place, Visitor
 from .rights import KINDS, OBJECTS, RIGHTS, Right
 
 NUMBER = "13977776543"
+ALIKE = "13977776544"  # of his customer; nobody who calls with the other is him
 OWNER = "1048"
 PEOPLE: Mapping[str, str] = {"owner": OWNER, "colleague": "1049", "leader": "1901", "admin": "admin"}
 
@@ -67,11 +68,21 @@ async def objects(place: Place) -> Mapping[str, str]:
                 *(f"rights-{kind}", role, team, hashed),
             )
         team = await rows.fetchval("select id from team where name = '客服部'")
+        customer = await rows.fetchval(
+            "insert into customer (key, kind, name) values (gen_random_uuid(), 'person', 'rights') returning id"
+        )
+        await rows.execute("insert into customer_phone (customer, number) values ($1, $2)", customer, f"+86{ALIKE}")
+        follow_up = await rows.fetchval(
+            "insert into follow_up (key, customer, kind, body, owner, due_at, remind_at, created_by, changed_by)"
+            " values (gen_random_uuid(), $1, 'call_back', 'rights', $2, now(), now(), $2, $2) returning id",
+            *(customer, OWNER),
+        )
     return {
         "call": id,
         "recording": f"{id}-r1",
         "comment": "9",
         "customer": "999999999999",
+        "follow_up": str(follow_up),
         "file": str(uuid.UUID(int=1)),
         "nothing": "nothing",
         "operator": OWNER,

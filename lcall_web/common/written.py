@@ -1,0 +1,29 @@
+"""What people write into forms, before anybody looks at what it says. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from typing import Final
+
+BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def clean(text: str, lines: bool = False) -> str:
+    """Without control characters, and without those that turn the direction of what follows them."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(
+        letter
+        for letter in text
+        if (unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") or (lines and letter in "\n\t"))
+        and letter not in BIDI
+    )
+    return kept.strip()
+
+
+def key_of(text: str) -> uuid.UUID | None:
+    """Of a form; None for what no page of ours has sent."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
