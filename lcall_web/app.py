@@ -11,6 +11,7 @@ from sanic.response import HTTPResponse, json, redirect
 import lcall_web.accounts.views as accounts
 import lcall_web.board.views as board
 import lcall_web.calls.views as calls
+import lcall_web.customers.field_views as customer_fields
 import lcall_web.customers.file_views as customer_files
 import lcall_web.customers.pop_views as customer_pops
 import lcall_web.customers.views as customers
@@ -48,6 +49,7 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         accounts,
         board,
         calls,
+        customer_fields,
         customer_files,
         customer_pops,
         customers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,21 +32,28 @@ class Piece:
 
 
 def pieces(script: str, values: Mapping[str, str]) -> Iterator[Piece]:
-    """The text in its order. What is in braces and no variable stays as it is written."""
+    """The text in its order. `values` may hold more than our variables; what is in neither stays as it is written."""
     at = 0
     for found in WRITTEN.finditer(script):
-        name = ENGLISH.get(found[1].lower(), found[1])
-        if name not in VARIABLES:
+        name = _name(found[1], values)
+        if name not in VARIABLES and name not in values:
             continue
         if found.start() > at:
             yield Piece(script[at : found.start()])
-        value = values.get(name, "")
-        yield Piece(value or VARIABLES[name], VARIABLES[name], bool(value))
+        value, told = values.get(name, ""), VARIABLES.get(name, name)
+        yield Piece(value or told, told, bool(value))
         at = found.end()
     if script[at:]:
         yield Piece(script[at:])
 
 
-def unknown(script: str) -> list[str]:
-    """What stands in braces and is no variable."""
-    return [name for name in WRITTEN.findall(script) if ENGLISH.get(name.lower(), name) not in VARIABLES]
+def _name(written: str, more: Collection[str]) -> str:
+    """Of a variable: ours in either language, else as it is written or in small letters."""
+    name = ENGLISH.get(written.lower(), written)
+    return name if name in VARIABLES or name in more else name.lower()
+
+
+def unknown(script: str, more: Collection[str] = ()) -> list[str]:
+    """What stands in braces and is no variable: neither one of ours nor one of `more`."""
+    known = {*VARIABLES, *more}
+    return [name for name in WRITTEN.findall(script) if _name(name, more) not in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,7 +17,8 @@ from lcall_web.common import context, door, spreadsheet
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark, translated
 from lcall_web.common.viewer import EXPORT, NUMBERS
-from lcall_web.customers import files, rules, sheets, views
+from lcall_web.customers import field_store, fields, files, rules, sheets, views
+from lcall_web.customers.fields import Field
 
 blueprint = Blueprint("customer_files", url_prefix="/customers")
 
@@ -34,7 +36,8 @@ async def export(request: Request) -> HTTPResponse:
     """xlsx of all that the list would show with this filter."""
     viewer, here = door.viewer(request), context.of(request)
     given = {name: request.args.get(name) or "" for name in rules.FILTERS if name != "cursor"}
-    wanted, form = rules.search(given, viewer.id, viewer.may(NUMBERS))
+    known = await field_store.fields(here.database)
+    wanted, form = fields.search(known, given, viewer.id, viewer.may(NUMBERS))
     if not form.good:
         return await views.page(request, "refused.html", 422, message=next(iter(form.errors.values())))
     now = datetime.now(UTC).astimezone(ZoneInfo(here.watch.center.time_zone))
@@ -46,8 +49,8 @@ async def export(request: Request) -> HTTPResponse:
         return await views.page(request, "refused.html", 422, message=TOO_MANY)
     title, condition, taken = (translated(language, text) for text in HEAD)
     who = f"{viewer.name} ({viewer.id}) {now:%Y-%m-%d %H:%M:%S}"
-    head = [title, f"{condition}: {_told(asked, language)}", f"{taken}: {who}"]
-    return await spreadsheet.answer(f"customers-{now:%Y%m%d-%H%M%S}", head, sheets.titles(language), rows)
+    head = [title, f"{condition}: {_told(asked, language, known)}", f"{taken}: {who}"]
+    return await spreadsheet.answer(f"customers-{now:%Y%m%d-%H%M%S}", head, sheets.titles(language, known), rows)
 
 
 FILTER_NAMES: Final = {
@@ -56,14 +59,17 @@ FILTER_NAMES: Final = {
     "level": rules.NAMES["level"],
     "tag": rules.NAMES["tags"],
     "owner": rules.NAMES["owner"],
+    "own": mark("自定义字段"),
 }
 
 
-def _told(asked: dict[str, str], language: str) -> str:
+def _told(asked: dict[str, str], language: str, known: Sequence[Field]) -> str:
     """The filter as people read it."""
     words = {**rules.KINDS, **rules.LEVELS, rules.MINE: mark("我")}
     found = [
-        f"{translated(language, FILTER_NAMES[name])} = {translated(language, words.get(value, value))}"
+        fields.told(known, value, language)
+        if name == "own"
+        else f"{translated(language, FILTER_NAMES[name])} = {translated(language, words.get(value, value))}"
         for name, value in asked.items()
     ]
     return "; ".join(found) or translated(language, mark("全部客户"))
@@ -79,15 +85,21 @@ async def form(request: Request) -> HTTPResponse:
 
 
 async def _form(request: Request, status: int = 200, error: str = "") -> HTTPResponse:
-    columns = sheets.COLUMNS
+    columns = await _columns(request)
     return await views.page(request, "import.html", status, error=error, key=str(uuid.uuid4()), columns=columns)
+
+
+async def _columns(request: Request) -> dict[str, str]:
+    known = await field_store.fields(context.of(request).database)
+    return sheets.columns(known, request.ctx.language)
 
 
 @blueprint.get("/import/template")
 @door.needs(EXPORT)
 async def template(request: Request) -> HTTPResponse:
     """A file to be filled in."""
-    return await spreadsheet.answer("customers", [], sheets.titles(request.ctx.language), [])
+    columns = await _columns(request)
+    return await spreadsheet.answer("customers", [], list(columns.values()), [])
 
 
 @blueprint.post("/import", stream=True)
@@ -137,7 +149,7 @@ async def shown(request: Request, id: uuid.UUID) -> HTTPResponse:
         return await views.page(request, "import_progress.html", job=found)
     bad = await files.preview(here.database, id, True) if found.bad else []
     good = await files.preview(here.database, id, False) if found.state == "shown" else []
-    columns = sheets.COLUMNS
+    columns = await _columns(request)
     return await views.page(request, "import_shown.html", job=found, bad=bad, good=good, columns=columns)
 
 

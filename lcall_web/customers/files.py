@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,8 @@ from lcall_web.common import audit
 from lcall_web.common.database import Database, DatabaseAway, TooMuch
 from lcall_web.common.spreadsheet import MOST_ROWS
 from lcall_web.common.viewer import Viewer
-from lcall_web.customers import rules, sheets, store
+from lcall_web.customers import field_store, fields, rules, sheets, store
+from lcall_web.customers.fields import Field
 from lcall_web.customers.store import SQL
 
 log = structlog.get_logger()
@@ -60,10 +61,11 @@ async def export(
 ) -> list[list[str]]:
     """All that is found as rows, numbers as this viewer may see them; written down. Raises TooManyRows."""
     found: list[list[str]] = []
+    known = await field_store.fields(database)
     while True:
         text, values = store.statement("sheet", wanted, PIECE)
         rows = await database.fetch(text, *values, seconds=store.PATIENCE_S)
-        found += [sheets.cells(_values(row, viewer), language) for row in rows]
+        found += [sheets.cells(_values(row, viewer, known, language), language, known) for row in rows]
         if len(found) > MOST_ROWS:
             raise TooManyRows
         if len(rows) < PIECE:
@@ -74,10 +76,11 @@ async def export(
     return found
 
 
-def _values(row: asyncpg.Record, viewer: Viewer) -> dict[str, str]:
+def _values(row: asyncpg.Record, viewer: Viewer, known: Sequence[Field], language: str) -> dict[str, str]:
     names = ("name", "kind", "company", "position", "level", "email", "address", "remark", "owner")
     phones = "; ".join(store.shown(number, viewer) for number in row["numbers"])
-    return {**{name: row[name] or "" for name in names}, "phones": phones, "tags": "，".join(row["tags"])}
+    own = fields.cells(known, json.loads(row["own"]), language)
+    return {**{name: row[name] or "" for name in names}, "phones": phones, "tags": "，".join(row["tags"]), **own}
 
 
 # -- in ----------------------------------------------------------------------------------------------------------------
@@ -85,8 +88,8 @@ def _values(row: asyncpg.Record, viewer: Viewer) -> dict[str, str]:
 
 async def look(database: Database, viewer: Viewer, key: uuid.UUID, file: str, data: bytes) -> None:
     """Keeps what a file says, for its import or for nothing. Raises Unreadable."""
-    owners = list(await store.owners(database))
-    rows = await asyncio.to_thread(sheets.parse, data, owners)
+    owners, known = list(await store.owners(database)), await field_store.fields(database)
+    rows = await asyncio.to_thread(sheets.parse, data, owners, known)
     bad = sum(bool(row.errors) for row in rows)
     records = [(key, row.n, json.dumps(row.body), json.dumps(row.errors)) for row in rows]
     async with database.transaction(store.PATIENCE_S) as connection:
@@ -137,7 +140,7 @@ async def run(database: Database, viewer: Viewer, id: uuid.UUID, address: str) -
 
 async def _piece(database: Database, viewer: Viewer, id: uuid.UUID, address: str) -> bool:
     """Whether there is more."""
-    owners = list(await store.owners(database))
+    owners, own = list(await store.owners(database)), await field_store.fields(database)
     async with database.transaction(store.PATIENCE_S) as connection:
         before = await connection.fetchrow(SQL["import_lock"], id)
         if before is None or before["state"] != "running":
@@ -145,7 +148,7 @@ async def _piece(database: Database, viewer: Viewer, id: uuid.UUID, address: str
         rows = await connection.fetch(SQL["import_piece"], id, before["done"], AT_ONCE)
         taken = known = 0
         for row in rows:
-            draft, errors = sheets.read(json.loads(row["body"]), owners)
+            draft, errors = sheets.read(json.loads(row["body"]), owners, own)
             if errors:
                 continue
             if await _is_known(connection, draft):

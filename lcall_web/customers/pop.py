@@ -21,8 +21,9 @@ from lcall_web.common.database import Database, DatabaseAway
 from lcall_web.common.masking import masked
 from lcall_web.common.script import Piece
 from lcall_web.common.viewer import BLACKLIST, NUMBERS, TEAM, Viewer
-from lcall_web.customers import black, numbers, store
+from lcall_web.customers import black, field_store, fields, numbers, store
 from lcall_web.customers.black import BlackList
+from lcall_web.customers.fields import Field
 from lcall_web.customers.rules import Draft, Phone
 from lcall_web.customers.store import SQL, Card, Note
 from lq.sdk import ApiError, Contact
@@ -59,6 +60,7 @@ class Pop:
     history: bool  # False: PostgreSQL is away
     script: tuple[Piece, ...] = ()  # what he shall say
     black: tuple[BlackList, ...] = ()  # where the caller can be put, by who may
+    fields: tuple[Field, ...] = ()  # that the center has added
 
 
 async def contact_of(here: Context, viewer: Viewer, id: str) -> Contact:
@@ -110,8 +112,9 @@ def concerns(contact: Contact, agent: str) -> bool:
 
 async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
     contact = await contact_of(here, viewer, id)
-    said, lists = "", tuple[BlackList, ...]()
+    said, lists, known = "", tuple[BlackList, ...](), tuple[Field, ...]()
     try:
+        known = await field_store.fields(here.database)
         card, matches, notes = await _known(here.database, viewer, contact, language)
         (queue, said), history = await _queue(here.database, contact.queue or "", language), True
         lists = await black.lists(here.database, contact) if viewer.may(BLACKLIST) else ()
@@ -132,8 +135,9 @@ async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
         matches=matches,
         notes=notes,
         history=history,
-        script=tuple(script.pieces(said, _values(card, viewer, queue, called))),
+        script=tuple(script.pieces(said, _own_values(card, known, language) | _values(card, viewer, queue, called))),
         black=lists,
+        fields=known,
     )
 
 
@@ -145,6 +149,10 @@ def _values(card: Card | None, viewer: Viewer, queue: str, called: str) -> dict[
         **{"客户": draft.name if draft else "", "企业": company, "坐席": viewer.name, "工号": viewer.id},
         **{"技能组": queue, "接入号": called},
     }
+
+
+def _own_values(card: Card | None, known: Sequence[Field], language: str) -> dict[str, str]:
+    return fields.variables(known, card.customer.draft.own if card else {}, language)
 
 
 async def _known(

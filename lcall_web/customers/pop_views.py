@@ -13,7 +13,7 @@ from sanic.response import HTTPResponse
 from lcall_web.common import context, door
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import BLACKLIST, CUSTOMERS
-from lcall_web.customers import black, pop, rules, store, views
+from lcall_web.customers import black, field_store, fields, pop, rules, store, views
 from lcall_web.customers.black import Wish
 from lcall_web.customers.rules import Draft, Form
 
@@ -56,6 +56,7 @@ async def _pop(
         contact=contact,
         form=form or views.form_of(Draft("person", ""), viewer),
         owners=owners,
+        own_fields=fields.active(found.fields),
         key=key or str(uuid.uuid4()),
         note_key=str(uuid.uuid4()),
         holders=holders,
@@ -101,6 +102,7 @@ async def new(request: Request, contact: str) -> HTTPResponse:
         raise Forbidden(EXPIRED)
     found = await pop.contact_of(here, viewer, _id(contact))
     draft, form = rules.read(given, {}, True, list(await store.owners(here.database)))
+    draft, form = fields.read(await field_store.fields(here.database), draft, form, given, {})
     if not form.good:
         return await _pop(request, contact, 422, form=form, key=str(key))
     try:

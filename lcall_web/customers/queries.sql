@@ -3,13 +3,21 @@
 -- for every customer.
 c.deleted_at is null
 and (:words::text[] is null or (lcall_wanted_grams(:words) <> '{}' and c.grams @> lcall_wanted_grams(:words)
-    and (lcall_unproven(:words) = '{}' or lcall_holds(
-        lcall_customer_text(c.name, c.position, c.email, c.address, c.tags), lcall_unproven(:words)))))
+    and (lcall_unproven(:words) = '{}' or lcall_holds(concat_ws(E'\n',
+        lcall_customer_text(c.name, c.position, c.email, c.address, c.tags),
+        (select string_agg(e.value, E'\n') from jsonb_each_text(c.own) e where e.key = any (:texts::text[]))),
+        lcall_unproven(:words)))))
 and (:kind::text is null or c.kind = :kind)
 and (:level::text is null or (c.level = :level and (:level = 'normal' or c.level <> 'normal')))
 and (:tag::text is null or c.tags @> array[:tag])
 and (:owner::text is null or c.owner = :owner)
+and (:own::jsonb is null or (c.own <> '{}' and c.own @> :own))
 and (:after_at::timestamptz is null or (c.changed_at, c.id) < (:after_at, :after_id::bigint))
+
+-- name: with_shown
+-- The grams know the fields that are retired, too: each word stands in something that is shown.
+lcall_holds(concat_ws(E'\n', lcall_customer_text(c.name, c.position, c.email, c.address, c.tags),
+    (select string_agg(e.value, E'\n') from jsonb_each_text(c.own) e where e.key = any (:texts::text[]))), :words)
 
 -- name: with_parts
 -- A number of his has one of these parts.
@@ -21,7 +29,8 @@ c.id in (select p.customer from customer_phone p where p.number = any (:exact) o
 
 -- name: page
 -- Latest change first, behind the last one of the page before.
-select c.id, c.kind, c.name, c.position, c.level, c.tags, c.changed_at, k.name as company, o.name as owner_name, c.owner,
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.own, c.changed_at, k.name as company, o.name as owner_name,
+       c.owner,
        array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers
 from customer c
 left join customer k on k.id = c.company and k.deleted_at is null
@@ -32,7 +41,7 @@ limit :limit
 
 -- name: sheet
 -- A piece of what is taken away as a file.
-select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.changed_at,
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.own, c.changed_at,
        k.name as company,
        array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id) as numbers
 from customer c
@@ -51,7 +60,7 @@ order by c.deleted_at desc, c.id desc
 limit $3
 
 -- name: customer
-select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.version,
+select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.own, c.version,
        c.created_at, c.changed_at, c.deleted_at, c.merged_into, c.company as company_id, k.name as company,
        o.name as owner_name, coalesce(cr.name, c.created_by) as created_by, coalesce(ch.name, c.changed_by) as changed_by
 from customer c
@@ -74,14 +83,14 @@ select number from customer_phone where id = $2 and customer = $1
 select id from customer where key = $1
 
 -- name: insert
-insert into customer (key, kind, name, company, position, level, tags, email, address, remark, owner, created_by, changed_by)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+insert into customer (key, kind, name, company, position, level, tags, email, address, remark, owner, own, created_by, changed_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
 returning id
 
 -- name: update
 update customer
 set kind = $2, name = $3, company = $4, position = $5, level = $6, tags = $7, email = $8, address = $9, remark = $10,
-    owner = $11, changed_by = $12, changed_at = now(), version = version + 1
+    owner = $11, own = $12, changed_by = $13, changed_at = now(), version = version + 1
 where id = $1
 
 -- name: drop_phones
@@ -103,6 +112,45 @@ where c.kind = 'company' and c.deleted_at is null and lcall_wanted_grams($1) <> 
 and lcall_holds(c.name, $1)
 order by c.changed_at desc, c.id desc
 limit 10
+
+-- name: fields
+-- Those that the center has added, in their order; retired ones too.
+select id, kind, whose, name, name_en, required, listed, choices, version, retired_at is not null as retired
+from customer_field order by place, id
+
+-- name: field_by_key
+select id from customer_field where key = $1
+
+-- name: field_insert
+insert into customer_field (key, kind, whose, name, name_en, required, listed, choices, place)
+values ($1, $2, $3, $4, $5, $6, $7, $8, (select coalesce(max(place), 0) + 1 from customer_field))
+returning id
+
+-- name: field_update
+update customer_field
+set whose = $2, name = $3, name_en = $4, required = $5, listed = $6, choices = $7, version = version + 1
+where id = $1
+
+-- name: field_retire
+update customer_field set retired_at = now(), version = version + 1 where id = $1 and retired_at is null
+
+-- name: field_restore
+-- At the end of the others.
+update customer_field
+set retired_at = null, version = version + 1, place = (select max(place) + 1 from customer_field)
+where id = $1 and retired_at is not null
+
+-- name: field_place
+update customer_field set place = $2 where id = $1
+
+-- name: field_filled
+-- How many have something in it; with $2, by what it is.
+select case when $2::boolean then c.own->>$1 end as value, count(*)::int as count
+from customer c where c.deleted_at is null and c.own <> '{}' and c.own ? $1
+group by 1
+
+-- name: kinds_count
+select kind, count(*)::int as count from customer where deleted_at is null group by kind
 
 -- name: holders
 -- Who has one of these numbers already.

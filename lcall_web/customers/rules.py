@@ -79,6 +79,7 @@ class Draft:
     remark: str = ""
     owner: str = ""
     phones: tuple[Phone, ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict)  # of the fields that the center has added: see fields.py
 
     def value(self, name: str) -> str:
         found = getattr(self, name)
@@ -234,10 +235,14 @@ class Search:
     level: str | None = None
     tag: str | None = None
     owner: str | None = None
+    own: tuple[str, str] | None = None  # a field that the center has added, and what stands in it
+    texts: tuple[str, ...] = ()  # those of these fields that are searched for words
+    hidden: bool = False  # one of them is retired, and its words are not to be found
     after: tuple[datetime, int] | None = None  # the last one of the page before
 
 
-FILTERS: Final = ("q", "kind", "level", "tag", "owner", "cursor")
+FILTERS: Final = ("q", "kind", "level", "tag", "owner", "own", "cursor")
+OWN: Final = re.compile(r"(\d{1,9})=(\w{1,9})", re.ASCII)
 SHORTEST: Final = 3  # digits from which they are part of a number
 LAST: Final = 4  # digits that show of a masked number
 MINE: Final = "me"
@@ -252,11 +257,15 @@ def search(given: Mapping[str, str], viewer: str, whole: bool) -> tuple[Search, 
     for name, most in (("q", 100), ("tag", TAG_LONGEST), ("owner", 64)):
         if len(wishes[name]) > most:
             errors[name] = TOO_LONG
+    own = OWN.fullmatch(wishes["own"])
+    if wishes["own"] and not own:
+        errors["own"] = UNKNOWN
     if errors:
         return Search(), Form(wishes, (), errors)
     looked_for = _terms(wishes["q"], whole)
     owner = viewer if wishes["owner"] == MINE else wishes["owner"]
     filters: dict[str, Any] = {name: wishes[name] or None for name in ("kind", "level", "tag")}
+    filters["own"] = (own[1], own[2]) if own else None
     return Search(**looked_for, **filters, owner=owner or None, after=behind(wishes["cursor"])), Form(wishes)
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 from python_calamine import CalamineError, CalamineWorkbook
 
 from lcall_web.common.i18n import mark, translated
-from lcall_web.customers import rules
+from lcall_web.customers import fields, rules
+from lcall_web.customers.fields import Field
 
 ROWS: Final = 20_000
 UNPACKED: Final = 200_000_000  # bytes: a small file may hold a very large one
@@ -59,18 +60,30 @@ class SheetRow:
     errors: Mapping[str, str]
 
 
-def parse(data: bytes, owners: Sequence[str]) -> list[SheetRow]:
+def columns(known: Sequence[Field], language: str) -> dict[str, str]:
+    """What each is called: those of every customer, then the fields that the center has added."""
+    own = {field.input: field.title(language) for field in fields.active(known)}
+    return {name: translated(language, text) for name, text in COLUMNS.items()} | own
+
+
+def heads() -> frozenset[str]:
+    """What fields may not be called, in small letters, for a column would have that name already."""
+    texts = (*COLUMNS.values(), *(translated("en", text) for text in COLUMNS.values()), *OTHER_NAMES)
+    return frozenset(text.lower() for text in texts)
+
+
+def parse(data: bytes, owners: Sequence[str], known: Sequence[Field] = ()) -> list[SheetRow]:
     """The first sheet, below the row with the names of its columns. Raises Unreadable."""
     rows = _cells(data)
-    head = next((n for n, row in enumerate(rows[:20]) if "name" in _head(row).values()), None)
+    head = next((n for n, row in enumerate(rows[:20]) if "name" in _head(row, known).values()), None)
     if head is None:
         raise Unreadable(NO_NAMES)
-    columns = _head(rows[head])
+    places = _head(rows[head], known)
     found = []
     for n, row in enumerate(rows[head + 1 :], head + 2):
-        body = {name: _text(row[at]) for at, name in columns.items() if at < len(row)}
+        body = {name: _text(row[at]) for at, name in places.items() if at < len(row)}
         if any(body.values()):
-            found.append(SheetRow(n, body, read(body, owners)[1]))
+            found.append(SheetRow(n, body, read(body, owners, known)[1]))
     if not found:
         raise Unreadable(NO_ROWS)
     if len(found) > ROWS:
@@ -89,9 +102,10 @@ def _cells(data: bytes) -> list[list[Any]]:
     return sheet.to_python(skip_empty_area=False, nrows=ROWS + 40)
 
 
-def _head(row: Sequence[Any]) -> dict[int, str]:
+def _head(row: Sequence[Any], known: Sequence[Field]) -> dict[int, str]:
     """Place → column, by its name in either language."""
-    names = {text: name for name, text in COLUMNS.items()} | OTHER_NAMES
+    own = {name.lower(): field.input for field in fields.active(known) for name in (field.name, field.name_en) if name}
+    names = own | {text: name for name, text in COLUMNS.items()} | OTHER_NAMES
     names |= {translated("en", text).lower(): name for name, text in COLUMNS.items()}
     found: dict[int, str] = {}
     for at, cell in enumerate(row):
@@ -110,7 +124,9 @@ def _text(cell: Any) -> str:
     return str(cell).strip()[:5000]
 
 
-def read(body: Mapping[str, str], owners: Sequence[str]) -> tuple[rules.Draft, dict[str, str]]:
+def read(
+    body: Mapping[str, str], owners: Sequence[str], known: Sequence[Field] = ()
+) -> tuple[rules.Draft, dict[str, str]]:
     """A row as a customer, and what is wrong with it."""
     given = {name: text for name, text in body.items() if name != "phones"}
     for name, choices in CHOICES.items():
@@ -120,6 +136,7 @@ def read(body: Mapping[str, str], owners: Sequence[str]) -> tuple[rules.Draft, d
     for n, written in enumerate(part for part in re.split(r"[;；,，、\n]+", body.get("phones", "")) if part.strip()):
         given |= {f"number-{n}": written, f"label-{n}": "mobile" if n == 0 else "other"}
     draft, form = rules.read(given, {}, True, owners)
+    draft, form = fields.read(known, draft, form, fields.written(known, body), {})
     errors = dict(form.errors)
     if wrong := next((row.error for row in form.rows if row.error), ""):
         errors["phones"] = wrong
@@ -129,15 +146,15 @@ def read(body: Mapping[str, str], owners: Sequence[str]) -> tuple[rules.Draft, d
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def titles(language: str) -> list[str]:
-    return [translated(language, text) for text in COLUMNS.values()]
+def titles(language: str, known: Sequence[Field] = ()) -> list[str]:
+    return [*columns(known, language).values()]
 
 
-def cells(values: Mapping[str, str], language: str) -> list[str]:
+def cells(values: Mapping[str, str], language: str, known: Sequence[Field] = ()) -> list[str]:
     """A customer as a row; `parse` reads it again."""
 
     def cell(name: str) -> str:
         text = values.get(name, "")
         return translated(language, CHOICES[name].get(text, text)) if name in CHOICES else text
 
-    return [cell(name) for name in COLUMNS]
+    return [cell(name) for name in (*COLUMNS, *(field.input for field in fields.active(known)))]

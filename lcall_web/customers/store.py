@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from lcall_web.common import audit
 from lcall_web.common.database import SEARCH_S, Database, numbered, queries
 from lcall_web.common.masking import masked
 from lcall_web.common.viewer import LISTEN, NUMBERS, REVEAL, Viewer
-from lcall_web.customers import numbers, rules
+from lcall_web.customers import field_store, fields, numbers, rules
 from lcall_web.customers.rules import Draft, Phone
 
 SQL: Final = queries(__file__)
@@ -42,6 +43,7 @@ class Line:
     numbers: tuple[str, ...]  # as this viewer may see them
     owner: str
     changed_at: datetime
+    own: Mapping[str, str] = field(default_factory=dict)  # of the fields that the center has added
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,15 @@ def statement(name: str, wanted: rules.Search, limit: int) -> tuple[str, list[An
         names.append("with_parts")
     if wanted.exact is not None:
         names.append("with_number")
+    if wanted.words and wanted.hidden:
+        names.append("with_shown")
     text = SQL[name].replace("CONDITIONS", " and ".join(SQL[each] for each in names))
     after_at, after_id = wanted.after or (None, None)
     lists = {"words": wanted.words, "parts": wanted.parts, "exact": wanted.exact}
     values = {
         **{name: None if found is None else list(found) for name, found in lists.items()},
         **{"last": wanted.last, "kind": wanted.kind, "level": wanted.level, "tag": wanted.tag, "owner": wanted.owner},
+        **{"own": json.dumps(dict([wanted.own])) if wanted.own else None, "texts": list(wanted.texts)},
         **{"after_at": after_at, "after_id": after_id, "limit": limit},
     }
     return numbered(text, values)
@@ -185,7 +190,8 @@ def _line(row: asyncpg.Record, viewer: Viewer) -> Line:
     found = tuple(shown(number, viewer) for number in row["numbers"])
     plain = {name: row[name] for name in ("id", "kind", "name", "position", "level", "changed_at")}
     owner = row["owner_name"] or row["owner"] or ""
-    return Line(**plain, company=row["company"] or "", tags=tuple(row["tags"]), numbers=found, owner=owner)
+    about = {"company": row["company"] or "", "tags": tuple(row["tags"]), "own": json.loads(row["own"])}
+    return Line(**plain, **about, numbers=found, owner=owner)
 
 
 async def bin(database: Database, after: tuple[datetime, int] | None) -> tuple[list[Deleted], str | None]:
@@ -211,6 +217,7 @@ async def customer(connection: asyncpg.Connection, id: int) -> Customer:
         **texts,
         tags=tuple(row["tags"]),
         phones=tuple(Phone(phone["number"], phone["label"], phone["id"]) for phone in phones),
+        own=json.loads(row["own"]),
     )
     names = ("id", "version", "company_id", "created_at", "created_by", "changed_at", "changed_by", "deleted_at")
     about = {name: row[name] for name in (*names, "merged_into")}
@@ -325,6 +332,7 @@ def _columns(draft: Draft, company: int | None) -> tuple[Any, ...]:
     return (
         *(draft.kind, draft.name, company, draft.position, draft.level, list(draft.tags)),
         *(draft.email, draft.address, draft.remark, draft.owner or None),
+        json.dumps(draft.own, ensure_ascii=False),
     )
 
 
@@ -366,8 +374,13 @@ async def change(
         company = await _company(connection, viewer, draft.company, address)
         await connection.execute(SQL["update"], id, *_columns(draft, None if company == id else company), viewer.id)
         await _put_phones(connection, id, draft.phones)
-        changes = rules.changes(before.draft, draft)
+        changes = await _changes(connection, before.draft, draft)
         await audit.note(connection, viewer.id, "customer_changed", f"customer:{id}", address, changes=changes)
+
+
+async def _changes(connection: asyncpg.Connection, before: Draft, after: Draft) -> dict[str, list[str]]:
+    own = fields.changes(await field_store.fields(connection), before, after) if before.own != after.own else {}
+    return {**rules.changes(before, after), **own}
 
 
 async def delete(database: Database, viewer: Viewer, id: int, version: int, address: str) -> None:
@@ -434,7 +447,7 @@ async def merge(
                 raise NotFound(f"customer {each.id} is deleted")
             if each.version != version:
                 raise Stale(each)
-        draft = rules.merged(kept.draft, gone.draft, choices)
+        draft = fields.merged(await field_store.fields(connection), kept.draft, gone.draft, choices)
         company = await _company(connection, viewer, draft.company, address)
         company = None if company in (keep, other) else company
         for name in MOVES:
@@ -442,5 +455,5 @@ async def merge(
         await connection.execute(SQL["update"], keep, *_columns(draft, company), viewer.id)
         await _put_phones(connection, keep, draft.phones)
         await connection.execute(SQL["bury"], keep, other, viewer.id)
-        about = {"other": other, "name": gone.draft.name, "changes": rules.changes(kept.draft, draft)}
+        about = {"other": other, "name": gone.draft.name, "changes": await _changes(connection, kept.draft, draft)}
         await audit.note(connection, viewer.id, "customers_merged", f"customer:{keep}", address, **about)

@@ -15,8 +15,8 @@ from lcall_web.common import context, door, pages, words
 from lcall_web.common.database import TooMuch
 from lcall_web.common.failures import MAIN
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS, REVEAL, Viewer
-from lcall_web.customers import numbers, rules, store
+from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS, REVEAL, SETTINGS, Viewer
+from lcall_web.customers import field_store, fields, numbers, rules, store
 from lcall_web.customers.rules import Draft, Form, Row
 
 blueprint = Blueprint("customers", url_prefix="/customers")
@@ -34,7 +34,7 @@ def common(viewer: Viewer) -> dict[str, Any]:
         "origins": numbers.KINDS,
         **{"directions": words.DIRECTIONS, "results": words.RESULTS, "recordings": words.RECORDINGS},
         **{"dials": viewer.desk, "reveals": viewer.may(REVEAL) and not viewer.may(NUMBERS)},
-        **{"whole": viewer.may(NUMBERS), "exports": viewer.may(EXPORT)},
+        **{"whole": viewer.may(NUMBERS), "exports": viewer.may(EXPORT), "settles": viewer.may(SETTINGS)},
     }
 
 
@@ -68,9 +68,9 @@ def go_to(address: str) -> HTTPResponse:
 @door.needs(CUSTOMERS)
 async def listing(request: Request) -> HTTPResponse:
     viewer, here = door.viewer(request), context.of(request)
-    wanted, form = rules.search(
-        {name: request.args.get(name) or "" for name in request.args}, viewer.id, viewer.may(NUMBERS)
-    )
+    known = await field_store.fields(here.database)
+    given = {name: request.args.get(name) or "" for name in request.args}
+    wanted, form = fields.search(known, given, viewer.id, viewer.may(NUMBERS))
     found: list[store.Line] = []
     following, message = None, ""
     if form.good:
@@ -88,6 +88,8 @@ async def listing(request: Request) -> HTTPResponse:
         message=message,
         asked=urlencode(asked),
         searched=bool(asked),
+        listed=[field for field in fields.active(known) if field.listed],
+        offering=fields.offering(known),
         next="/customers/?" + urlencode({**asked, "cursor": following}) if following else "",
     )
 
@@ -118,7 +120,9 @@ async def new(request: Request) -> HTTPResponse:
 @door.needs(CUSTOMERS)
 async def create(request: Request) -> HTTPResponse:
     viewer, here, given = door.viewer(request), context.of(request), door.form(request)
+    known = await field_store.fields(here.database)
     draft, form = rules.read(given, {}, True, list(await store.owners(here.database)))
+    draft, form = fields.read(known, draft, form, given, {})
     key = rules.key_of(given.get("key", ""))
     if key is None:
         raise Forbidden(mark("页面已经过期，请返回并刷新页面，再试一次。"))
@@ -151,7 +155,9 @@ async def change(request: Request, id: int) -> HTTPResponse:
         before = await store.customer(connection, whole_id(id))
     stored = {phone.id: phone.number for phone in before.draft.phones if phone.id is not None}
     owners = list(await store.owners(here.database, before.draft.owner))
+    known = await field_store.fields(here.database)
     draft, form = rules.read(given, stored, viewer.may(NUMBERS), owners)
+    draft, form = fields.read(known, draft, form, given, before.draft.own)
     version = number_of(given.get("version", ""))
     if not form.good:
         return await _form(request, form, 422, customer=before, version=version)
@@ -160,10 +166,9 @@ async def change(request: Request, id: int) -> HTTPResponse:
     except store.Known as known:
         return await _form(request, form, 409, customer=before, version=version, holders=known.holders)
     except store.Stale as stale:
-        theirs = stale.customer
-        return await _form(
-            request, form, 409, customer=theirs, version=theirs.version, theirs=_theirs(theirs, draft, viewer)
-        )
+        now = stale.customer
+        theirs = _theirs(now, draft, viewer) | fields.theirs(known, now.draft, draft, request.ctx.language)
+        return await _form(request, form, 409, customer=now, version=now.version, theirs=theirs)
     return go_to(f"/customers/{id}")
 
 
@@ -171,7 +176,7 @@ def form_of(draft: Draft, viewer: Viewer) -> Form:
     rows = tuple(
         Row(str(n), store.shown(phone.number, viewer), phone.label, phone.id) for n, phone in enumerate(draft.phones)
     )
-    return Form({name: draft.value(name) for name in rules.NAMES}, rows)
+    return Form({**{name: draft.value(name) for name in rules.NAMES}, **fields.of_form(draft)}, rows)
 
 
 def _theirs(now: store.Customer, mine: Draft, viewer: Viewer) -> dict[str, str]:
@@ -194,9 +199,11 @@ async def _form(
     holders: Any = (),
     theirs: Mapping[str, str] | None = None,
 ) -> HTTPResponse:
-    owners = await store.owners(context.of(request).database, customer.draft.owner if customer else "")
+    database = context.of(request).database
+    owners = await store.owners(database, customer.draft.owner if customer else "")
     about = {
         "customer": customer,
+        "own_fields": fields.active(await field_store.fields(database)),
         "version": version,
         "key": key,
         "holders": holders,
@@ -237,7 +244,8 @@ async def one(request: Request, id: int) -> HTTPResponse:
 async def _card(
     request: Request, card: store.Card, status: int = 200, written: str = "", error: str = "", message: str = ""
 ) -> HTTPResponse:
-    about = {"written": written, "error": error, "message": message, "key": str(uuid.uuid4())}
+    known = fields.active(await field_store.fields(context.of(request).database))
+    about = {"written": written, "error": error, "message": message, "key": str(uuid.uuid4()), "own_fields": known}
     return await page(request, "card.html", status, card=card, customer=card.customer, contact="", **about)
 
 
@@ -313,18 +321,20 @@ async def _merge(request: Request, id: int, other: int, status: int = 200, messa
         gone = await store.customer(connection, other) if other and other != id else None
     if keep.deleted_at is not None or (gone is not None and gone.deleted_at is not None):
         return redirect(f"/customers/{id}")
+    known = await field_store.fields(here.database)
     q = rules.clean(request.args.get("q") or "")[:100]
     found: list[store.Line] = []
     if gone is None:
         if q:
-            wanted, _ = rules.search({"q": q}, viewer.id, viewer.may(NUMBERS))
+            wanted, _ = fields.search(known, {"q": q}, viewer.id, viewer.may(NUMBERS))
             found = [line for line in (await store.search(here.database, viewer, wanted, 11))[0] if line.id != id]
         else:
             found = await store.alike(here.database, viewer, keep)
     about: dict[str, Any] = {"keep": keep, "other": gone, "found": found, "q": q, "message": message}
     if gone is not None:
-        about["differing"] = rules.differing(keep.draft, gone.draft)
-        about["result"] = rules.merged(keep.draft, gone.draft, {})
+        about["own_fields"] = fields.active(known)
+        about["differing"] = fields.differing(known, keep.draft, gone.draft)
+        about["result"] = fields.merged(known, keep.draft, gone.draft, {})
         about["numbers"] = [store.shown(phone.number, viewer) for phone in about["result"].phones]
     return await page(request, "merge.html", status, **about)
 
@@ -337,7 +347,7 @@ async def merge(request: Request, id: int) -> HTTPResponse:
     if not other or other == whole_id(id):
         raise NotFound(f"customer {other}")
     versions = number_of(given.get("version", "")), number_of(given.get("other_version", ""))
-    choices = {name: given.get(f"take-{name}", "") for name in rules.NAMES}
+    choices = {name.removeprefix("take-"): value for name, value in given.items() if name.startswith("take-")}
     try:
         await store.merge(here.database, viewer, id, other, versions, choices, request.ip)
     except store.Stale:

@@ -14,3 +14,6 @@ delete from center_logo
 
 -- name: logo
 select type, body, version from center_logo
+
+-- name: variables
+select name, name_en from customer_field where retired_at is null

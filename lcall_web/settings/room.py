@@ -11,6 +11,7 @@ from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse
 
 from lcall_web.common import door, pages
+from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import NUMBERS, SETTINGS
 from lcall_web.settings import rules
 from lcall_web.settings.fields import Kind
@@ -20,6 +21,9 @@ from lcall_web.settings.rules import Fault
 blueprint = Blueprint("settings", url_prefix="/settings")
 
 REFUSED: Final = 422
+BESIDE: Final = (
+    (mark("客户资料"), "/customers/fields/", "list-details", mark("客户字段")),
+)  # settings that another room has
 
 
 def reads(path: str) -> Callable[[door.Handler], door.Handler]:
@@ -86,6 +90,7 @@ async def show(request: Request, template: str, section: str, status: int = 200,
         f"settings/{template}",
         status,
         groups=GROUPS,
+        beside=BESIDE,
         kinds=KINDS,
         section=section,
         week=WEEK,

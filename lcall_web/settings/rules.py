@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -87,15 +87,18 @@ def hidden_from(field: Field, body: Mapping[str, Any], numbers: bool) -> str:
 
 
 def read(
-    kind: Kind, given: Values, before: Mapping[str, Any], keep: Iterable[str] = ()
+    kind: Kind, given: Values, before: Mapping[str, Any], keep: Iterable[str] = (), variables: Collection[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Fault]]:
-    """The document as it was written, and what cannot be read. What the form did not have, and `keep`, stay."""
+    """The document as it was written, and what cannot be read. What the form did not have, and `keep`, stay.
+
+    `variables`: what a script may name beside the variables that there always are.
+    """
     body, faults, kept = _copy(before), {}, set(keep)
     for field in kind.fields:
         if field.name not in given or field.name in kept:
             continue
         try:
-            value = _read(field, given[field.name])
+            value = _read(field, given[field.name], variables)
         except ValueError as error:
             faults[field.name] = Fault(str(error))
             continue
@@ -119,7 +122,7 @@ def _put(body: dict[str, Any], field: Field, value: Any) -> None:
         body[last] = value
 
 
-def _read(field: Field, texts: Sequence[str]) -> Any:
+def _read(field: Field, texts: Sequence[str], variables: Collection[str] = ()) -> Any:
     """Raises ValueError with a marked text."""
     if any(len(text) > LONGEST * (LINES if field.kind in LONG else 1) for text in texts):
         raise ValueError(TOO_LONG)
@@ -142,14 +145,14 @@ def _read(field: Field, texts: Sequence[str]) -> Any:
         case "hours":
             return {day: spans for day, text in zip(WEEK, texts, strict=False) if (spans := hours(text))}
         case "script":
-            return _script(first)
+            return _script(first, variables)
         case _:
             return _printable(first)
 
 
-def _script(text: str) -> str:
+def _script(text: str, variables: Collection[str]) -> str:
     lines = [_printable(line.rstrip().replace("\t", " ")) for line in text.splitlines()]
-    if script.unknown(text):
+    if script.unknown(text, variables):
         raise ValueError(NO_VARIABLE)
     return "\n".join(lines)
 

@@ -52,6 +52,12 @@ async def document(here: Context, kind: str, id: str) -> Document | None:
         raise
 
 
+async def variables(here: Context) -> frozenset[str]:
+    """What a script may name beside the variables that there always are: the fields that customers have been given."""
+    rows = await here.database.fetch(SQL["variables"])
+    return frozenset(name for row in rows for name in (row["name"], row["name_en"].lower()) if name)
+
+
 async def names(here: Context, kinds: Iterable[str]) -> Names:
     """What documents of these kinds are called, for choices and links."""
     wanted = sorted(set(kinds))

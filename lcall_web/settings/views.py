@@ -105,7 +105,8 @@ async def save(request: Request, name: str, id: str) -> HTTPResponse:
         return await _form(request, kind, _none(kind), form, {"id": Fault(GONE)}, id, status=409)
     present = before or Document(name, id, 0, {})
     keep = [field.name for field in kind.fields if rules.hidden_from(field, present.body, numbers(request))]
-    body, faults = rules.read(kind, form, present.body, keep)
+    variables = await store.variables(here) if any(field.kind == "script" for field in kind.fields) else ()
+    body, faults = rules.read(kind, form, present.body, keep, variables)
     if not rules.ID.fullmatch(id):
         faults["id"] = Fault(rules.BAD_ID)
     if not version.isdigit():

@@ -1,6 +1,6 @@
 // Forms of customers: lines for numbers can be taken out, and what is written outlives a server that does not answer.
 "use strict";
-document.addEventListener("click", (event) => event.target.closest("[data-remove]")?.closest(".lc-phone-row").remove());
+document.addEventListener("click", (event) => event.target.closest("[data-remove]")?.closest(".lc-phone-row, .lc-choice-row").remove());
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig } = event.detail;

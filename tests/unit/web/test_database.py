@@ -33,5 +33,6 @@ def test_nothing_in_the_searches_only_looks_like_a_name() -> None:
     ):
         numbered(calls.SQL[name], dict.fromkeys(known))
     known = {"words", "parts", "exact", "last", "kind", "level", "tag", "owner", "after_at", "after_id", "limit"}
-    for name in ("conditions", "with_parts", "with_number", "page", "sheet"):
+    known |= {"own", "texts"}
+    for name in ("conditions", "with_parts", "with_number", "with_shown", "page", "sheet"):
         numbered(customers.SQL[name], dict.fromkeys(known))
