@@ -212,7 +212,7 @@ def cells(known: Iterable[Field], own: Mapping[str, str], language: str) -> dict
 
 def variables(known: Iterable[Field], own: Mapping[str, str], language: str) -> dict[str, str]:
     """What a script's {name of a field} stands for."""
-    found = {}
+    found: dict[str, str] = {}
     for field in active(known):
         value = field.shown(own.get(field.key, ""), language)
         found |= {name: value for name in (field.name_en.lower(), field.name) if name}

@@ -128,8 +128,9 @@ def read(given: Mapping[str, str], stored: Mapping[int, str], whole: bool, owner
         errors["tags"] = TOO_MANY_TAGS
     rows, phones = _phones(given, stored, whole, errors)
     person = values["kind"] == "person"
+    plain: dict[str, Any] = {name: values[name] for name in NAMES if name not in ("tags", "company", "position")}
     draft = Draft(
-        **{name: values[name] for name in NAMES if name not in ("tags", "company", "position")},
+        **plain,
         company=values["company"] if person else "",
         position=values["position"] if person else "",
         tags=tags,

@@ -120,9 +120,9 @@ async def new(request: Request) -> HTTPResponse:
 @door.needs(CUSTOMERS)
 async def create(request: Request) -> HTTPResponse:
     viewer, here, given = door.viewer(request), context.of(request), door.form(request)
-    known = await field_store.fields(here.database)
+    defined = await field_store.fields(here.database)
     draft, form = rules.read(given, {}, True, list(await store.owners(here.database)))
-    draft, form = fields.read(known, draft, form, given, {})
+    draft, form = fields.read(defined, draft, form, given, {})
     key = rules.key_of(given.get("key", ""))
     if key is None:
         raise Forbidden(mark("页面已经过期，请返回并刷新页面，再试一次。"))
@@ -155,9 +155,9 @@ async def change(request: Request, id: int) -> HTTPResponse:
         before = await store.customer(connection, whole_id(id))
     stored = {phone.id: phone.number for phone in before.draft.phones if phone.id is not None}
     owners = list(await store.owners(here.database, before.draft.owner))
-    known = await field_store.fields(here.database)
+    defined = await field_store.fields(here.database)
     draft, form = rules.read(given, stored, viewer.may(NUMBERS), owners)
-    draft, form = fields.read(known, draft, form, given, before.draft.own)
+    draft, form = fields.read(defined, draft, form, given, before.draft.own)
     version = number_of(given.get("version", ""))
     if not form.good:
         return await _form(request, form, 422, customer=before, version=version)
@@ -167,7 +167,7 @@ async def change(request: Request, id: int) -> HTTPResponse:
         return await _form(request, form, 409, customer=before, version=version, holders=known.holders)
     except store.Stale as stale:
         now = stale.customer
-        theirs = _theirs(now, draft, viewer) | fields.theirs(known, now.draft, draft, request.ctx.language)
+        theirs = _theirs(now, draft, viewer) | fields.theirs(defined, now.draft, draft, request.ctx.language)
         return await _form(request, form, 409, customer=now, version=now.version, theirs=theirs)
     return go_to(f"/customers/{id}")
 
