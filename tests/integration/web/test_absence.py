@@ -78,6 +78,10 @@ async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Pos
         assert live_call.status_code == 200 and "排队中" in live_call.text and "数据库没有响应" in live_call.text
         assert (await bounded(leader, "/calls/kept-1")).status_code == 503
         assert (await bounded(leader, "/recordings/kept-1-r1")).status_code == 503
+        assert (await bounded(leader, "/follow-ups/")).status_code == 503
+        async with asyncio.timeout(BOUND_S):
+            undone = await leader.post("/follow-ups/1/done", {"version": "1"})
+        assert undone.status_code == 503 and "没有保存" in undone.json()["error"]
         async with asyncio.timeout(BOUND_S):
             refused = await stranger.post("/login", {"id": "1001", "password": "demo-1001"})
             hidden = await leader.post("/calls/during-1/number")
@@ -88,6 +92,7 @@ async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Pos
         await stream.until(lambda s: not s.problems, "it comes back by itself", 30)
     await healthy(stranger, "database", True)
     assert "kept-1" in (await bounded(leader, "/calls/")).text
+    assert (await bounded(leader, "/follow-ups/")).status_code == 200
     assert (await stranger.post("/login", {"id": "1001", "password": "demo-1001"})).status_code == 303
     await place.close_visitors()
     await live.close()
