@@ -17,6 +17,9 @@ import lcall_web.customers.pop_views as customer_pops
 import lcall_web.customers.views as customers
 import lcall_web.desk.views as desk
 import lcall_web.followups.views as followups
+import lcall_web.home.note_views as notes
+import lcall_web.home.views as home
+import lcall_web.home.writing_views as notices
 import lcall_web.phone.views as phone
 import lcall_web.recordings.views as recordings
 import lcall_web.settings.views as settings
@@ -31,6 +34,8 @@ from lcall_web.desk.callers import Callers
 from lcall_web.desk.store import Details
 from lcall_web.followups import news as followup_news
 from lcall_web.followups.reminders import Reminders
+from lcall_web.home import bulletin
+from lcall_web.home.bulletin import Bulletin
 from lq import telemetry
 
 MAX_BODY: Final = 2_500_000  # forms, and the files that some of them take
@@ -55,6 +60,9 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         customers,
         desk,
         followups,
+        home,
+        notes,
+        notices,
         phone,
         recordings,
         settings,
@@ -74,8 +82,10 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         app.ctx.details = Details(here.lq)
         app.ctx.callers = callers = Callers(here.database, feed.tell)
         app.ctx.reminders = reminders = Reminders(here.database, feed.tell, lambda: here.watch.center.time_zone)
-        app.ctx.parts = (news.begin, followup_news.begin)  # of the stream of each page
-        running = (here.watch.run(), feed.run(), callers.run(), reminders.run(), telemetry.beat())
+        app.ctx.notices = notices_told = Bulletin(here.database, feed.tell)
+        app.ctx.parts = (news.begin, followup_news.begin, bulletin.begin)  # of the stream of each page
+        telling = (callers.run(), reminders.run(), notices_told.run())
+        running = (here.watch.run(), feed.run(), *telling, telemetry.beat())
         app.ctx.tasks = [asyncio.create_task(each) for each in running]
 
     @app.before_server_stop

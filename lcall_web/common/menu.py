@@ -24,6 +24,7 @@ class Entry:
 
 
 MENU: Final = (
+    Entry("/home", mark("首页"), "home"),
     Entry("/board", mark("实时看板"), "layout-dashboard"),
     Entry("/team", mark("班长席"), "users", TEAM),
     Entry("/calls/", mark("通话记录"), "history"),

@@ -27,6 +27,7 @@ ROOMS: Final = (
     "customers",
     "desk",
     "followups",
+    "home",
     "recordings",
     "team",
     "phone",

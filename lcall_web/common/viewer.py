@@ -19,6 +19,7 @@ NUMBERS: Final = "numbers"  # telephone numbers whole; else masked, in everythin
 BLACKLIST: Final = "blacklist"  # from the card of a caller; other lists are settings
 REVEAL: Final = "reveal"  # one number at a time, which is written down
 TEAM: Final = "team"  # the leader's page: agents' states and calls are his to change
+NOTICES: Final = "notices"  # writes to whom he sees, and who has read it
 EXPORT: Final = "export"  # takes lists and recordings away as files
 SETTINGS: Final = "settings"  # agents, phones, queues, numbers …
 ACCOUNTS: Final = "accounts"  # who may use the web, with which rights; and what they did
@@ -32,6 +33,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     REVEAL: mark("逐个查看完整号码（记入审计）"),
     NUMBERS: mark("所有号码完整显示"),
     TEAM: mark("班长席：监听、强插、强拆、改变坐席状态"),
+    NOTICES: mark("发布公告：数据范围内的人（记入审计）"),
     EXPORT: mark("导出列表、下载录音（记入审计）"),
     SETTINGS: mark("系统设置：坐席、话机、技能组、号码等"),
     ACCOUNTS: mark("账号、角色、审计日志"),

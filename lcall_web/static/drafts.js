@@ -1,21 +1,22 @@
 // What is written and not saved yet outlives a reload, a crash, a wrong click. Of a field with data-draft="<the address
 // where it stands>" a copy is kept in this browser, under the name of who writes it, until it is saved or thrown away,
-// until he logs out, somebody else logs in, or a shift is over: it is about people.
+// until he logs out, somebody else logs in, or a shift is over: it is about people. With data-draft-over="<a version>" the
+// copy says over which text it was written, and comes back in its place: whoever saves it then compares the versions.
 "use strict";
-(() => {
+const drafts = (() => {
   const PREFIX = "draft:";
   const KEPT_MS = 12 * 3600_000;
   const LEFT = 3; // so many are told of at once
   const me = document.body.dataset.me;
-  if (!me) return; // a page for nobody: it was not known who he is
+  if (!me) return { left: () => [] }; // a page for nobody: it was not known who he is
   const mine = `${PREFIX}${me}:`;
 
   const names = () => Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
   const read = (address) => JSON.parse(localStorage.getItem(mine + address));
   const forget = (address) => localStorage.removeItem(mine + address);
 
-  function keep(address, text) {
-    if (text.trim()) localStorage.setItem(mine + address, JSON.stringify({ text, at: Date.now() }));
+  function keep(address, text, over) {
+    if (text.trim()) localStorage.setItem(mine + address, JSON.stringify({ text, at: Date.now(), over }));
     else forget(address);
   }
 
@@ -29,15 +30,16 @@
   const markOf = (field) => field.form.querySelector("[data-draft-mark]");
 
   page.widget("[data-draft]", (field) => {
-    const address = field.dataset.draft;
-    const kept = read(address);
-    if (kept && isSaved(field, kept.text)) forget(address); // whose answer never came
-    else if (kept && !field.value) {
+    const kept = read(field.dataset.draft);
+    if (kept && isSaved(field, kept.text)) forget(field.dataset.draft); // whose answer never came
+    else if (kept && (!field.value || kept.over)) {
       field.value = kept.text;
+      if (kept.over) field.dataset.draftOver = kept.over;
       markOf(field).hidden = false;
     }
-    const note = () => keep(address, field.value);
+    const note = () => keep(field.dataset.draft, field.value, field.dataset.draftOver);
     field.addEventListener("input", note);
+    field.addEventListener("saved", () => { forget(field.dataset.draft); tellLeft(); });
     tellLeft();
     return () => {
       field.removeEventListener("input", note);
@@ -47,6 +49,7 @@
 
   const plain = (text) => text.replace(/\s+/g, " ").trim();
   function isSaved(field, text) {
+    if (field.dataset.draftOver && field.value === text) return true;
     const notes = field.closest("section").querySelectorAll(".lc-note p");
     return [...notes].some((note) => plain(note.textContent) === plain(text));
   }
@@ -60,10 +63,15 @@
 
   // -- what stands nowhere on this page ---------------------------------------------------------------------------------
 
-  function tellLeft() {
+  // The addresses that begin so, of texts whose fields are not on this page.
+  function left(beginning = "") {
     const here = new Set([...document.querySelectorAll("[data-draft]")].map((field) => field.dataset.draft));
-    const left = names().filter((name) => name.startsWith(mine)).map((name) => name.slice(mine.length)).filter((address) => !here.has(address));
-    const latest = left.map((address) => ({ address, ...read(address) })).sort((a, b) => b.at - a.at).slice(0, LEFT);
+    const all = names().filter((name) => name.startsWith(mine)).map((name) => name.slice(mine.length));
+    return all.filter((address) => address.startsWith(beginning) && !here.has(address));
+  }
+
+  function tellLeft() {
+    const latest = left().map((address) => ({ address, ...read(address) })).sort((a, b) => b.at - a.at).slice(0, LEFT);
     const place = document.getElementById("drafts");
     place.replaceChildren(...latest.map(({ address, text }) => {
       const line = document.getElementById("draft-left").content.firstElementChild.cloneNode(true);
@@ -95,4 +103,6 @@
   document.addEventListener("submit", (event) => {
     if (event.target.matches("form[action='/logout']")) names().forEach((name) => localStorage.removeItem(name));
   });
+
+  return { left, forget, text: (address) => read(address).text };
 })();

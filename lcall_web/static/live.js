@@ -3,12 +3,13 @@
 const live = (() => {
   const AGAIN_MS = 3000;
   const SILENT_MS = 25_000; // a server that hangs, or a network that is gone without a word, ends no connection
-  const followers = { board: new Set(), desk: new Set(), "follow-ups": new Set() };
+  const followers = { board: new Set(), desk: new Set(), "follow-ups": new Set(), notices: new Set() };
   let ahead = 0; // of the server's clock before ours
   let source = null;
   let lostAt = 0;
   let toldAt = 0; // when the stream was opened, or something came by it
   let told = [];
+  let anew = 0; // the stream is about to be opened anew
   let keeps = false; // this tab holds its stream also while it is hidden
 
   const place = () => document.getElementById("problems");
@@ -117,7 +118,8 @@ const live = (() => {
   // `listener(news)` for each event of that name, beginning with all that there is; what is returned ends it.
   function follow(name, listener) {
     followers[name].add(listener);
-    setTimeout(() => { close(); open(); });
+    clearTimeout(anew);
+    anew = setTimeout(() => { close(); open(); });
     return () => {
       followers[name].delete(listener);
       setTimeout(settle);

@@ -13,6 +13,7 @@ from playwright.async_api import Page
 Act = Callable[[Page], Awaitable[object]]
 
 BEGIN: Final = (
+    "/home",
     "/board",
     "/team",
     "/wall",
@@ -64,6 +65,7 @@ def runs(script: str) -> Act:
 NOTHING_YET: Final = (
     Shot("login", "", "/login"),
     *(Shot(f"{who}-board", who, "/board") for who in ("1001", "1901")),
+    Shot("home", "1001", "/home"),
     Shot("team", "1901", "/team"),
     Shot("wall", "1901", "/wall"),
     Shot("calls", "admin", "/calls/"),

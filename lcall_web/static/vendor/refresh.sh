@@ -6,10 +6,10 @@ set -eu
 PACKAGES="@tabler/core@1.6.1 htmx.org@2.0.11 wavesurfer.js@7.12.12 jssip@3.13.8 esbuild@0.25 @tabler/icons@3.52.0"
 ICONS="activity address-book alert-triangle arrow-back-up arrow-forward-up arrow-left ban bell building
        check chevron-down chevron-up circle-check clock coffee copy device-desktop dialpad door-exit
-       download ear edit eye git-merge headphones headset help history key keyboard language
+       download ear edit eye git-merge headphones headset help history home key keyboard language
        layout-dashboard lifebuoy list-details lock login logout maximize message-2 message-plus messages
        microphone microphone-off moon note phone phone-call phone-incoming phone-off phone-outgoing
-       phone-plus phone-x photo player-pause player-play player-record plug plus repeat route search
+       phone-plus phone-x photo pin player-pause player-play player-record plug plus repeat route search
        settings star sun tags target transfer-in trash upload user users users-plus volume x"
 
 here=$(dirname "$(readlink -f "$0")")

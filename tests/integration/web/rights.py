@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# The objects are 1048's: his call, its recording, his account, his follow-up; customer and file are nobody's.
+# The objects are 1048's: his call, its recording, his account, his follow-up, a notice to his team; customer and file are
+# nobody's.
 KINDS: Final = (
     "owner",  # 1048 himself
     "colleague",  # another agent of his team
@@ -32,6 +33,7 @@ OBJECTS: Final = (
     "customer",
     "follow_up",
     "file",
+    "notice",
     "nothing",
 )
 
@@ -46,6 +48,8 @@ PHONING: Final = EVERYBODY - {"inspector", "bare"}
 SETTLED: Final = (200, 302, 303, 400, 404, 409, 422)  # whatever there is to find fault with
 SERVING: Final = EVERYBODY - {"inspector", "bare"}
 POPPED: Final = SEEING - {"inspector"}
+TOLD: Final = frozenset({"owner", "colleague", "leader"})  # of the notice
+WRITTEN: Final = frozenset({"leader", "manager", "admin"})  # who may change it
 EXPORTING: Final = frozenset({"manager", "admin"})
 ADMIN: Final = frozenset({"admin"})
 
@@ -68,6 +72,7 @@ UNSERVING: Final = {"inspector": 403, "bare": 403}
 UNREVEALING: Final = {kind: 403 for kind in sorted(SERVING - REVEALING - {"stranger"})}
 KEY: Final = {"key": "00000000-0000-4000-8000-000000000001"}
 POP: Final = {"contact": "call"}  # which is over: his alone who had it, and of those who lead him
+NOTICE: Final = {"id": "notice"}
 RECORDING: Final = {"id": "recording"}
 FOLLOW_UP: Final = {"id": "follow_up"}
 AGENT: Final = {"agent": "operator"}
@@ -169,6 +174,24 @@ RIGHTS: Final[Mapping[str, Right]] = {
         POPPED, (409,), 404, ids=FOLLOW_UP, form={"when": "hour"}, unless=UNSERVING
     ),
     "POST /follow-ups/<id:int>/snooze": Right(frozenset({"owner"}), refused=404, ids=FOLLOW_UP, unless=UNSERVING),
+    # the home page: notices, sticky notes (of nobody's)
+    "GET /home": Right(EVERYBODY),
+    "GET /notices/current": Right(EVERYBODY),
+    "GET /notices/past": Right(EVERYBODY),
+    "GET /notices": Right(LEADING),
+    "GET /notices/new": Right(LEADING),
+    "POST /notices/new": Right(LEADING, (422,), form=KEY),
+    "GET /notices/<id:int>": Right(TOLD | WRITTEN, refused=404, ids=NOTICE),
+    "POST /notices/<id:int>/read": Right(TOLD, (303,), 404, ids=NOTICE),
+    "GET /notices/<id:int>/edit": Right(WRITTEN, ids=NOTICE, unless={"stranger": 404}),
+    "POST /notices/<id:int>/edit": Right(WRITTEN, (422,), ids=NOTICE, unless={"stranger": 404}),
+    "GET /notices/<id:int>/readers": Right(WRITTEN, ids=NOTICE, unless={"stranger": 404}),
+    "POST /notices/<id:int>/delete": Right(WRITTEN, (409,), ids=NOTICE, unless={"stranger": 404}),
+    "POST /notices/<id:int>/end": Right(LEADING, (404,), ids=CUSTOMER),
+    "POST /notes": Right(EVERYBODY, (422,), form=KEY),
+    "POST /notes/<id:int>": Right(EVERYBODY, (404,), ids=CUSTOMER, form={"colour": "grey"}),
+    "POST /notes/<id:int>/delete": Right(EVERYBODY, (404,), ids=CUSTOMER),
+    "POST /notes/<id:int>/restore": Right(EVERYBODY, (404,), ids=CUSTOMER),
     # settings: ids that name nothing, so that nothing changes
     "GET /logo/<version:str>": Right(EVERYBODY, (200, 404), free=True, ids={"version": "nothing"}),
     "GET /settings": Right(ADMIN, SETTLED),

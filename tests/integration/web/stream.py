@@ -24,6 +24,7 @@ class Stream:
     problems: list[str] = field(default_factory=list)
     desk: dict[str, Any] = field(default_factory=dict)  # the soft phone, as it was told last
     told: dict[str, Any] = field(default_factory=dict)  # what is due, as it was told last
+    notices: dict[str, Any] = field(default_factory=dict)  # what is told of them, as it was told last
     text: str = ""  # all that was ever sent
     wholes: int = 0
     over: bool = False
@@ -56,8 +57,8 @@ class Stream:
             return
         if event == "ping":
             return
-        if event == "desk":
-            self.desk = news
+        if event in ("desk", "notices"):
+            setattr(self, event, news)
             return
         if event == "follow-ups":
             self.told = news

@@ -82,6 +82,8 @@ async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Pos
         async with asyncio.timeout(BOUND_S):
             undone = await leader.post("/follow-ups/1/done", {"version": "1"})
         assert undone.status_code == 503 and "没有保存" in undone.json()["error"]
+        home = await bounded(leader, "/home")
+        assert home.status_code == 503 and "数据库没有响应" in home.text
         async with asyncio.timeout(BOUND_S):
             refused = await stranger.post("/login", {"id": "1001", "password": "demo-1001"})
             hidden = await leader.post("/calls/during-1/number")

@@ -77,6 +77,12 @@ async def objects(place: Place) -> Mapping[str, str]:
             " values (gen_random_uuid(), $1, 'call_back', 'rights', $2, now(), now(), $2, $2) returning id",
             *(customer, OWNER),
         )
+        notice = await rows.fetchval(
+            "insert into notice (key, title, audience, team, written_by, changed_by)"
+            " values ($1, 'rights', 'team', $2, 'admin', 'admin')"
+            " on conflict (key) do update set title = 'rights' returning id",
+            *(uuid.UUID(int=2), team),
+        )
     return {
         "call": id,
         "recording": f"{id}-r1",
@@ -84,6 +90,7 @@ async def objects(place: Place) -> Mapping[str, str]:
         "customer": "999999999999",
         "follow_up": str(follow_up),
         "file": str(uuid.UUID(int=1)),
+        "notice": str(notice),
         "nothing": "nothing",
         "operator": OWNER,
         "role": "rights-bare",
