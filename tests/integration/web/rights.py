@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# The objects are 1048's: his call, its recording, his account, his follow-up, a notice to his team; customer and file are
-# nobody's.
+# The objects are 1048's: his call, its recording, his account, his follow-up, a notice to his team; customer and file
+# are nobody's.
 KINDS: Final = (
     "owner",  # 1048 himself
     "colleague",  # another agent of his team
