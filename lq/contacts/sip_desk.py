@@ -162,6 +162,8 @@ class SipDesk:
                 return
             case do.TakeSession(n, caller):
                 if self._agent.holds(caller):
+                    # whoever gets a request of this dialog finds the contact by our tag, whatever node it came to first
+                    self._agent.rename(caller, tag_of(contact.id, n, self._agent.rng.getrandbits(32)))
                     self.take(contact.id, n, caller)
                 else:
                     self.deliver(contact.id, inputs.Cancelled(n))  # before it was a leg

@@ -114,7 +114,8 @@ class RtpEngine:
         towards_us = await self._message("offer", leg_id, "L", None, phone, flags, kind=kind, codec=_TO_INSIDE)
         x_side = _read(towards_us)
         event = x_side.event.payload if x_side.event else 101
-        answer = await self._message("answer", leg_id, "L", "X", inner("127.0.0.1", NOWHERE, event), kind=kind)
+        nowhere = inner("127.0.0.1", NOWHERE, event)
+        answer = await self._message("answer", leg_id, "L", "X", nowhere, kind=kind, begins_dtls=True)
         leg = MediaLeg(
             leg_id,
             "in",
@@ -161,6 +162,7 @@ class RtpEngine:
         offer = await self._message("offer", leg.id, "X", None, text, kind=leg.kind, codec=codec)
         fresh = {
             "x_port": 0, "peer_host": "", "peer_port": NOWHERE, "blocked": False, "injecting": False, "seen": "",
+            "role": "out",  # its phone is asked, whoever called
         }  # fmt: skip
         new = MediaLeg.from_json(
             leg.to_json() | fresh | {"engine": self.id, "local_port": _read(offer).port, "version": leg.version + 1}
@@ -269,7 +271,8 @@ class RtpEngine:
         x_side = _read(towards_us)
         event = x_side.event.payload if x_side.event else leg.event_type
         ours = inner(leg.peer_host or "127.0.0.1", leg.peer_port, event, leg.direction)
-        answer = await self._message("answer", leg.id, "L", "X", ours, more, kind=leg.kind)
+        called_us = leg.role == "in"
+        answer = await self._message("answer", leg.id, "L", "X", ours, more, kind=leg.kind, begins_dtls=called_us)
         ours_now, theirs_now = _read(answer).port, x_side.port
         leg = replace(leg, event_type=event, local_port=ours_now)
         return replace(leg, x_host=x_side.address, x_port=theirs_now), answer
@@ -314,8 +317,11 @@ class RtpEngine:
         sdp: str,
         flags: Sequence[str] = (),
         kind: str = "rtp",
+        begins_dtls: bool = False,
         **more: Any,
     ) -> str:
+        """`begins_dtls`: a browser that has called us is answered `active`. rtpengine says its ClientHello before our
+        answer is there in any case, and Chromium, told `passive`, sometimes begins none of its own after it."""
         ours = (command, from_tag) in (("offer", "X"), ("answer", "L"))  # whose description this is
         if kind == "webrtc" and ours:
             flags = (*flags, "generate mid")
@@ -328,6 +334,8 @@ class RtpEngine:
             "flags": [*(_OURS if ours else _FLAGS), *flags],
             **more,
         }
+        if begins_dtls:
+            fields.pop("DTLS", None)
         if to_tag is not None:
             fields["to-tag"] = to_tag
         return str((await self._ng(command, **fields))["sdp"])

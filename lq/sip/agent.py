@@ -89,6 +89,15 @@ class UserAgent(Core):
     def refuse_offer(self, session: str, code: int, *, now: float) -> bool:
         return self._do(session, "reject", code, "", {}, now)
 
+    def rename(self, session: str, tag: str) -> None:
+        """The dialog of an INVITE that was not answered yet (100 names no dialog) has this tag of ours from now on."""
+        held = self._sessions[session]
+        tx = held.incoming
+        assert tx is not None and held.dialog.state == "early" and held.dialog.role == "uas"
+        del self._dialogs[held.dialog.key]
+        held.dialog.local_tag = tx.to_tag = tag
+        self._dialogs[held.dialog.key] = held
+
     def request(
         self,
         session: str,

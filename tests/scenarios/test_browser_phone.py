@@ -89,6 +89,27 @@ async def test_a_day_at_the_browsers_phone(scene: Scene, center: Center) -> None
 
 
 @pytest.mark.slow
+async def test_a_page_that_is_loaded_anew_comes_back_to_its_call(scene: Scene, center: Center) -> None:
+    """Again and again: each time its call is the leg that the last one was."""
+    own = await at_the_web(scene, center, center.web)
+    call, contact = await rung(scene, own)
+    await own.answer()
+    await hear_each_other(own, call)
+    own.page.on("dialog", lambda asked: asyncio.ensure_future(asked.accept()))
+    for _ in range(3):
+        async with own.page.expect_event("load"):
+            await own.page.evaluate("setTimeout(() => location.reload())")
+        await hear_each_other(own, call)
+        await call.hears(AGENT, since=call.heard_s)
+    await call.hang_up()
+    assert await own.is_("registered") == ""
+    story = scene.story(contact)
+    assert (story.count("contact_joined"), story.count("contact_offered")) == (3, 1)
+    cdr = await scene.cdr(contact)
+    assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "caller", LINE.agents[0])
+
+
+@pytest.mark.slow
 async def test_over_https_and_wss_by_the_centers_authority(scene: Scene, center: Center) -> None:
     """As at another machine of the network: the page's cookies are for https alone, its phone comes by WSS."""
     secure = f"https://127.0.0.1:{center.ports.web_tls}"

@@ -99,6 +99,25 @@ async def test_a_browser_calls(studio: Studio, browser: Browser, only: list[str]
         await party.hears(BROWSER_TONE)
         leg, other = await studio.engine.point(leg, Park()), await studio.engine.point(other, Park())
     assert len(str(leg.to_json())) < 2_000  # of a snapshot's 8 kB
+    leg = await holds_and_resumes(studio, page, leg)
+    leg, other = await studio.engine.connect(leg, other)
+    await hears(page, PARTY)
+    await party.hears(BROWSER_TONE)
+
+
+async def holds_and_resumes(studio: Studio, page: Page, leg: MediaLeg) -> MediaLeg:
+    """By offers of the browser's, as a re-INVITE brings them."""
+    for direction, answered in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
+        held = await page.evaluate(
+            """async (direction) => { pc.getTransceivers()[0].direction = direction; await pc.setLocalDescription();
+               return pc.localDescription.sdp; }""",
+            direction,
+        )
+        changed, answer = await studio.engine.reoffer(leg, held)
+        assert description(answer).direction == answered and changed.local_port == leg.local_port
+        await page.evaluate("(sdp) => pc.setRemoteDescription({type: 'answer', sdp})", answer)
+        leg = changed
+    return leg
 
 
 async def test_a_browser_is_called_holds_and_presses_keys(studio: Studio, browser: Browser) -> None:
@@ -114,16 +133,7 @@ async def test_a_browser_is_called_holds_and_presses_keys(studio: Studio, browse
     await studio.keys_are((leg.id, "4"), (leg.id, "#"))
     await party.until(lambda: party.keys == "4#")
 
-    for direction, answered in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
-        held = await page.evaluate(
-            """async (direction) => { pc.getTransceivers()[0].direction = direction; await pc.setLocalDescription();
-               return pc.localDescription.sdp; }""",
-            direction,
-        )
-        changed, answer = await studio.engine.reoffer(leg, held)
-        assert description(answer).direction == answered and changed.local_port == leg.local_port
-        await page.evaluate("(sdp) => pc.setRemoteDescription({type: 'answer', sdp})", answer)
-        leg = changed
+    leg = await holds_and_resumes(studio, page, leg)
     leg, other = await studio.engine.connect(leg, other)
     await hears(page, PARTY)
     await party.hears(BROWSER_TONE)

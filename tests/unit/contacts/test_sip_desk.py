@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -280,3 +281,16 @@ def test_a_phone_that_answers_when_its_leg_was_called_anew_is_shown_out() -> Non
     peer.answer(first, 200, sdp="v=0 late")
     assert [data.split()[0] for data in sent] == [b"ACK", b"BYE"]
     assert not any(isinstance(given, inputs.Accepted) for given in peer.given), "it says nothing of the new one"
+
+
+def test_a_call_that_comes_into_a_contact_has_the_contact_in_its_tag() -> None:
+    """Else a node that does not hold it could tell nobody whose its requests are."""
+    peer = Peer()
+    desk = SipDesk(peer.ua, lambda datagrams: None, lambda: peer.now)
+    peer.incoming()
+    session = peer.told(sip.Incoming).session
+    desk.perform(replace(Life().talking().contact, id=CONTACT), [do.TakeSession(3, session)])
+    tag = peer.ua.export(session)["local_tag"]
+    assert (contact_of(tag), leg_of(tag)) == (CONTACT, 3)
+    assert peer.ua.accept(session, "v=0", now=peer.now)
+    assert peer.sent(200).to_tag == tag
