@@ -106,8 +106,7 @@ class Scheduling(LoadScopeScheduling):
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         wanted = has_no_phones(node.gateway.id, self.numnodes)
-        first = (group for group in ONE_AFTER_ANOTHER if group in self.workqueue)  # else the last worker ends with one
-        fits = next((scope for scope in (*first, *self.workqueue) if scope.startswith(NO_PHONES) == wanted), None)
+        fits = next((scope for scope in self.workqueue if scope.startswith(NO_PHONES) == wanted), None)
         if fits is None and wanted:
             node.shutdown()
             return
