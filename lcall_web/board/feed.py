@@ -208,10 +208,10 @@ class Feed:
 
     async def _follow(self) -> None:
         """A snapshot and what comes after it, until the connection breaks."""
+        self._broken.clear()  # what changes while the snapshot is read makes another one
         after = await self._lq.last_event_id()
         self.board = await self._snapshot()
         self.tell(whole=True)
-        self._broken.clear()
         tasks = [asyncio.create_task(each) for each in (self._events(after), self._figures(), self._broken.wait())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

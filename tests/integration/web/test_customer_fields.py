@@ -56,6 +56,30 @@ def short() -> str:
 # -- definitions -------------------------------------------------------------------------------------------------------
 
 
+async def test_the_card_of_who_calls_is_brief_and_the_script_names_them(place: Place, admin: Visitor) -> None:
+    agent, number, mark = await place.user("1042"), some_number(), short()
+    ids = [await defined(place, admin, f"弹{n}{mark}") for n in range(7)]
+    values = {f"own-{id}": f"<b>值{n}" for n, id in enumerate(ids) if n != 2}
+    await enter(agent, unique("来电"), number, **values)
+    call = unique("own-")
+    await place.store(past_call(call, now_ms(), number, "1042", "sales").events)
+    queue = await form(admin, "/settings/queues/sales")
+    said = await admin.post("/settings/queues/sales", {**queue, "script": f"您的卡是{{弹1{mark}}}。{{弹2{mark}}}"})
+    assert said.status_code == 303, said.text
+    try:
+        page = (await agent.get(f"/pop/{call}", headers={"hx-request": "true", "hx-target": "x"})).text
+    finally:
+        again = await form(admin, "/settings/queues/sales")
+        assert (await admin.post("/settings/queues/sales", {**again, "script": ""})).status_code == 303
+    wrong = await admin.post("/settings/queues/sales", {**again, "script": "{没有这个}"})
+    assert wrong.status_code == 422 and "有不认识的变量" in wrong.text
+    assert faults(page) == [] and "<b>" not in page
+    brief, _, more = page.partition('class="lc-more lc-own-more"')
+    assert [n for n in range(7) if f"<dt>弹{n}{mark}</dt>" in brief] == [0, 1, 3, 4], "a few of what is filled in"
+    assert [n for n in range(7) if f"<dt>弹{n}{mark}</dt>" in more] == [5, 6], "the rest behind 更多"
+    assert f'title="弹1{mark}">&lt;b&gt;值1</span>。' in page and f">弹2{mark}</span>" in page
+
+
 async def test_a_field_is_defined_once_renamed_moved_retired_and_back(place: Place, admin: Visitor) -> None:
     name = f"卡{short()}"
     page = await admin.get(f"{FIELDS}new")
@@ -273,30 +297,6 @@ async def test_two_become_one_with_what_either_has(place: Place, admin: Visitor)
     done = await posted(admin, f"/customers/{keep}/merge", page, **{f"take-own-{third}": "other"})
     assert done.status_code == 303
     assert await own(place, keep) == {str(first): "留一", str(second): "并二", str(third): "并三"}
-
-
-async def test_the_card_of_who_calls_is_brief_and_the_script_names_them(place: Place, admin: Visitor) -> None:
-    agent, number, mark = await place.user("1042"), some_number(), short()
-    ids = [await defined(place, admin, f"弹{n}{mark}") for n in range(7)]
-    values = {f"own-{id}": f"<b>值{n}" for n, id in enumerate(ids) if n != 2}
-    await enter(agent, unique("来电"), number, **values)
-    call = unique("own-")
-    await place.store(past_call(call, now_ms(), number, "1042", "sales").events)
-    queue = await form(admin, "/settings/queues/sales")
-    said = await admin.post("/settings/queues/sales", {**queue, "script": f"您的卡是{{弹1{mark}}}。{{弹2{mark}}}"})
-    assert said.status_code == 303, said.text
-    try:
-        page = (await agent.get(f"/pop/{call}", headers={"hx-request": "true", "hx-target": "x"})).text
-    finally:
-        again = await form(admin, "/settings/queues/sales")
-        assert (await admin.post("/settings/queues/sales", {**again, "script": ""})).status_code == 303
-    wrong = await admin.post("/settings/queues/sales", {**again, "script": "{没有这个}"})
-    assert wrong.status_code == 422 and "有不认识的变量" in wrong.text
-    assert faults(page) == [] and "<b>" not in page
-    brief, _, more = page.partition('class="lc-more lc-own-more"')
-    assert [n for n in range(7) if f"<dt>弹{n}{mark}</dt>" in brief] == [0, 1, 3, 4], "a few of what is filled in"
-    assert [n for n in range(7) if f"<dt>弹{n}{mark}</dt>" in more] == [5, 6], "the rest behind 更多"
-    assert f'title="弹1{mark}">&lt;b&gt;值1</span>。' in page and f">弹2{mark}</span>" in page
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
