@@ -77,6 +77,7 @@ async def listening(studio: Studio, recording: str) -> AsyncIterator[Listener]:
 
 async def test_both_voices_are_heard_as_they_speak(studio: Studio, books: Books) -> None:
     customer, agent = await studio.party(), await studio.party()
+    agent.catches_up = True
     name = studio.name()
     a, _ = await studio.engine.incoming(name, sdp(customer))
     planned(studio.center.home.spool, f"{name}-r1", a)
