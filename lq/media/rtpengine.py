@@ -334,8 +334,8 @@ class RtpEngine:
             "flags": [*(_OURS if ours else _FLAGS), *flags],
             **more,
         }
-        if begins_dtls:
-            fields.pop("DTLS", None)
+        if begins_dtls and kind == "webrtc":
+            del fields["DTLS"]
         if to_tag is not None:
             fields["to-tag"] = to_tag
         return str((await self._ng(command, **fields))["sdp"])

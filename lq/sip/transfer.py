@@ -73,6 +73,8 @@ def send(session: Session, event: str, state: str, fragment: str, now: float, to
 
 
 def send_next(session: Session, now: float) -> None:
+    if session.dialog.state != "confirmed":
+        session.untold.clear()  # nobody is there to hear it
     if session.untold:
         _send(session, *session.untold.pop(0), now)
 

@@ -98,6 +98,18 @@ def test_before_a_bye_all_is_said() -> None:
     assert last.body == b"SIP/2.0 200 OK\r\n" and first.cseq[0] < last.cseq[0] < bye.cseq[0]
 
 
+def test_who_has_hung_up_is_told_no_more() -> None:
+    peer = Peer()
+    session = peer.talk()
+    peer.ask("REFER", REFER)
+    first = peer.sent("NOTIFY")
+    peer.ua.notify_refer(session, 200, "OK", now=peer.now)
+    peer.ask("BYE")
+    peer.answer(first, 481)
+    peer.run(64)
+    assert peer.number("NOTIFY") == 1 and peer.ua.idle
+
+
 def test_what_waits_to_be_said_survives_a_take_over() -> None:
     peer = Peer()
     session = peer.talk()
