@@ -15,6 +15,7 @@ window.browserPhone = (() => {
   const LEFT = "browser-phone-left"; // the call that this tab was in when its page went
   const AWAY = "application/lcall-away";
   const AWAY_MS = 20_000; // as long as the center waits
+  const OUT_MS = 10_000; // a logout is done by then
   const home = () => document.getElementById("browser-phone");
   const heard = () => home().querySelector("[data-heard]");
   const ringer = () => home().querySelector("[data-ringer]");
@@ -383,7 +384,10 @@ window.browserPhone = (() => {
   addEventListener("beforeunload", (event) => { if (state === "talking") event.preventDefault(); });
   // who goes on to another page leaves nobody with silence; who goes out has hung up
   let out = false;
-  document.addEventListener("submit", ({ target }) => { out = target.matches("form[action='/logout']"); });
+  document.addEventListener("submit", ({ target }) => {
+    out = target.matches("form[action='/logout']");
+    if (out) setTimeout(() => { out = false; }, OUT_MS); // he has stayed, when he was asked
+  });
   addEventListener("pagehide", () => {
     if (!ua) return;
     if (state === "talking" && !out) leaves();
