@@ -50,6 +50,7 @@ NO_PHONES: Final = (  # nobody's ear is in it
 )  # fmt: skip
 LADDERS: Final = 5
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
+_left_open: dict[tuple[int, str], str] = {}  # (descriptor, what it is) → the first test after which it was there
 
 hypothesis.settings.register_profile("house", deadline=None)  # how fast it is depends on who else works here
 hypothesis.settings.load_profile("house")
@@ -201,7 +202,19 @@ def pytest_runtest_makereport(
         for center in _centers(getattr(item, "funcargs", {})):
             report.sections += [(f"{center.path.name}: {name}", text) for name, text in center.logs().items()]
             _keep(center, item.nodeid)
+        if "unclosed" in report.longreprtext:  # found by the garbage collector, perhaps in another test than left it
+            lines = [f"{fd}: {test}" for (fd, _), test in sorted(_left_open.items())]
+            report.sections.append(("descriptor: the test that left it open", "\n".join(lines)))
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    yield
+    here = Path("/proc/self/fd")
+    for name in os.listdir(here):
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            _left_open.setdefault((int(name), os.readlink(here / name)), item.nodeid)
 
 
 def _centers(arguments: dict[str, Any]) -> list[Center]:

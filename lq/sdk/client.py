@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
 MANY_S: Final = 20.0  # for hundreds of documents at once
+KEPT_S: Final = 50.0  # less than the api keeps it; httpcore 1.0.9 forgets what has expired when a request is cancelled
 BACK_OFF_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -79,7 +80,7 @@ class Client(Commands):
             verify=self._tls or True,
             timeout=timeout_s,
             trust_env=False,
-            limits=httpx.Limits(max_connections=50),
+            limits=httpx.Limits(max_connections=50, keepalive_expiry=KEPT_S),
         )
 
     def keyed(self, key: str) -> Self:
