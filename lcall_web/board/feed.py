@@ -26,7 +26,8 @@ from lq.sdk import Agent, ApiError, Client, Queue
 log = structlog.get_logger()
 
 TOPICS: Final = ("agents", "queues", "contacts", "recordings")
-DOCUMENTS: Final = ("queues", "phones", "pause_reasons", "wrap_up_codes")  # what of the configuration is looked at
+# what of the configuration is looked at
+DOCUMENTS: Final = ("queues", "phones", "flows", "pause_reasons", "wrap_up_codes")
 READERS: Final = 500
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0)
 FIGURES_AT_MOST_S: Final = 1.0  # how often the figures of the queues are read again while calls move

@@ -279,6 +279,12 @@ def free_phones(floor: Floor, viewer: Viewer) -> list[str]:
     return sorted(free, key=lambda id: (phones[id].get("agent") != viewer.id, id[-3:] != viewer.id[-3:], id))
 
 
+def flows(floor: Floor) -> list[Json]:
+    found = floor.documents.get("flows", {})
+    named = [{"id": id, "name": flow.get("name") or id} for id, flow in found.items()]
+    return sorted(named, key=lambda flow: (flow["name"], flow["id"]))
+
+
 # -- today -------------------------------------------------------------------------------------------------------------
 
 

@@ -68,10 +68,11 @@ async def today(request: Request) -> HTTPResponse:
     return await pages.page(request, "desk/today.html", today=found, results=words.RESULTS, reasons=words.REASONS)
 
 
-@blueprint.get("/phones")
-async def phones(request: Request) -> HTTPResponse:
-    """Free ones, his own first: asked for when he is about to sign in."""
-    return json({"phones": store.free_phones(request.app.ctx.feed.board, _viewer(request))})
+@blueprint.get("/flows")
+async def flows(request: Request) -> HTTPResponse:
+    """IVR flows that a caller can be sent to: asked for when somebody is about to transfer."""
+    _viewer(request)
+    return json({"flows": store.flows(request.app.ctx.feed.board)})
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

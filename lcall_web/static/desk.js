@@ -356,9 +356,9 @@ page.widget("#soft-phone", (desk) => {
     });
   }
 
-  // -- to whom: agents and queues as they are now ------------------------------------------------------------------------
+  // -- to whom: agents and queues as they are now, and IVR flows ------------------------------------------------------------------------
 
-  const floor = { agents: new Map(), queues: new Map() };
+  const floor = { agents: new Map(), queues: new Map(), flows: [] };
   let unfollow = null;
 
   function openPanel(kind) {
@@ -374,6 +374,14 @@ page.widget("#soft-phone", (desk) => {
       showFloor();
     });
     panel.elements.to.focus();
+    showFloor();
+    if (kind === "transfer") readFlows();
+  }
+
+  async function readFlows() {
+    const answer = await fetch("/desk/flows").catch(() => null); // without them one still transfers to people
+    if (!answer?.ok) return;
+    floor.flows = (await answer.json()).flows;
     showFloor();
   }
 
@@ -393,10 +401,13 @@ page.widget("#soft-phone", (desk) => {
     const agents = [...floor.agents.values()]
       .filter((each) => each.state !== "signed_out" && each.id !== now?.agent?.id && fits(each))
       .sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
-    const queues = panel.dataset.kind === "transfer" ? [...floor.queues.values()].filter(fits) : [];
+    const transfers = panel.dataset.kind === "transfer";
+    const queues = transfers ? [...floor.queues.values()].filter(fits) : [];
+    const flows = transfers ? floor.flows.filter(fits) : [];
     const rows = [
       ...queues.map((each) => entry(`queue:${each.id}`, each.name, "queue", `${list.dataset.ready} ${each.ready} · ${list.dataset.waits} ${each.waiting}`)),
       ...agents.slice(0, 30).map((each) => entry(each.id, `${each.name} ${each.id}`, each.state, each.label)),
+      ...flows.map((each) => entry(`ivr:${each.id}`, each.name, "ivr", list.dataset.flow)),
     ];
     list.replaceChildren(...rows);
     if (!rows.length) put(list, list.dataset.none);

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.center import Center
-from tests.scenarios.conftest import Line, Scene, is_read, line, new_number, phone_of
+from tests.scenarios.conftest import MENU_FLOW, Line, Scene, is_read, line, new_number, phone_of
 from tests.scenarios.desks import TALKING, Desk, hear, sits_down, voices
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, TONES
 from tests.scenarios.test_web import Visit, Visiting, browser, visiting
@@ -195,6 +195,26 @@ async def _calls_again_in_vain(scene: Scene, anna: Desk, ben: Desk, number: str,
     await ben.page.goto(f"{ben.visit.web}{address}")
     for result in ("answered", "abandoned"):
         await expect(ben.page.locator(f".lc-past .lc-result-{result}")).to_have_count(1)
+
+
+async def test_a_caller_is_sent_to_a_voice_menu_and_chooses(scene: Scene, sitting: Sitting) -> None:
+    anna = await sitting(LINE.agents[0], AGENT)
+    await anna.signs_in()
+    caller, contact = await dials(scene, LINE)
+    talk = await anna.answers()
+    await hear(scene, {CUSTOMER: caller, AGENT: talk}, TALKING)
+
+    await anna.does("transfer")
+    await anna.page.fill("#desk-to [name='to']", MENU_FLOW.id)  # to be found among many
+    await anna.page.locator(f".lc-who [data-to='ivr:{MENU_FLOW.id}']").click()
+    await anna.does("blind")
+    await talk.ended()
+    await anna.is_("wrap_up")
+    await caller.hears(scene.place.prompt("zh/menu_main"), 20)
+    caller.send_digits("1")
+    await scene.events.first("contact_queued", subject=contact, queue="line1")
+    await caller.hang_up()
+    assert (await scene.cdr(contact)).ended_by == "caller"
 
 
 async def test_a_leader_listens_whispers_barges_in_and_comes_to_help(

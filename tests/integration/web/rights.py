@@ -114,7 +114,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /live": Right(EVERYBODY),
     # the soft phone
     "GET /desk": Right(DESK),
-    "GET /desk/phones": Right(DESK),
+    "GET /desk/flows": Right(DESK),
     "GET /desk/today": Right(DESK),
     "POST /desk/agent/<verb:str>": Right(DESK, (404,), ids={"verb": "nothing"}),
     "POST /desk/call/<contact:str>/<verb:str>": Right(DESK, (404,), ids={"contact": "call", "verb": "nothing"}),

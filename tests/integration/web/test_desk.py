@@ -253,6 +253,12 @@ async def test_todays_calls_and_those_that_he_missed(place: Place) -> None:
     assert refused.status_code == 404, "whom others talk with is not his to call"
 
 
+async def test_the_flows_that_a_caller_can_be_sent_to(place: Place) -> None:
+    who = await place.user("1036")
+    flows = (await who.get("/desk/flows")).json()["flows"]
+    assert [flow["id"] for flow in flows] == ["main"] and flows[0]["name"]
+
+
 @pytest.mark.parametrize(("language", "label"), [("zh", "未签入"), ("en", "Signed out")])
 async def test_the_column_in_both_languages(place: Place, language: str, label: str) -> None:
     who = await place.user("1036", **{"accept-language": language})
