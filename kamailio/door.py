@@ -86,7 +86,8 @@ class Door:
         self._wire.warn(f"banned {source}: {why}")
 
     def authenticated(self, *, emergency: bool = False) -> str | None:
-        """The extension that proved itself; None after an answer was sent."""
+        """The extension that proved itself; None after an answer was sent. A disabled phone is one that nobody knows,
+        but for an emergency call."""
         if not self._tables.is_configured:
             self._wire.reply(BUSY)
             return None
@@ -101,7 +102,7 @@ class Door:
         if ext and not self._is_answer_to_us(source):
             self._challenge(source, stale=True)
             return None
-        ha1 = self._tables.ha1(ext)
+        ha1 = self._tables.ha1(ext) if emergency or ext not in self._tables.disabled_phones else None
         code = self._checked(user, ext, ha1 or self._nobody)
         if code > 0 and ha1 is not None:
             if until_s and until_s < self._clock():

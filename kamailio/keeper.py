@@ -135,6 +135,8 @@ class Keeper:
 
     def _take(self, known: Known) -> None:
         credentials, trunks = policy.credentials(known.phones), policy.trunks(known.trunks)
+        disabled = policy.disabled_phones(known.phones)
+        self._tables.write_disabled_phones(disabled)
         self._tables.write_srtp_phones(policy.srtp_phones(known.phones))
         self._tables.write_realm(str(known.settings.get("realm", DEFAULT_REALM)))
         for ext in self._extensions - credentials.keys():
@@ -142,7 +144,7 @@ class Keeper:
         for ext, ha1 in credentials.items():
             self._tables.write_ha1(ext, ha1)
         if not self._extensions:
-            self._station.remember(credentials)
+            self._station.remember(credentials.keys() - disabled)
         self._extensions = set(credentials)
         self._register(policy.registrations(known.trunks))
         self._on_disk("gateways", lambda: self._probe(trunks))

@@ -341,8 +341,13 @@ def registrations(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, Regis
 
 
 def credentials(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Extension -> HA1 of the enabled phones."""
-    return {id: str(body["ha1"]) for id, body in documents.items() if body.get("enabled", True)}
+    """Extension -> HA1."""
+    return {id: str(body["ha1"]) for id, body in documents.items()}
+
+
+def disabled_phones(documents: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The extensions whose phones may call emergency numbers, and do nothing else."""
+    return frozenset(id for id, body in documents.items() if not body.get("enabled", True))
 
 
 def srtp_phones(documents: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

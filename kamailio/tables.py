@@ -66,6 +66,10 @@ class Tables:
     def srtp_phones(self) -> frozenset[str]:
         return self._read("srtp", frozenset, frozenset())
 
+    @property
+    def disabled_phones(self) -> frozenset[str]:
+        return self._read("disabled", frozenset, frozenset())
+
     # -- keeper
 
     def write_nodes(self, nodes: Nodes) -> None:
@@ -77,11 +81,14 @@ class Tables:
     def write_srtp_phones(self, extensions: frozenset[str]) -> None:
         self._shared.set("srtp", json.dumps(sorted(extensions)))
 
+    def write_disabled_phones(self, extensions: frozenset[str]) -> None:
+        self._shared.set("disabled", json.dumps(sorted(extensions)))
+
     def write_realm(self, realm: str) -> None:
         self._shared.set("realm", realm)
 
     def write_ha1(self, ext: str, ha1: str | None) -> None:
-        """None: the phone is gone or disabled."""
+        """None: the phone is gone."""
         if ha1 is None:
             self._shared.remove(f"ha1:{ext}")
         else:

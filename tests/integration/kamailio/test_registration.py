@@ -16,6 +16,7 @@ from redis import Redis
 
 from lq.live.redis import Live
 from tests.integration.kamailio.edge import Edge, Peer, credentials, edge
+from tests.integration.kamailio.test_defence import call, refuse
 from tests.integration.live.center import documents
 
 
@@ -96,7 +97,7 @@ def test_a_retransmitted_register_gets_the_same_answer(sip: Edge) -> None:
     assert peer.final().code == 200
 
 
-async def test_new_password_and_disabled_phone_are_followed(sip: Edge, live: Live) -> None:
+async def test_a_disabled_phone_calls_emergency_numbers_only(sip: Edge, live: Live, lq: Peer) -> None:
     peer = sip.peer("8005")
     assert peer.register("demo-8005").code == 200
     phones = documents()["phones"]
@@ -109,6 +110,13 @@ async def test_new_password_and_disabled_phone_are_followed(sip: Edge, live: Liv
             await asyncio.sleep(0.5)  # the keeper looks as often; who is refused again and again is locked out
         else:
             raise AssertionError(f"a phone that is {'enabled' if enabled else 'disabled'} is not answered {code}")
+        call(peer, "110", "demo-8005")
+        refuse(lq, lq.expect("INVITE"), 486, "Busy Here")
+        peer.expect(486)
+        call(peer, "8002", "demo-8005")
+        if enabled:
+            refuse(lq, lq.expect("INVITE"), 486, "Busy Here")
+        assert peer.final().code == (486 if enabled else 403)
 
 
 def invite(caller: Peer, ext: str) -> int:

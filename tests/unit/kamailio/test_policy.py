@@ -128,7 +128,9 @@ def test_a_lane_that_is_no_token_is_quoted() -> None:
 
 
 def test_disabled_things_do_not_exist() -> None:
-    assert policy.credentials({"8001": {"ha1": "x"}, "8002": {"ha1": "y", "enabled": False}}) == {"8001": "x"}
+    phones = {"8001": {"ha1": "x"}, "8002": {"ha1": "y", "enabled": False}}
+    assert policy.credentials(phones) == {"8001": "x", "8002": "y"}
+    assert policy.disabled_phones(phones) == {"8002"}
     documents = {"gw1": {"address": "a", "port": 5080}, "gw2": {"address": "b", "enabled": False}}
     assert policy.trunks(documents) == {"gw1": Trunk("gw1", "a", 5080)}
 
