@@ -16,7 +16,6 @@ from kamailio.policy import Node, Nodes, Registration, Trunk
 from kamailio.tables import DEFAULT_REALM, Tables
 from lq.live.kemi import Caller, LiveUnavailable
 
-LEASES_GRACE_S: Final = 5.0  # after Redis was away all leases have lapsed until the nodes renew them
 SEEN_AT_MOST: Final = 64
 TRUNKS_AGAIN_S: Final = 60.0  # say the gateways' states again, also to a Redis that came back empty
 
@@ -79,7 +78,6 @@ class Keeper:
         self._trunks_said: dict[str, bool] = {}
         self._trunks_said_at = 0.0
         self._nodes = Nodes()
-        self._alive_at = 0.0
         self._away = False
         self._unwritten: set[str] = set()  # what a disk did not take
 
@@ -104,11 +102,8 @@ class Keeper:
         alive = tuple(
             Node(lease.incarnation, lease.address, lease.load, lease.draining) for lease in self._caller.leases("lq")
         )
-        now = self._clock()
-        if alive:
-            self._alive_at = now
-        elif now - self._alive_at < LEASES_GRACE_S:
-            alive = self._nodes.alive
+        # No lease at all: Redis was away, or takes no writes (its disk, its memory is full). Who is dead does not answer.
+        alive = alive or self._nodes.alive
         seen = dict.fromkeys((*(node.incarnation for node in alive), *self._nodes.seen))
         nodes = Nodes(alive, self._caller.adopted(), tuple(seen)[:SEEN_AT_MOST])
         if nodes != self._nodes:

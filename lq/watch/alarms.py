@@ -108,6 +108,11 @@ RULES: Final = (
         "立即提高 maxmemory", "raise maxmemory now",
     ),
     Rule(
+        "redis_unwritten", "critical", "lcall_redis_unwritten", 0, 0,
+        "Redis 写不进磁盘：不再分配来电，通话继续", "Redis cannot write to its disk: nobody is paired, calls go on",
+        "清理 Redis 所在磁盘", "make room on the disk of Redis",
+    ),
+    Rule(
         "spool_old", "major", "lcall_spool_age_seconds", 600, 10,
         "录音没有及时转存", "recordings are not stored in time",
         "检查录音磁盘与 recorder 日志", "check the disk of the recordings, and the log of the recorder",

@@ -74,10 +74,11 @@ class Places:
     async def _live(self) -> Figures:
         try:
             async with asyncio.timeout(2 * PATIENCE_S):
-                memory = await self._redis.info("memory")
+                memory, disk = await self._redis.info("memory"), await self._redis.info("persistence")
                 used, limit = float(memory["used_memory"]), float(memory["maxmemory"])
                 found: dict[str, list[Figure]] = defaultdict(list)
                 found["lcall_live_away"].append(({}, 0.0))
+                found["lcall_redis_unwritten"].append(({}, float(disk.get("aof_last_write_status", "ok") != "ok")))
                 found["lcall_redis_memory_ratio"].append(({}, used / limit if limit else 0.0))
                 await self._queues(found)
                 await self._trunks(found)

@@ -1,4 +1,4 @@
-"""The keeper goes on when its disk does not."""
+"""The keeper goes on when its disk does not, and when Redis takes nothing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ class FakeCaller:
         self.phones: list[tuple[str, bool]] = []
         self.trunks: dict[str, bool] = {}
         self.looks = 0
+        self.lapsed = False
 
     def leases(self, role: str) -> list[Any]:
         self.looks += 1
+        if self.lapsed:
+            return []
         return [Lease("lq", "lq1-a", f"lq1-{self.looks}", "h:1", self.looks, False, 0)]  # another at each look
 
     def adopted(self) -> dict[str, str]:
@@ -91,3 +94,25 @@ def test_a_disk_that_is_full_costs_a_file_and_no_news(tmp_path: Path, gone: str)
         keeper.tick()
     assert "trunks" in shared and ("8001", True) in caller.phones and caller.trunks == {"gw1": True}
     assert len(station.said) == 1 and str(places[gone]) in station.said[0]
+
+
+def test_nodes_whose_leases_lapse_all_at_once_are_asked_on(tmp_path: Path) -> None:
+    """Redis reads and takes no writes, or every node has died: who is dead does not answer, the others do."""
+    caller, now = FakeCaller(), 1.0
+    tables = Tables(Table(), Table())
+    keeper = Keeper(
+        cast(Caller, caller),
+        tables,
+        FakeStation(),
+        dispatcher_list=tmp_path / "dispatcher.list",
+        memory=Memory(tmp_path / "known.json"),
+        outside="192.0.2.9:5060",
+        clock=lambda: now,
+    )
+    keeper.tick()
+    known = tables.nodes.alive
+    assert known
+    caller.lapsed = True
+    for now in (2.0, 60.0, 3600.0):
+        keeper.tick()
+        assert tables.nodes.alive == known
