@@ -109,7 +109,10 @@ def _new(place: Path) -> Path:
 
 
 def _put(place: Path) -> None:
+    """A key that a power cut takes is an authority that nobody's browser trusts any more."""
     _new(place).chmod(0o600)
+    with _new(place).open("rb") as written:
+        os.fsync(written.fileno())
     _new(place).replace(place)
 
 

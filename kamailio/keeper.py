@@ -102,7 +102,7 @@ class Keeper:
         alive = tuple(
             Node(lease.incarnation, lease.address, lease.load, lease.draining) for lease in self._caller.leases("lq")
         )
-        # No lease at all: Redis was away, or takes no writes (its disk, its memory is full). Who is dead does not answer.
+        # No lease at all: Redis was away, or takes no writes (a full disk, no memory). Who is dead does not answer.
         alive = alive or self._nodes.alive
         seen = dict.fromkeys((*(node.incarnation for node in alive), *self._nodes.seen))
         nodes = Nodes(alive, self._caller.adopted(), tuple(seen)[:SEEN_AT_MOST])

@@ -55,7 +55,7 @@ def render(directory: Path, environ: Mapping[str, str]) -> None:
 def command(directory: Path) -> list[str]:
     """How to run what `render` wrote, in the foreground; all its files stay in `directory`."""
     run = ["-Y", str(directory), "-w", str(directory), "-P", str(directory / "kamailio.pid")]
-    return ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "128", "-M", "16"]
+    return ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "512", "-M", "16"]
 
 
 def check(directory: Path) -> None:
@@ -156,10 +156,16 @@ def _modules() -> Path:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """The Redis password stands in it."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, encoding="utf-8")
+    """The Redis password stands in it. What stands there already is left alone, so that Kamailio starts again while the
+    disk is full; and else it is replaced as a whole."""
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+        path.chmod(0o600)
+        return
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def _needed(environ: Mapping[str, str], name: str) -> str:
@@ -175,7 +181,7 @@ def main() -> int:
         return 2
     try:
         render(Path(sys.argv[1]).resolve(), os.environ)
-    except RenderError as error:
+    except (RenderError, OSError) as error:
         print(f"kamailio.render: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,6 +14,7 @@ import ctypes
 import math
 import os
 import pwd
+import resource
 import select
 import signal
 import time
@@ -23,6 +24,7 @@ PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 ORPHANED_S: Final = 2.0  # grace when the runner is gone: nobody waits in order any more
 NOT_STARTED: Final = 127
+FILES: Final = 262_144  # a connection is one; the usual 1024 are a person's, not a center's
 # Ctrl-C, a closed terminal, a machine that shuts down: the runner hears them too, and ends all in order.
 OTHERS_BUSINESS: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 _LIBC: Final = ctypes.CDLL(None)
@@ -141,6 +143,13 @@ def _become(user: str) -> None:
     os.setuid(account.pw_uid)
 
 
+def _may_open_many() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _execute(argv: list[str], user: str, heard: str, guard: int) -> NoReturn:
     try:
         os.setsid()
@@ -155,7 +164,8 @@ def _execute(argv: list[str], user: str, heard: str, guard: int) -> NoReturn:
         if os.getppid() != guard:
             os._exit(NOT_STARTED)
         os.dup2(2, 1)
-        os.closerange(3, 1024)
+        os.closerange(3, FILES)
+        _may_open_many()
         os.execvp(argv[0], argv)
     except (OSError, KeyError) as error:
         os.write(2, f"{argv[0]} cannot be started: {error}\n".encode())

@@ -205,10 +205,28 @@ def read_secrets(place: Home) -> Secrets:
     return complete
 
 
-def write_private(file: Path, text: str) -> None:
-    """Replaces the file as a whole; nobody but its owner can ever read it."""
+def write_private(file: Path, text: str, *, lasting: bool = True) -> None:
+    """Replaces the file as a whole; nobody but its owner can ever read it. What stands there already is left alone: a
+    full disk does not matter then. `lasting`: on the disk when this returns."""
+    if file.exists() and file.read_text(encoding="utf-8", errors="replace") == text:
+        file.chmod(0o600)
+        return
     new = file.with_name(file.name + ".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         out.write(text)
+        out.flush()
+        if lasting:
+            os.fsync(out.fileno())
     new.replace(file)
+    if lasting:
+        sync_directory(file.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Whatever was renamed in it stays renamed over a power cut."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

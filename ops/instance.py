@@ -28,7 +28,7 @@ def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
         table,
         read_secrets(home),
         database_user(),
-        postgres_bin(),
+        postgres_bin(home.postgres / "data"),
     )
 
 

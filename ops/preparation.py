@@ -18,6 +18,7 @@ local {DATABASE} lcall scram-sha-256
 host {DATABASE} lcall 127.0.0.1/32 scram-sha-256
 """
 NOTHING: Final = Path(os.devnull)
+INSTALLED: Final = Path("/usr/lib/postgresql")  # by version, on Debian
 
 
 class Step(Protocol):
@@ -25,9 +26,12 @@ class Step(Protocol):
         """Runs a command to its end, with `heard` as its stdin; returns its status."""
 
 
-def postgres_bin() -> Path:
-    """Where Debian puts the newest PostgreSQL; raises HomeError if there is none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+def postgres_bin(data: Path, installed: Path = INSTALLED) -> Path:
+    """Of the PostgreSQL that made this cluster, installed or not; else of the newest. HomeError if there is none."""
+    version = data / "PG_VERSION"
+    if version.exists():
+        return installed / version.read_text().strip() / "bin"
+    found = sorted(installed.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if not found:
         raise HomeError("PostgreSQL is not installed: run `make install`")
     return found[-1].parent
@@ -38,6 +42,9 @@ async def prepare(service: str, instance: Instance, step: Step) -> None:
     home = instance.home
     match service:
         case "postgres":
+            if not (instance.postgres_bin / "postgres").exists():
+                version = instance.postgres_bin.parent.name
+                raise HomeError(f"this database is of PostgreSQL {version}: apt-get install postgresql-{version}")
             await make_cluster(instance, step)
         case "redis":
             write_private(home.redis / "users.acl", redis_acl(instance.secrets))

@@ -299,7 +299,7 @@ def _kamailio(instance: Instance) -> Service:
         (
             "kamailio",
             *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
-            *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "128", "-M", "16"),
+            *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "512", "-M", "16"),
         ),
         probes.Sip(ports.sip, ports.outside),
         needs=("redis", "certificates"),

@@ -50,14 +50,14 @@ def runs(center: Center | None) -> bool:
 
 
 def write(home: Home, center: Center) -> None:
-    write_private(home.state, json.dumps(asdict(center), indent=1))
+    write_private(home.state, json.dumps(asdict(center), indent=1), lasting=False)
 
 
 def read(home: Home) -> Center | None:
     """What was last written here; whether that center still runs is told by `home.locked`."""
     try:
         found = json.loads(home.state.read_text())
-    except FileNotFoundError:
-        return None
-    services = tuple(Status(**status) for status in found.pop("services"))
-    return Center(**found, services=services)
+        services = tuple(Status(**status) for status in found.pop("services"))
+        return Center(**found, services=services)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # nothing yet, cut off by a power cut, or of another release

@@ -80,7 +80,7 @@ def floor(directory: Path) -> Took:
 
 
 def _bare(center: Center) -> Callable[[], None]:
-    place, ports, bin = center.path, center.ports, postgres_bin()
+    place, ports, bin = center.path, center.ports, postgres_bin(center.path / "none")
     place.mkdir(parents=True)
     user = database_user() or None
     if user:

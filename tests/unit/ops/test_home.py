@@ -13,7 +13,7 @@ import pytest
 
 from ops import home, state
 from ops.home import Home, HomeError
-from ops.preparation import rescue_pcaps
+from ops.preparation import postgres_bin, rescue_pcaps
 from ops.state import Center, Status
 
 
@@ -70,6 +70,34 @@ def test_a_private_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     home.write_private(file, "new")
     assert (file.read_text(), mode(file)) == ("new", 0o600)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_stands_there_already_is_not_written_again(tmp_path: Path) -> None:
+    """A disk that is full does not keep a service from starting again."""
+    file = tmp_path / "redis.conf"
+    home.write_private(file, "dir /\n")
+    file.chmod(0o644)
+    before = file.stat().st_ino
+    home.write_private(file, "dir /\n")
+    assert (file.stat().st_ino, mode(file)) == (before, 0o600)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "null", '{"runner": 1, "services": [{"pid": 1}]}', '{"services": []}'])
+def test_a_state_that_cannot_be_read_is_none(place: Home, text: str) -> None:
+    """Cut off by a power cut, or of another release."""
+    place.state.write_text(text)
+    assert state.read(place) is None
+
+
+def test_the_postgresql_that_made_the_database_is_taken(tmp_path: Path) -> None:
+    for version in ("9", "15", "17"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "postgres").touch()
+    data = tmp_path / "data"
+    data.mkdir()
+    assert postgres_bin(data, tmp_path) == tmp_path / "17" / "bin"
+    (data / "PG_VERSION").write_text("15\n")
+    assert postgres_bin(data, tmp_path) == tmp_path / "15" / "bin"
 
 
 def test_the_lock(place: Home) -> None:
