@@ -291,6 +291,7 @@ async def test_a_double_click_on_answer_answers_once(house: House) -> None:
     await stage.comes(AGENT, orders=True)
     await stage.calls_in()
     call = await stage.phones[AGENT].rings(RINGS_S)
+    await stage.tells("contact_ringing")  # the phone knows it before the center does
     assert refusals(await at_once(stage.does("answer"), stage.does("answer"))) == []
     stage.joins(AGENT, await call.confirmed())
     await judge(house, await comes_to(stage, TALK))
