@@ -206,6 +206,7 @@ REFUSALS: Final[Mapping[str, str]] = {  # codes of LQ-SDK -> what to do
     "itself": mark("不能转给自己。"),
     "mode": mark("转技能组请用“直接转接”。"),
     "conference": mark("多方通话中不能转到技能组。"),
+    "no_customer": mark("这通电话里现在没有客户。"),
     "no_consult": mark("没有正在咨询的人，或他还没有接听。"),
     "never_recorded": mark("按录音策略，这条线路不录音。"),
     "in_progress": mark("上一次操作还在进行，请稍候。"),

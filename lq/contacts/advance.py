@@ -56,6 +56,14 @@ def _hung_up(turn: Turn, given: inputs.Ended) -> None:
         ending.caller_gone(turn, given)
     else:
         ending.late_end(turn, given)
+        _is_let_go(turn, leg.n)
+
+
+def _is_let_go(turn: Turn, n: int) -> None:
+    """Without him the contact goes on, and holds neither him nor his media."""
+    if turn.contact.state not in ("ending", "over"):
+        ending.release(turn, n)
+        ending.drop_media(turn, n)
 
 
 def _away(turn: Turn, given: inputs.PhoneAway) -> None:

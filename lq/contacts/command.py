@@ -8,6 +8,7 @@ from typing import Final
 
 from lq.contacts import (
     at_the_phone,
+    calling,
     conferring,
     ending,
     inputs,
@@ -19,6 +20,7 @@ from lq.contacts import (
     transfer,
 )
 from lq.contacts import effects as do
+from lq.contacts.contact import Leg
 from lq.contacts.turn import NORMAL, Turn
 
 
@@ -50,9 +52,20 @@ def hang_up(turn: Turn, given: inputs.Command) -> None:
         turn.do(do.Reply(given.id, 200))
     elif own is None and his is not None and his.direction == "out" and (his.n != 1 or his.n in contact.calls):
         at_the_phone.reject(turn, given)
+    elif his is not None and his.n not in (1, contact.customer.n):
+        _steps_out(turn, his)
+        turn.do(do.Reply(given.id, 200))
     else:
         ending.finish(turn, _result(turn), "system", NORMAL)
         turn.do(do.Reply(given.id, 200))
+
+
+def _steps_out(turn: Turn, leg: Leg) -> None:
+    """The contact is not his: it goes on."""
+    if leg.n in turn.contact.calls:
+        calling.take_back(turn, leg.n)
+    elif leg.state == "answered":
+        transfer.dismiss(turn, leg.n)
 
 
 def _result(turn: Turn) -> str:

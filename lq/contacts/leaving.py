@@ -40,9 +40,8 @@ def _back_to_queue(turn: Turn, leg: Leg) -> bool:
     alone = leg.party == "agent" and not leg.mode and all(one.mode for one in rest) and not contact.calls
     if not alone or not customer.alive or customer.party != "customer" or contact.queue not in turn.book.queues:
         return False
-    for one in (leg, *rest):
-        transfer.dismiss(turn, one.n)
-    conversation.place(turn, customer.n, "")
+    transfer.dismiss(turn, leg.n)
+    transfer.only(turn, customer.n)
     turn.end_segments("lost")
     queueing.enter_queue(turn, contact.queue, since=contact.started_at)
     return True

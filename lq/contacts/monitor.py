@@ -126,20 +126,16 @@ def end(turn: Turn, given: inputs.Command) -> None:
 def release(turn: Turn, given: inputs.Command) -> None:
     """强拆: {agent: the leader, to: "" (the call ends) | queue (the customer goes back to the head of his queue)}"""
     contact, back = turn.contact, str(given.body.get("to", "")) == "queue"
-    if back and contact.state != "talking":  # a double click: he waits there already
+    if back and (contact.state != "talking" or not contact.customer.codec):  # a double click: he waits there already
         transfer.answer(turn, given, transfer.NOT_TALKING)
         return
-    to_queue = back and contact.queue in turn.book.queues
+    to_queue = back and contact.queue in turn.book.queues and contact.customer.alive
     if contact.state != "talking" or not to_queue or contact.customer.party != "customer":
         ending.finish(turn, "answered" if contact.state == "talking" else "no_agent", "system", NORMAL)
         transfer.answer(turn, given, None)
         return
-    for n in list(contact.calls):
-        calling.take_back(turn, n)
-    for leg in list(turn.contact.legs.values()):
-        if leg.n != contact.customer.n and leg.state == "answered":
-            transfer.dismiss(turn, leg.n)
-    conversation.place(turn, turn.contact.customer.n, "")
-    turn.end_segments("released")
-    queueing.enter_queue(turn, contact.queue, since=contact.started_at)
+    transfer.only(turn, contact.customer.n)
+    if turn.contact.state == "talking":  # else he waits there: nobody had him but who was called
+        turn.end_segments("released")
+        queueing.enter_queue(turn, contact.queue, since=contact.started_at)
     transfer.answer(turn, given, None)

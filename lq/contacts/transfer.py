@@ -23,6 +23,7 @@ LEAVES: Final = "leaves:"
 LEAVES_MS: Final = 3_000  # so long a phone may stay once it has heard that its REFER was carried out
 NOT_TALKING: Final = (409, "not_talking", "nobody talks in this contact")
 NOT_IN_IT: Final = (409, "not_in_contact", "this agent does not talk in this contact")
+NO_CUSTOMER: Final = (409, "no_customer", "the customer has left, or there is none")
 BUSY: Final = (409, "busy", "somebody is being called into this contact already")
 _SIP_OF: Final = {
     "busy": 486,
@@ -147,14 +148,27 @@ def _to_service(turn: Turn, leg: Leg, kind: str, id: str, mode: str, refer: str)
     if len(conversation.together(turn.contact, "talk")) > 2:
         return (409, "conference", "more than two talk: end the conference first")
     customer = turn.contact.customer
+    if not customer.alive or customer.n == leg.n:
+        return NO_CUSTOMER
+    if not customer.codec:  # he has answered this very moment
+        return NOT_TALKING
     who = {"from_agent": leg.agent} if leg.agent else {}
     turn.emit("contact_transferred", n=turn.n, to=f"{kind}:{id}", mode="blind", **who)
     turn.tell_referrer(Call("blind", "", leg.n, refer=refer), 200)
-    dismiss(turn, leg.n)
-    conversation.place(turn, customer.n, "")
+    only(turn, customer.n)
     turn.end_segments("transferred")
     inbound.go_to(turn, f"{kind}:{id}")
     return None
+
+
+def only(turn: Turn, n: int) -> None:
+    """Leg n goes on alone: agents and leaders leave, also those on hold, and whoever is still called is not wanted."""
+    for called in list(turn.contact.calls):
+        calling.take_back(turn, called)
+    for leg in list(turn.contact.legs.values()):
+        if leg.n != n and leg.state == "answered":
+            dismiss(turn, leg.n)
+    conversation.place(turn, n, "")
 
 
 def dismiss(turn: Turn, n: int) -> None:
@@ -224,10 +238,7 @@ def hand_on(turn: Turn, call: Call, target: str) -> None:
     if not contact.customer.alive:  # he who called has left, and who remains was only called
         ending.finish(turn, "answered", "system", NORMAL)
         return
-    for leg in list(contact.legs.values()):
-        if leg.n != contact.customer.n and leg.state == "answered" and (leg.n == call.by or leg.place == "waits"):
-            dismiss(turn, leg.n)
-    conversation.place(turn, contact.customer.n, "")
+    only(turn, contact.customer.n)
     turn.end_segments("forwarded")
     inbound.go_to(turn, target)
 
@@ -246,11 +257,7 @@ def _homeless(turn: Turn, by: Leg | None) -> None:
     if not contact.customer.alive:  # he who called has left, and who remains was only called
         ending.finish(turn, "answered", "system", NORMAL)
         return
-    for leg in conversation.together(contact, "waits", "talk"):
-        if leg.n == contact.customer.n:
-            conversation.place(turn, leg.n, "")
-        else:
-            dismiss(turn, leg.n)
+    only(turn, contact.customer.n)
     turn.end_segments("failed")
     if contact.queue in turn.book.queues:
         queueing.enter_queue(turn, contact.queue, since=contact.started_at)

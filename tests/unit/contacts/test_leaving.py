@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
-from tests.unit.contacts.test_advance import Life
+from lq.contacts.contact import Leg, with_leg
+from tests.unit.contacts.test_advance import MEDIA, Life
 from tests.unit.contacts.test_transfer import agent_ops, consulting, engaged, hears, monitoring, takes, tell
 
 
@@ -107,6 +110,36 @@ def test_who_has_sent_the_customer_on_cannot_hang_up_on_him() -> None:
     assert tell(life, "transfer", to="queue:sales", mode="blind") == (200, "")
     assert tell(life, "hang_up") == (409, "not_in_contact")
     assert life.contact.state == "queueing"
+
+
+def left_behind() -> Life:
+    """1901 is on the line with a customer who waits (leg 3): no way leads here any more."""
+    life = Life().queued()
+    legs = (Leg(n, "agent", "out", "8901", "answered", agent="1901", codec="PCMA", media=MEDIA) for n in (2, 3))
+    for leg in legs:
+        life.contact = replace(life.contact, legs={**life.contact.legs, leg.n: replace(leg, reservation=70)})
+    life.contact = with_leg(life.contact, 2, state="ended", media=None, reservation=0)
+    return life
+
+
+@pytest.mark.parametrize("by_phone", [True, False])
+def test_whoever_is_not_the_customer_does_not_hang_up_on_him(by_phone: bool) -> None:
+    life = left_behind()
+    if by_phone:
+        life.take(inputs.Ended(3))
+    else:
+        assert tell(life, "hang_up", agent="1901") == (200, "") and do.Bye(3, 16) in life.effects
+    assert life.contact.state == "queueing" and life.contact.customer.alive
+    assert agent_ops(life) == [("1901", "release", "answered")] and do.DeleteMedia(3) in life.effects
+
+
+def test_who_picks_up_and_hangs_up_takes_back_his_own_call() -> None:
+    life = Life().queued()
+    life.take(inputs.PickedUp("s9", "offer", "8002"))
+    life.take(inputs.Engaged(2, "1002", "8002", 50))
+    assert tell(life, "hang_up", agent="1002") == (200, "")
+    assert do.Reject(2, 480, 16) in life.effects and agent_ops(life) == [("1002", "release", "caller_gone")]
+    assert life.contact.state == "queueing" and life.contact.calls == {}
 
 
 def test_an_agent_who_hangs_up_what_rings_refuses_it() -> None:

@@ -126,6 +126,19 @@ STORIES: dict[str, tuple[Act, ...]] = {
         act("answers", MOBILE),
     ),
     "blind to a queue": (*CALLED_IN, by("1001", "transfer", to="queue:sales", mode="blind"), act("answers", "1002")),
+    "blind to a queue, a leader listens": (
+        *(*LISTENS, by("1001", "transfer", to="queue:sales", mode="blind"), act("answers", "1002")),
+    ),
+    "blind, refused, a leader listens": (
+        *(*LISTENS, by("1001", "transfer", to="1002", mode="blind"), act("refuses", "1002"), act("answers", "1003")),
+    ),
+    "the customer leaves, and agents confer": (
+        *(*CONSULTS, by("1001", "transfer_conference"), act("hangs_up", CUSTOMER)),
+    ),
+    "of three who talk one is on hold, and another sends him to a queue": (
+        *(*CONSULTS, by("1001", "transfer_conference"), by("1001", "hold")),
+        *(by("1002", "transfer", to="queue:sales", mode="blind"), act("answers", "1003")),
+    ),
     "somebody joins": (*CALLED_IN, by("1001", "transfer_conference", to="1002"), act("answers", "1002")),
     "listens, whispers, barges in": (
         *LISTENS,
@@ -177,6 +190,8 @@ RARER: tuple[Act, ...] = (
     *(by("1902", "monitor", mode=mode) for mode in ("listen", "barge", "take-over")),
     by("1003", "pick_up"),
     act("picks_up", "8003"),
+    *(by(leader, "hang_up") for leader in ("1901", "1902")),
+    *(by(agent, "transfer", to="queue:sales", mode="blind") for agent in ("1001", "1002")),
     by("1902", "release"),
     by("1902", "release", to="queue"),
     act("refers", "1001", "1003"),

@@ -8,6 +8,7 @@ import pytest
 
 from lq.contacts import conversation, inputs
 from lq.contacts import effects as do
+from lq.contacts.contact import with_leg
 from tests.unit.contacts.test_advance import MEDIA, Life
 
 
@@ -203,6 +204,68 @@ def test_to_a_queue() -> None:
     life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
     takes(life, 3)
     assert hears(life) == {1: "leg:3", 3: "leg:1"}
+
+
+def test_a_leader_leaves_with_the_agent_who_sends_the_customer_to_a_queue() -> None:
+    """Also one who is still being called; and whoever is on hold in a conference."""
+    life = monitoring()
+    tell(life, "monitor", agent="1902")
+    assert tell(life, "transfer", to="queue:sales") == (200, "")
+    assert hears(life) == {1: "mixer"} and life.contact.calls == {} and do.Bye(3, 16) in life.effects
+    assert {("1001", "release", "answered"), ("1901", "release", "answered")} <= set(agent_ops(life))
+
+    life = consulting()
+    tell(life, "transfer_conference")
+    tell(life, "hold")
+    assert tell(life, "transfer", agent="1002", to="queue:sales") == (200, "")
+    assert hears(life) == {1: "mixer"} and ("1001", "release", "answered") in agent_ops(life)
+
+
+def test_a_leader_leaves_when_nobody_takes_the_customer_who_was_sent_on() -> None:
+    life = monitoring()
+    tell(life, "transfer", to="agent:1002", mode="blind")
+    engaged(life, 4)
+    life.take(inputs.Rejected(4, 486))
+    assert life.contact.state == "queueing" and hears(life) == {1: "mixer"}
+    assert {("1901", "release", "answered"), ("1002", "release", "busy")} <= set(agent_ops(life))
+
+
+def test_nobody_is_sent_to_a_queue_once_the_customer_has_left() -> None:
+    life = consulting()
+    tell(life, "transfer_conference")
+    life.take(inputs.Ended(1))
+    assert tell(life, "transfer", to="queue:sales") == (409, "no_customer")
+    assert life.contact.state == "talking" and hears(life) == {2: "leg:3", 3: "leg:2"}
+    assert tell(life, "release", agent="1901", to="queue") == (200, "")
+    assert life.contact.state == "ending"
+
+
+def test_who_has_answered_this_very_moment_is_not_sent_on_before_his_media_stands() -> None:
+    life = Life("4008001001").offered()
+    life.take(inputs.Accepted(2, "answer"))
+    life.contact = with_leg(life.contact, 1, codec="")
+    assert tell(life, "transfer", to="queue:sales") == (409, "not_talking")
+    assert tell(life, "release", agent="1901", to="queue") == (409, "not_talking")
+
+
+def test_who_called_a_colleague_cannot_send_himself_to_a_queue() -> None:
+    life = Life(called="8002", source="phone:8001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    life.take(inputs.Engaged(1, "1001", "8001", 21))
+    life.take(inputs.Engaged(2, "1002", "8002", 22))
+    life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
+    takes(life, 2)
+    assert tell(life, "transfer", to="queue:sales") == (409, "no_customer")
+    assert hears(life) == {1: "leg:2", 2: "leg:1"}
+
+
+def test_who_was_sent_on_waits_once_when_he_is_released_to_the_queue() -> None:
+    life = Life().talking()
+    tell(life, "transfer", to="agent:1002", mode="blind")
+    engaged(life, 3)
+    assert tell(life, "release", agent="1901", to="queue") == (200, "")
+    queued = [event for event in life.ledger if event.type == "contact_queued"]
+    assert life.contact.state == "queueing" and len(queued) == 2 and hears(life) == {1: "mixer"}
 
 
 def test_an_outside_number_joins() -> None:

@@ -54,6 +54,7 @@ class World(Desk):
         self.contact, effects = rule.advance(self.contact, given, self.now, BOOK)
         self._perform(effects, lost=lost, again=isinstance(given, inputs.Adopted))
         self._look(before)
+        self._look_at_hang_up(before, given)
         if lost:
             self.doomed = False
             self.dies()

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Final
 
 from lq.contacts import effects as do
+from lq.contacts import inputs
 from lq.contacts.contact import Contact, Leg
 from lq.contacts.holds import bound
 from lq.ledger import fold
@@ -14,6 +15,7 @@ from tests.unit.contacts.played.ears import Ears
 from tests.unit.contacts.played.records import IN_THE_AIR
 
 SNAPSHOT_BYTES: Final = 8192
+ALONE: Final = ("announcing", "ivr", "queueing", "offering")  # the customer is, with what he hears
 
 
 class Faults(Ears):
@@ -57,10 +59,21 @@ class Faults(Ears):
         if contact.state == "over" and before.state != "over":
             self._look_at_end()
 
+    def _look_at_hang_up(self, before: Contact, given: inputs.Input) -> None:
+        """Who is not the customer, nor called him, does not hang up on one who waits."""
+        if not isinstance(given, inputs.Command) or given.verb != "hang_up" or before.state not in ALONE:
+            return
+        agent = given.body.get("agent")
+        whose = [one.agent for one in before.legs.values() if one.n in (1, before.customer.n)]
+        if agent and agent not in whose and self.contact.state in ("ending", "over"):
+            self.faults.append(f"{agent} hangs up on the customer, who is {before.state}")
+
     def _look_at_calm(self) -> None:
         """When nobody owes anything: who is in the call has somebody or something."""
         if self.contact.state in ("ending", "over"):
             return
+        if self.contact.state in ALONE:
+            self._look_who_waits()
         waited_for = {call.refer for call in self.contact.calls.values()}
         for id, told in self.referrers.items():
             if self.phones[self.referred_by[id]] == "up" and id not in waited_for and (not told or told[-1] < 200):
@@ -78,6 +91,14 @@ class Faults(Ears):
             state, writes = recording.state, self.writes == recording.leg
             if state not in ("active", "paused", "stopped") or writes != (state == "active"):
                 self.faults.append(f"the recording is {state}, and is {'' if writes else 'not '}written")
+
+    def _look_who_waits(self) -> None:
+        customer = self.contact.customer
+        if not customer.alive:
+            self.faults.append(f"nobody is there, and the contact is {self.contact.state}")
+        for n, leg in self.contact.legs.items():
+            if leg.state == "answered" and n != customer.n and not leg.asked:
+                self.faults.append(f"leg {n} ({leg.party} {leg.agent}) is left behind, {self.contact.state}")
 
     def _listen(self, leg: Leg) -> None:
         """Who holds by his phone has chosen to hear nothing, so has an agent who has left a conference for a while, or
