@@ -42,7 +42,7 @@ from lq.contacts import (
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, State
 from lq.contacts.effects import Effect
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import NORMAL, TEMPORARY_FAILURE, Turn
 
 Step = Callable[[Turn, Any], None]
 
@@ -60,10 +60,14 @@ def _hung_up(turn: Turn, given: inputs.Ended) -> None:
 
 
 def _is_let_go(turn: Turn, n: int) -> None:
-    """Without him the contact goes on, and holds neither him nor his media."""
-    if turn.contact.state not in ("ending", "over"):
-        ending.release(turn, n)
-        ending.drop_media(turn, n)
+    """Without him the contact goes on, and holds neither him nor his media; one in which nobody is left is over."""
+    contact = turn.contact
+    if contact.state in ("ending", "over"):
+        return
+    ending.release(turn, n)
+    ending.drop_media(turn, n)
+    if not any(leg.alive for leg in contact.legs.values()):  # the reconciler has found it
+        ending.finish(turn, "answered" if contact.answered_at else "failed", "system", TEMPORARY_FAILURE)
 
 
 def _away(turn: Turn, given: inputs.PhoneAway) -> None:

@@ -13,11 +13,12 @@ from lq.config.book import Book
 from lq.contacts import advance as rule
 from lq.contacts import effects as do
 from lq.contacts import inputs
-from lq.contacts.contact import STATES, Contact
+from lq.contacts.contact import STATES, Contact, with_leg
+from lq.contacts.holds import bound
 from lq.contacts.view import contact_json
 from lq.ivr.flow import RECORD_ACTIONS
 from lq.ledger import fold
-from lq.ledger.events import TYPES, Event
+from lq.ledger.events import RESULTS, TYPES, Event
 
 MAIN = json.loads((Path(__file__).parents[3] / "sql/demo/main_flow.json").read_text("utf-8"))
 BOOK = Book(
@@ -499,6 +500,19 @@ def test_every_state_takes_every_input(state: str, given: inputs.Input) -> None:
     life.take(inputs.Due("cleared"))
     assert life.contact.state == "over"
     assert contact_json(life.contact.to_json())["state"] == "ended"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_contact_none_of_whose_legs_lives_is_closed_by_the_reconciler(state: str) -> None:
+    """Nothing should lead there; this is for what nobody thought of."""
+    life = lives()[state]
+    held = bound(life.contact)
+    for n in life.contact.legs:
+        life.contact = with_leg(life.contact, n, state="ended")
+    effects = life.take(inputs.Ended(1, "gone"))
+    assert {fence for _, _, fence, _ in held} == {e.fence for e in effects if isinstance(e, do.AgentOp)}
+    life.cleared()
+    assert life.contact.state == "over" and life.contact.result in RESULTS
 
 
 def test_an_agent_is_released_exactly_once_whatever_comes() -> None:
