@@ -124,7 +124,8 @@ def comes_in(turn: Turn) -> None:
 
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
-    if turn.leg(given.leg).codec:
+    leg = turn.leg(given.leg)
+    if leg.codec or not leg.alive:
         talking.media_failed(turn, given)  # a change that failed: he stays as he was
     else:
         ending.finish(turn, "failed", "system", NO_COMMON_CODEC)

@@ -13,6 +13,7 @@ from lq.contacts import (
     mobile,
     queueing,
     recording,
+    talking,
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg, Offer
@@ -56,9 +57,12 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """No media for the agent's leg before his phone was called: not his fault."""
-    if turn.leg(given.leg).direction == "out":
-        ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
-        not_taken(turn, given.leg, "caller_gone", 0, TEMPORARY_FAILURE)
+    called = direct.called(turn)
+    if called is None or called.n != given.leg:  # of somebody who is on the line, or is not wanted any more
+        talking.media_failed(turn, given)
+        return
+    ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
+    not_taken(turn, given.leg, "caller_gone", 0, TEMPORARY_FAILURE)
 
 
 def progress(turn: Turn, given: inputs.Progress) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from lq.config.documents import SERVICE, Phone
-from lq.contacts import direct, ending, engaging, gate, inbound, inputs, recording
+from lq.contacts import direct, ending, engaging, gate, inbound, inputs, recording, talking
 from lq.contacts import effects as do
 from lq.contacts.contact import Asking, Contact, Dial, Leg
 from lq.contacts.turn import Turn
@@ -157,7 +157,8 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """Without early media it goes on; without any, this way cannot be taken."""
     dial = _dial(turn.contact)
-    if given.leg != dial.leg:
+    if given.leg != dial.leg or not turn.leg(given.leg).alive:
+        talking.media_failed(turn, given)
         return
     if dial.invited:
         turn.set_leg(given.leg, pending_sdp="")

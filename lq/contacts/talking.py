@@ -29,15 +29,19 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """A change that failed leaves the call as it is. A phone that answered with media that we cannot join is let go;
-    with it the contact ends, if there were only these two."""
-    leg = turn.leg(given.leg)
+    with it the contact ends, if there were only these two. What was for a leg that is given up fails nobody."""
+    leg, talks = turn.leg(given.leg), turn.contact.state == "talking"
+    if not leg.alive:
+        return
     if leg.early:
         turn.set_leg(leg.n, early=False)  # its answer has the last word
     elif leg.codec:
         refuse_offer(turn, leg.n, 488)
     elif leg.instead_of and leg.state == "arriving":
         replacing.media_failed(turn, leg)
-    elif leg.state == "answered" and (leg.place != "talk" or len(conversation.others(turn.contact, leg.n)) > 1):
+    elif (
+        talks and leg.state == "answered" and (leg.place != "talk" or len(conversation.others(turn.contact, leg.n)) > 1)
+    ):
         leaving.shown_out(turn, leg)
     else:
         ending.finish(turn, "failed", "system", NO_COMMON_CODEC)

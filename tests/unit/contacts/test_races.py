@@ -197,6 +197,9 @@ RARER: tuple[Act, ...] = (
     act("refers", "1001", "1003"),
     act("leaves", "1001"),
     act("returns", "1001"),
+    *(act("faxes", who) for who in (CUSTOMER, "1001")),
+    act("spoils"),
+    Act("takes back, spoils", lambda it: it.command("transfer_cancel", agent="1001") and it.spoils()),
     *(act("command", "record", action=action) for action in ("start", "stop", "pause", "resume")),
 )
 

@@ -55,6 +55,7 @@ class World(Desk):
         self._perform(effects, lost=lost, again=isinstance(given, inputs.Adopted))
         self._look(before)
         self._look_at_hang_up(before, given)
+        self._look_at_late(before, given)
         if lost:
             self.doomed = False
             self.dies()
@@ -167,12 +168,29 @@ class World(Desk):
 
     def holds(self, who: str) -> bool:
         """By his phone, and `resumes` likewise."""
-        n = self.leg_of(who)
-        return self.phones.get(n) == "up" and self.take(inputs.Reoffered(n, "hold"))
+        return self._asks(who, "hold")
 
     def resumes(self, who: str) -> bool:
+        return self._asks(who, "resume")
+
+    def faxes(self, who: str) -> bool:
+        """His phone asks for what we do not speak (T.38)."""
+        return self._asks(who, "fax")
+
+    def _asks(self, who: str, sdp: str) -> bool:
         n = self.leg_of(who)
-        return self.phones.get(n) == "up" and self.take(inputs.Reoffered(n, "resume"))
+        if self.phones.get(n) != "up":
+            return False
+        self.asks.add(n)
+        return self.take(inputs.Reoffered(n, sdp))
+
+    def spoils(self) -> bool:
+        """What rtpengine owes next, it cannot do."""
+        ready = next((one for one in self.pending if isinstance(one, inputs.MediaReady)), None)
+        if ready is None:
+            return False
+        self.pending.remove(ready)
+        return self.take(inputs.MediaFailed(ready.leg, "unavailable"))
 
     def presses(self, who: str, key: str) -> bool:
         n = self.leg_of(who)
@@ -227,6 +245,7 @@ class World(Desk):
             if isinstance(lost, inputs.PhoneTold):
                 self.replies[lost.command] = 503  # who asked waits in vain
         self.pending = deque(one for one in self.pending if isinstance(one, said))
+        self.asks.clear()  # they ask again
         lost = self.waiting - set(self.replies)  # who asked hears nothing, and would ask again
         self.commands = [id for id in self.commands if id not in lost]
         self.contact = self._read_again()

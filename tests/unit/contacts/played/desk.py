@@ -56,6 +56,8 @@ class Desk(Faults):
                 owed(inputs.MediaReady(n, MEDIA, "", "offer"))
             case do.TakeAnswer(n):
                 owed(inputs.MediaReady(n, MEDIA, "PCMA"))
+            case do.TakeOffer(n, "fax"):
+                owed(inputs.MediaFailed(n, "no_codec"))
             case do.TakeOffer(n, sdp):
                 owed(inputs.MediaReoffered(n, MEDIA, "answer", sdp == "hold"))
             case do.Move(n):
@@ -94,6 +96,8 @@ class Desk(Faults):
                 self._ordered(n, command)
             case do.TellReferrer(_, id, code):
                 self._told(id, code)
+            case do.AnswerOffer(n) | do.RefuseOffer(n):
+                self.asks.discard(n)
             case do.Connect() | do.StartPlay() | do.Confer() | do.Echo() | do.Park() | do.SendKey() | do.Tone():
                 self._point(effect)
             case do.Invite() | do.Cancel() | do.Bye() | do.Reject() | do.Ack() | do.Answer():

@@ -59,6 +59,13 @@ class Faults(Ears):
         if contact.state == "over" and before.state != "over":
             self._look_at_end()
 
+    def _look_at_late(self, before: Contact, given: inputs.Input) -> None:
+        """What comes of a leg that is given up ends nobody's call."""
+        n = getattr(given, "leg", 0)
+        late = n in before.legs and not before.legs[n].alive and before.state not in ("placing", "ending", "over")
+        if late and self.contact.state in ("ending", "over"):
+            self.faults.append(f"{given} ends the contact, though the leg was {before.legs[n].state}")
+
     def _look_at_hang_up(self, before: Contact, given: inputs.Input) -> None:
         """Who is not the customer, nor called him, does not hang up on one who waits."""
         if not isinstance(given, inputs.Command) or given.verb != "hang_up" or before.state not in ALONE:
@@ -81,6 +88,8 @@ class Faults(Ears):
         for n, leg in self.contact.legs.items():
             if self.phones.get(n) == "up" and leg.state == "answered":
                 self._listen(leg)
+            if self.phones.get(n) == "up" and n in self.asks:
+                self.faults.append(f"leg {n} never hears what became of its re-INVITE")
             if self.phones.get(n) in ("up", *IN_THE_AIR) and leg.state in ("cancelling", "ended"):
                 self.faults.append(f"leg {n} is {leg.state}, but its phone is {self.phones[n]}")
             offered = self.contact.offer is not None and self.contact.offer.leg == n

@@ -34,6 +34,7 @@ class Records:
     phones: dict[int, str] = field(default_factory=dict)
     ears: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     speaking: set[int] = field(default_factory=set)  # whose networks do, while they ring
+    asks: set[int] = field(default_factory=set)  # legs whose re-INVITE has not been answered
     keys: dict[int, str] = field(default_factory=dict)  # that each phone has heard
     pending: deque[inputs.Input] = field(default_factory=deque)
     ledger: list[Event] = field(default_factory=list)
