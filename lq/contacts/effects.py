@@ -35,7 +35,7 @@ class Dequeue:
 
 @dataclass(frozen=True, slots=True)
 class SeizeChannel:
-    """A channel of the trunk for this leg; result: ChannelSeized or ChannelRefused. Let go at the contact's end."""
+    """A channel of the trunk for this leg; result: ChannelSeized or ChannelRefused. Let go when the leg has ended."""
 
     leg: int
     trunk: str

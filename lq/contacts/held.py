@@ -95,8 +95,16 @@ class Held:
                     self.called = Called(conference, to, at, outcome)
                 case do.Dequeue():
                     self.dequeue = True
+        self._let_channels_go()
         if self.contact.state in ("ending", "over"):
             self.gate_ops.clear()  # nobody waits for the answer, and what was refused is not counted
+
+    def _let_channels_go(self) -> None:
+        """A channel ends with its leg, however that ended, though the contact may go on for long."""
+        said, legs = {op.leg for op in self.channel_ops}, self.contact.legs
+        for n, channel in self.channels.items():
+            if n not in said and (n not in legs or legs[n].state == "ended"):
+                self.channel_ops.append(ChannelOp(channel.trunk, "release", n))
 
     def snapshot(self, dialogs: Mapping[str, Any]) -> str:
         """As another node carries it on; `dialogs` of its legs."""

@@ -6,8 +6,10 @@ from typing import Final
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from lq.contacts.held import Held
 from lq.ledger.events import TYPES, wrong_keys
-from tests.unit.contacts.played.book import AGENTS
+from lq.live.values import ChannelHold
+from tests.unit.contacts.played.book import AGENTS, BOOK
 from tests.unit.contacts.played.faults import Faults
 from tests.unit.contacts.played.records import IN_THE_AIR
 
@@ -16,6 +18,7 @@ MEDIA: Final = {"x_port": 1}
 
 class Desk(Faults):
     def _perform(self, effects: list[do.Effect], *, lost: bool = False, again: bool = False) -> None:
+        self._hold_channels(effects)
         crossed = [effect.leg for effect in effects if isinstance(effect, do.Ack)]  # its 200 crossed what ended it
         for effect in effects:
             if not (isinstance(effect, do.Bye) and effect.leg in crossed):
@@ -25,6 +28,16 @@ class Desk(Faults):
                 self._act(effect)
             elif isinstance(effect, do.AnswerPhone):
                 self.replies[effect.command] = 503  # who asked waits in vain
+
+    def _hold_channels(self, effects: list[do.Effect]) -> None:
+        """As the owner does (Held.collect), and Redis answers."""
+        held = Held(self.contact, 1, BOOK, "", channels=self.channels)
+        held.collect(effects)
+        for op in held.channel_ops:
+            if op.op == "seize":
+                self.channels[op.leg] = ChannelHold(op.leg, op.trunk, 1, op.direction)
+            else:
+                self.channels.pop(op.leg, None)
 
     def _books(self, effect: do.Effect) -> None:
         """Written with the commit, whatever comes after it."""

@@ -81,6 +81,9 @@ class Faults(Ears):
             return
         if self.contact.state in ALONE:
             self._look_who_waits()
+        for n in self.channels:
+            if n not in self.contact.legs or self.contact.legs[n].state == "ended":
+                self.faults.append(f"leg {n} has ended, and its channel is not free")
         waited_for = {call.refer for call in self.contact.calls.values()}
         for id, told in self.referrers.items():
             if self.phones[self.referred_by[id]] == "up" and id not in waited_for and (not told or told[-1] < 200):

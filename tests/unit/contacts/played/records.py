@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from lq.contacts import inputs
 from lq.contacts.contact import Contact
 from lq.ledger.events import Event
+from lq.live.values import ChannelHold
 from tests.unit.contacts.played.book import BOOK, CUSTOMER, START
 
 IN_THE_AIR: Final = ("invited", "ringing")
@@ -34,6 +35,7 @@ class Records:
     phones: dict[int, str] = field(default_factory=dict)
     ears: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     speaking: set[int] = field(default_factory=set)  # whose networks do, while they ring
+    channels: dict[int, ChannelHold] = field(default_factory=dict)  # by leg
     asks: set[int] = field(default_factory=set)  # legs whose re-INVITE has not been answered
     keys: dict[int, str] = field(default_factory=dict)  # that each phone has heard
     pending: deque[inputs.Input] = field(default_factory=deque)

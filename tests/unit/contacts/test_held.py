@@ -1,0 +1,44 @@
+"""What a turn leaves for its commit: a trunk's channel is let go with its leg."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lq.contacts import effects as do
+from lq.contacts.contact import Contact, with_leg
+from lq.contacts.held import Held
+from lq.live.values import ChannelHold, ChannelOp
+from tests.unit.contacts.test_advance import BOOK
+from tests.unit.contacts.test_transfer import consulting
+
+TAKEN = {n: ChannelHold(n, "gw1", n, "out") for n in (1, 3)}
+FREE_3 = ChannelOp("gw1", "release", 3)
+
+
+def held(contact: Contact, *effects: do.Effect) -> Held:
+    """With a channel for the customer and one for whom the agent consults."""
+    found = Held(contact, 1, BOOK, "", channels=dict(TAKEN))
+    found.collect(effects)
+    return found
+
+
+def test_a_channel_ends_with_its_leg_though_the_contact_goes_on() -> None:
+    contact = consulting().contact
+    assert held(contact).channel_ops == []
+    assert held(with_leg(contact, 3, state="cancelling")).channel_ops == []
+    ended = held(with_leg(contact, 3, state="ended"))
+    assert ended.channel_ops == [FREE_3]
+    ended.collect([])
+    assert ended.channel_ops == [FREE_3], "once, while Redis is away"
+
+
+def test_also_of_a_leg_that_the_snapshot_has_forgotten() -> None:
+    contact = consulting().contact
+    legs = {n: leg for n, leg in contact.legs.items() if n != 3}
+    assert held(replace(contact, legs=legs)).channel_ops == [FREE_3]
+
+
+def test_what_the_turn_itself_says_of_it_stands() -> None:
+    contact = with_leg(consulting().contact, 3, state="ended")
+    assert held(contact, do.ReleaseChannel(3, "gw1")).channel_ops == [FREE_3]
+    assert held(contact, do.SeizeChannel(3, "gw2")).channel_ops == [ChannelOp("gw2", "seize", 3)]
