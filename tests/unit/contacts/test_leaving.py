@@ -10,7 +10,7 @@ from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Leg, with_leg
 from tests.unit.contacts.test_advance import MEDIA, Life
-from tests.unit.contacts.test_transfer import agent_ops, consulting, engaged, hears, monitoring, takes, tell
+from tests.unit.contacts.test_transfer import agent_ops, consulting, engaged, hears, monitoring, music, takes, tell
 
 
 @pytest.mark.parametrize("mode", ["listen", "whisper", "barge"])
@@ -29,6 +29,56 @@ def test_agents_who_confer_go_on() -> None:
     assert hears(life) == {2: "leg:3", 3: "leg:2"}
     life.take(inputs.Ended(3))
     assert life.contact.state == "ending"
+
+
+def held_in_a_conference() -> Life:
+    """1001 has left the customer (leg 1) and 1002 (leg 3) to themselves for a while."""
+    life = consulting()
+    tell(life, "transfer_conference")
+    assert tell(life, "hold") == (200, "")
+    assert hears(life) == {1: "leg:3", 2: "park", 3: "leg:1"}
+    return life
+
+
+@pytest.mark.parametrize("how", ["hangs up", "by command", "is lost"])
+def test_an_agent_who_holds_has_the_customer_when_the_other_agent_leaves(how: str) -> None:
+    life = held_in_a_conference()
+    if how == "by command":
+        assert tell(life, "hang_up", agent="1002") == (200, "")
+    else:
+        life.take(inputs.Ended(3, "bye" if how == "hangs up" else "gone"))
+    contact = life.contact
+    assert contact.state == "talking" and music(life, 1) and contact.segments[-1].kind == "hold"
+    assert (contact.agent, contact.segments[-1].agent) == ("1001", "1001")
+    assert agent_ops(life) == [("1002", "release", "answered")]
+    assert tell(life, "resume") == (200, "")
+    assert hears(life) == {1: "leg:2", 2: "leg:1"} and life.contact.segments[-1].kind == "talk"
+
+
+def test_a_leader_leaves_the_customer_to_the_agent_who_holds() -> None:
+    life = monitoring("barge")
+    tell(life, "hold")
+    assert tell(life, "monitor_end", agent="1901") == (200, "")
+    assert life.contact.state == "talking" and music(life, 1)
+    life.take(inputs.Ended(2))
+    assert life.contact.state == "ending"
+
+
+def test_a_phone_that_has_sent_the_customer_on_does_not_hold_him() -> None:
+    """It stays to hear how its REFER went."""
+    life = Life().talking()
+    life.take(inputs.Referred(2, "8002", "r1"))
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    takes(life, 3)
+    assert life.contact.legs[2].alive and "leaves:2" in life.contact.deadlines
+    life.take(inputs.Ended(3))
+    assert life.contact.state == "ending"
+
+
+def test_the_customer_leaves_an_agent_who_holds_and_another() -> None:
+    life = held_in_a_conference()
+    life.take(inputs.Ended(1))
+    assert (life.contact.state, life.contact.ended_by) == ("ending", "caller")
 
 
 def test_a_leader_in_a_conference_of_agents_stays_as_long_as_they_confer() -> None:

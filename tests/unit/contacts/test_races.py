@@ -139,6 +139,10 @@ STORIES: dict[str, tuple[Act, ...]] = {
         *(*CONSULTS, by("1001", "transfer_conference"), by("1001", "hold")),
         *(by("1002", "transfer", to="queue:sales", mode="blind"), act("answers", "1003")),
     ),
+    "of three who talk one is on hold when another leaves": (
+        *(*CONSULTS, by("1001", "transfer_conference"), by("1001", "hold"), act("hangs_up", "1002")),
+        by("1001", "resume"),
+    ),
     "somebody joins": (*CALLED_IN, by("1001", "transfer_conference", to="1002"), act("answers", "1002")),
     "listens, whispers, barges in": (
         *LISTENS,

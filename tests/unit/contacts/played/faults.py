@@ -66,6 +66,18 @@ class Faults(Ears):
         if late and self.contact.state in ("ending", "over"):
             self.faults.append(f"{given} ends the contact, though the leg was {before.legs[n].state}")
 
+    def _look_who_holds(self, before: Contact, given: inputs.Input) -> None:
+        """A customer whom an agent has on hold is not cut off because another leaves."""
+        gone = given.leg if isinstance(given, inputs.Ended) else 0
+        if before.state != "talking" or self.contact.state != "ending" or gone == before.customer.n:
+            return
+        stay = {gone, before.customer.n, *(call.by for call in before.calls.values())}
+        stay |= {int(name.removeprefix("leaves:")) for name in before.deadlines if name.startswith("leaves:")}
+        for n, leg in before.legs.items():
+            holds = leg.state == "answered" and leg.agent and not (leg.place or leg.mode or leg.asked)
+            if gone and holds and n not in stay and before.customer.state == "answered":
+                self.faults.append(f"leg {gone} leaves, and {leg.agent}, who holds, loses the customer")
+
     def _look_at_hang_up(self, before: Contact, given: inputs.Input) -> None:
         """Who is not the customer, nor called him, does not hang up on one who waits."""
         if not isinstance(given, inputs.Command) or given.verb != "hang_up" or before.state not in ALONE:
