@@ -97,7 +97,8 @@ def _accepted(turn: Turn, given: inputs.Accepted) -> None:
 
 
 def _rejected(turn: Turn, given: inputs.Rejected) -> None:
-    wanted = turn.contact.state in ("offering", "calling") and turn.leg(given.leg).alive
+    called = direct.called(turn) if turn.contact.state in ("offering", "calling") else None
+    wanted = called is not None and called.n == given.leg  # else one that is given up: another may ring by now
     (offer.rejected if wanted else ending.late_end)(turn, given)
 
 

@@ -67,7 +67,7 @@ def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
 
 def progress(turn: Turn, given: inputs.Progress) -> None:
     leg = turn.leg(given.leg)
-    if given.code < 180 or leg.rang or leg.direction != "out":
+    if given.code < 180 or leg.rang or leg.direction != "out" or not leg.alive:
         return
     turn.set_leg(leg.n, state="ringing", rang=True, talks=given.talks)
     early = {"early_media": True} if given.sdp else {}

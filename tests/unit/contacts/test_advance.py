@@ -236,6 +236,18 @@ def test_the_answer_crosses_the_cancel() -> None:
     assert life.contact.state == "queueing"
 
 
+def test_a_late_180_of_a_phone_that_is_given_up_costs_the_next_agent_nothing() -> None:
+    life = Life().offered()
+    life.due("ring")
+    life.take(inputs.Reserved(2, "1002", "8002", 18, "sales"))
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    life.take(inputs.Progress(3, 180))
+    assert life.take(inputs.Progress(2, 180)) == []
+    assert life.take(inputs.Rejected(2, 487)) == []
+    assert life.contact.legs[2].state == "ended"
+    assert life.contact.offer is not None and life.contact.offer.leg == 3 and life.contact.state == "offering"
+
+
 def test_the_caller_hangs_up_while_it_rings() -> None:
     life = Life().offered()
     life.take(inputs.Progress(2, 180))

@@ -97,6 +97,14 @@ class World(Desk):
         self.phones[n] = "ringing"
         return self.take(inputs.Progress(n, 180))
 
+    def rings_late(self) -> bool:
+        """Our CANCEL and its 180 have crossed, and both answers come after everything else that is owed."""
+        late = [one for one in self.pending if isinstance(one, inputs.Rejected) and one.code == 487]
+        for one in late:
+            self.pending.remove(one)
+            self.pending += (inputs.Progress(one.leg, 180), one)
+        return bool(late)
+
     def speaks(self, who: str) -> bool:
         """His network does, before he answers (early media)."""
         n = self.leg_of(who)

@@ -62,6 +62,8 @@ class Faults(Ears):
     def _look_at_late(self, before: Contact, given: inputs.Input) -> None:
         """What comes of a leg that is given up ends nobody's call."""
         n = getattr(given, "leg", 0)
+        if n in before.legs and before.state != "placing" and self.contact.legs[n].alive > before.legs[n].alive:
+            self.faults.append(f"{given} brings back leg {n}, which was {before.legs[n].state}")
         late = n in before.legs and not before.legs[n].alive and before.state not in ("placing", "ending", "over")
         if late and self.contact.state in ("ending", "over"):
             self.faults.append(f"{given} ends the contact, though the leg was {before.legs[n].state}")
