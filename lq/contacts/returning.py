@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from lq.contacts import conversation, inputs, leaving
+from lq.contacts import conversation, ending, inputs, leaving
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg
-from lq.contacts.turn import Turn
+from lq.contacts.turn import NORMAL, Turn
 
 AWAY: Final = "application/lcall-away"  # content type of the INFO
 AWAY_MS: Final = 20_000  # a page is there again within seconds
@@ -41,8 +41,13 @@ def due(turn: Turn, given: inputs.Due) -> bool:
     if n == given.name:
         return False
     leg = turn.contact.legs.get(int(n))
-    if leg is not None and leg.state == "answered":
+    if leg is None or leg.state != "answered":
+        return True
+    if turn.contact.state == "talking":
         leaving.lost(turn, leg)
+    elif leg.n == turn.contact.customer.n:  # sent on meanwhile, to a queue say: nobody waits there for him
+        turn.do(do.Bye(leg.n, NORMAL))
+        ending.caller_gone(turn, inputs.Ended(leg.n))
     return True
 
 

@@ -155,6 +155,14 @@ STORIES: dict[str, tuple[Act, ...]] = {
     "picked up by code": (act("rings", "1001"), act("picks_up", "8002")),
     "picked up by a phone that names it": (act("rings", "1001"), act("picks_up", "8002", "1001")),
     "picked up before it rings": (act("picks_up", "8002"), act("calm")),
+    "a colleague sends him to a queue": (
+        *(act("rings", "1002"), act("answers", "1002")),
+        *(by("1002", "transfer", to="queue:sales", mode="blind"), act("answers", "1003")),
+    ),
+    "a colleague sends him to a queue, and his page does not come back": (
+        *(act("rings", "1002"), act("answers", "1002"), act("leaves", "1001")),
+        *(by("1002", "transfer", to="queue:sales", mode="blind"), act("due", "away:1")),
+    ),
     "a colleague, picked up": (act("rings", "1002"), act("picks_up", "8003")),
     "a colleague, picked up at the desk": (act("rings", "1002"), by("1003", "pick_up"), act("answers", "1003")),
     "released": (*CALLED_IN, by("1901", "release", to="queue"), act("answers", "1002")),

@@ -51,6 +51,20 @@ def test_the_customer_of_who_does_not_come_back_goes_to_the_head_of_his_queue() 
     assert life.take(HIS) == [do.RefuseSession("s9", 481)]
 
 
+def test_a_caller_who_is_sent_to_a_queue_meanwhile_and_does_not_come_back_has_hung_up() -> None:
+    """8001 has called 1002, and loads its page anew."""
+    life = Life(called="8002", source="phone:8001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    engaged(life, 2)
+    takes(life, 2)
+    life.take(inputs.PhoneAway(1))
+    assert tell(life, "transfer", agent="1002", to="queue:sales") == (200, "")
+    assert life.contact.state == "queueing"
+    life.take(inputs.Due("away:1"))
+    assert do.Bye(1, 16) in life.effects and do.Dequeue() in life.effects
+    assert (life.contact.state, life.contact.ended_by) == ("ending", "caller")
+
+
 def test_a_customer_who_hangs_up_to_the_music_is_not_waited_for() -> None:
     life = Life().talking()
     life.take(inputs.PhoneAway(2))
