@@ -65,7 +65,12 @@ def engaged(turn: Turn, given: inputs.Engaged) -> None:
     if "engage" in turn.contact.deadlines:
         _ring(turn, leg.n, given.media)
     elif leg.rang:
-        turn.agent_op("ringing", given.agent, given.reservation, ttl_ms=LEASE_MS)
+        turn.agent_op("ringing", given.agent, given.reservation, ttl_ms=lease_ms(turn, LEASE_MS))
+
+
+def lease_ms(turn: Turn, least_ms: int) -> int:
+    """He is ours as long as his phone may ring: its owner may have it ring longer than others before it sends on."""
+    return max(least_ms, turn.contact.deadlines.get("ring", 0) - turn.now + LEASE_MARGIN_MS)
 
 
 def refused(turn: Turn, given: inputs.EngageRefused) -> None:

@@ -74,8 +74,9 @@ def progress(turn: Turn, given: inputs.Progress) -> None:
     turn.emit("leg_ringing", leg=turn.contact.leg_id(leg.n), sip=given.code, **early)
     if turn.contact.offer:
         turn.emit("contact_ringing", n=turn.n, agent=leg.agent)
-        ttl = direct.LEASE_MS if turn.contact.state == "calling" else turn.queue.ring_s * 1000 + LEASE_MARGIN_MS
-        turn.agent_op("ringing", leg.agent, turn.contact.offer.reservation, ttl_ms=ttl)
+        least_ms = direct.LEASE_MS if turn.contact.state == "calling" else turn.queue.ring_s * 1000 + LEASE_MARGIN_MS
+        ttl_ms = direct.lease_ms(turn, least_ms)
+        turn.agent_op("ringing", leg.agent, turn.contact.offer.reservation, ttl_ms=ttl_ms)
     if turn.contact.state == "calling":
         direct.rings(turn)
 

@@ -173,6 +173,24 @@ def test_a_colleague_who_does_not_answer_sends_on_after_his_time() -> None:
     assert called(life) == "8003" and life.contact.offer is None
 
 
+@pytest.mark.parametrize(("no_answer_s", "ttl_ms"), [(7, 75_000), (300, 315_000)])
+@pytest.mark.parametrize("engaged_late", [False, True])
+def test_a_colleague_is_ours_as_long_as_his_phone_rings(no_answer_s: int, ttl_ms: int, engaged_late: bool) -> None:
+    life = internal(book(p8002=doc.Forward(no_answer="8003", no_answer_s=no_answer_s)))
+    who = inputs.Engaged(2, "1001", "8002", 17)
+    if engaged_late:  # the live state has said nothing for so long that the phone rings already
+        life.due("engage")
+        rings(life)
+        effects = life.take(who)
+    else:
+        life.take(who)
+        life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
+        effects = life.take(inputs.Progress(2, 180))
+    [op] = [e for e in effects if isinstance(e, do.AgentOp)]
+    rest = life.contact.deadlines["ring"] - life.now
+    assert op.op == "ringing" and op.ttl_ms == max(75_000, rest + 15_000) and abs(op.ttl_ms - ttl_ms) < 2_000
+
+
 def test_an_access_number_is_what_it_reaches() -> None:
     life = internal(book(p8002=doc.Forward(busy="4008001001")))
     life.take(inputs.MediaReady(2, MEDIA, "", "offer"))
