@@ -105,7 +105,10 @@ def due(turn: Turn, given: inputs.Due) -> None:
 def _say_position(turn: Turn) -> None:
     line = turn.contact.line
     assert line is not None  # the deadline is set only while waiting
-    turn.deadline("position", turn.now + turn.queue.position_every_s * 1000)
+    every_s = turn.queue.position_every_s
+    if not every_s:  # the heir's configuration is newer, and there it is not said
+        return
+    turn.deadline("position", turn.now + every_s * 1000)
     turn.play(turn.contact.customer.n, position(line.position, turn.book.settings.language))
 
 

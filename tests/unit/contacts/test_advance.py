@@ -261,6 +261,19 @@ def test_the_caller_hangs_up_while_it_rings() -> None:
     assert life.contact.state == "over"
 
 
+@pytest.mark.parametrize("now", [None, 0])
+def test_the_place_in_line_is_said_no_more_when_the_queue_says_so(now: int | None) -> None:
+    """The heir's configuration may be newer: there the queue does not say it, or is deleted. Once, not for ever."""
+    said = replace(BOOK, queues={"sales": replace(BOOK.queues["sales"], position_every_s=30)})
+    life = Life("4008001001", book=said).queued()
+    life.due("position")
+    assert "position" in life.contact.deadlines
+    queues = {} if now is None else {"sales": replace(BOOK.queues["sales"], position_every_s=now)}
+    life.book = replace(BOOK, queues=queues)
+    assert life.due("position") == [] and "position" not in life.contact.deadlines
+    assert life.contact.state == "queueing"
+
+
 def test_nobody_is_signed_in() -> None:
     life = Life().queued()
     effects = life.take(inputs.Waiting(1, 1, 0))
