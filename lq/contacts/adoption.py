@@ -25,6 +25,7 @@ from lq.contacts import (
     placing,
     queueing,
     recording,
+    replacing,
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
@@ -48,6 +49,8 @@ def adopted(turn: Turn, given: inputs.Adopted) -> None:
         if leg.state == "answered":
             point(turn, leg)
             keys.again(turn, leg)
+        elif leg.state == "arriving" and leg.instead_of:  # its media was that node's to prepare
+            replacing.media_failed(turn, leg)
         elif not leg.alive:
             _let_go_again(turn, leg)
     recording.again(turn)

@@ -158,9 +158,13 @@ def media_deleted(turn: Turn, given: inputs.MediaDeleted) -> None:
 
 
 def late_media(turn: Turn, given: inputs.MediaReady) -> None:
-    """Prepared for a leg that is no longer wanted."""
-    turn.set_leg(given.leg, media=given.media)
-    turn.do(do.DeleteMedia(given.leg))
+    """Prepared for a leg that is no longer wanted. One that called to take another's place is refused."""
+    leg = turn.leg(given.leg)
+    turn.set_leg(leg.n, media=given.media)
+    turn.do(do.DeleteMedia(leg.n))
+    if leg.state == "arriving" and leg.instead_of:
+        turn.do(do.Reject(leg.n, 481, NORMAL))
+        leg_ended(turn, leg.n, "us", NORMAL, 481)
 
 
 def late_answer(turn: Turn, given: inputs.Accepted) -> None:

@@ -133,6 +133,21 @@ def test_where_nothing_waits_for_it_the_phone_has_hung_up() -> None:
     assert do.Bye(1, 16) in life.effects and life.contact.state == "ending"
 
 
+def test_who_comes_back_to_a_talk_that_was_sent_on_is_told_so() -> None:
+    life = Life().talking()
+    life.take(HIS)
+    assert tell(life, "transfer", to="queue:sales") == (200, "")
+    assert life.take(inputs.MediaReady(3, MEDIA, "PCMA", "answer")) == [do.DeleteMedia(3), do.Reject(3, 481, 16)]
+    assert life.contact.state == "queueing" and life.contact.legs[3].state == "ended"
+
+
+def test_an_adopter_refuses_who_was_coming_back_and_he_comes_again() -> None:
+    life = Life().talking()
+    life.take(HIS)
+    assert do.Reject(3, 500, 41) in life.take(inputs.Adopted("lq2-1"))
+    assert life.contact.legs[3].state == "ended" and hears(life) == {1: "leg:2", 2: "leg:1"}
+
+
 def test_media_that_does_not_stand_leaves_him_where_he_was() -> None:
     life = Life().talking()
     life.take(inputs.PhoneAway(2))

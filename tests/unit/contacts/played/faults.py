@@ -105,6 +105,8 @@ class Faults(Ears):
         for n, leg in self.contact.legs.items():
             if self.phones.get(n) == "up" and leg.state == "answered":
                 self._listen(leg)
+            if leg.state == "arriving" and leg.instead_of:
+                self.faults.append(f"leg {n} calls in the place of {leg.instead_of}, and hears nothing")
             if self.phones.get(n) == "up" and n in self.asks:
                 self.faults.append(f"leg {n} never hears what became of its re-INVITE")
             if self.phones.get(n) in ("up", *IN_THE_AIR) and leg.state in ("cancelling", "ended"):
