@@ -255,7 +255,7 @@ def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tupl
         step = (picking if comes_in else calling).STEPS.get(type(given), step)
     if leg is not None:
         step = mobile.steps(contact, contact.legs[leg]).get(type(given), step)
-    if leg is not None and contact.legs[leg].moves and contact.state != "ending":
+    if leg is not None and contact.legs[leg].moves and contact.legs[leg].alive and contact.state != "ending":
         step = moving.STEPS.get(type(given), step)
     if step is not None:
         step(turn, given)

@@ -433,30 +433,34 @@ def again(turn: Turn) -> None:
         leg = turn.leg(n)
         if call.to.startswith("agent:") and not call.reservation and leg.direction == "out":  # nobody is rung yet
             turn.do(_engage(call, n))
-            continue
-        if leg.asked:
-            continue  # his dialog is ours now, and the prompt goes on
-        turn.do(do.DeleteMedia(n))
-        if leg.direction == "in":  # he dials once more
-            picking.refuse(turn, n, TEMPORARY_FAILURE, "unreachable")
-            continue
-        ending.cancel_leg(turn, n, NORMAL)
-        forget(turn, n)
-        if call.dial is not None:
-            turn.do(do.ReleaseChannel(n, call.dial.way.trunk))
-        new = max(turn.contact.legs) + 1
-        _as(turn, new, leg)
-        turn.deadline(f"{DUE}{new}", turn.now + RING_MS)
-        dial = replace(call.dial, leg=new, early=False, invited=False) if call.dial else None
-        _remember(turn, new, replace(call, dial=dial))
-        if dial is not None:
-            _by_this_way(turn, new, dial)
-        elif call.to.startswith("out:"):
-            _outside(turn, new, leg.address)
-        else:
-            _prepare(turn, new)
+        elif not leg.asked:  # else his dialog is ours now, and the prompt goes on
+            anew(turn, n)
     if turn.contact.state == "talking":
         conversation.arrange(turn)
+
+
+def anew(turn: Turn, n: int) -> None:
+    """The node that called him is gone, or the rtpengine: his phone is called once more, as another leg."""
+    call, leg = turn.contact.calls[n], turn.leg(n)
+    turn.do(do.DeleteMedia(n))
+    if leg.direction == "in":  # he dials once more
+        picking.refuse(turn, n, TEMPORARY_FAILURE, "unreachable")
+        return
+    ending.cancel_leg(turn, n, NORMAL)
+    forget(turn, n)
+    if call.dial is not None:
+        turn.do(do.ReleaseChannel(n, call.dial.way.trunk))
+    new = max(turn.contact.legs) + 1
+    _as(turn, new, leg)
+    turn.deadline(f"{DUE}{new}", turn.now + RING_MS)
+    dial = replace(call.dial, leg=new, early=False, invited=False) if call.dial else None
+    _remember(turn, new, replace(call, dial=dial))
+    if dial is not None:
+        _by_this_way(turn, new, dial)
+    elif call.to.startswith("out:"):
+        _outside(turn, new, leg.address)
+    else:
+        _prepare(turn, new)
 
 
 def busy_with(contact: Contact) -> bool:

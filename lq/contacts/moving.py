@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lq.contacts import adoption, calling, direct, inputs, outgoing, placing, talking
+from lq.contacts import adoption, calling, conversation, direct, inputs, outgoing, placing, talking
 from lq.contacts import effects as do
 from lq.contacts import recording as record
 from lq.contacts.contact import Leg
@@ -30,7 +30,7 @@ def lost(turn: Turn, given: inputs.MediaLost) -> None:
     if leg.state == "answered":
         _move(turn, leg)
     elif leg.direction == "out":
-        _call_anew(turn)
+        _call_anew(turn, leg)
 
 
 def silent(turn: Turn, given: inputs.PhoneSilent) -> None:
@@ -66,7 +66,12 @@ def _move(turn: Turn, leg: Leg) -> None:
     turn.do(do.Move(leg.n))
 
 
-def _call_anew(turn: Turn) -> None:
+def _call_anew(turn: Turn, leg: Leg) -> None:
+    if leg.n in turn.contact.calls:  # into a contact that lives already: a consultation, a transfer, a pick-up …
+        calling.anew(turn, leg.n)
+        if turn.contact.state == "talking":
+            conversation.arrange(turn)  # whoever heard what its network said
+        return
     match turn.contact.state:
         case "offering":
             adoption.stop_ringing(turn)
@@ -77,8 +82,6 @@ def _call_anew(turn: Turn) -> None:
             placing.again(turn)
         case "dialing":
             outgoing.again(turn)
-        case "conference":
-            calling.again(turn)
 
 
 def _moved(turn: Turn, given: inputs.MediaMoved) -> None:

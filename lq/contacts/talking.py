@@ -88,7 +88,8 @@ def confirmed(turn: Turn, given: inputs.Confirmed) -> None:
 
 def said_anew(turn: Turn, given: inputs.OfferAnswered) -> None:
     """Asked whether it is still there (RFC 4028), the phone answered something new: it has moved."""
-    if given.sdp and turn.leg(given.leg).codec:
+    leg = turn.leg(given.leg)
+    if given.sdp and leg.codec and leg.alive:
         turn.do(do.TakeOffer(given.leg, given.sdp))
 
 

@@ -13,6 +13,8 @@ from lq.contacts import effects as do
 from lq.contacts import inputs, moving
 from lq.contacts.contact import Contact, Leg, Play, Recording
 from lq.trunks.numbers import Number
+from tests.unit.contacts.test_advance import MEDIA, Life
+from tests.unit.contacts.test_transfer import consulting, engaged, hears, takes, tell
 
 NOBODY = Number("", "", "", "anonymous")
 LEGS = {
@@ -98,6 +100,43 @@ def test_an_adopter_asks_again() -> None:
     contact, _, _ = after(TALK, LOST[0])
     _, wanted, _ = after(contact, inputs.Adopted("n"))
     assert do.Move(1) in wanted and not any(isinstance(each, do.Connect) for each in wanted)
+
+
+@pytest.mark.parametrize("mode", ["consult", "blind"])
+def test_a_phone_that_is_called_into_a_talk_is_called_anew(mode: str) -> None:
+    """And what it then says counts: the agent who asks has him, the customer who was sent on too."""
+    life = Life().talking()
+    tell(life, "transfer", to="agent:1002", mode=mode)
+    engaged(life, 3)
+    life.take(inputs.Progress(3, 180))
+    wanted = life.take(inputs.MediaLost(3, "engine", "a"))
+    assert do.Cancel(3, "Q.850;cause=16") in wanted and do.PrepareOutgoing(4, "rtp") in wanted
+    assert life.contact.calls[4].reservation == 50 and 3 not in life.contact.calls
+    life.take(inputs.Rejected(3, 487))
+    life.take(inputs.MediaReady(4, MEDIA, "", "offer"))
+    takes(life, 4)
+    assert hears(life) == ({1: "mixer", 2: "leg:4", 4: "leg:2"} if mode == "consult" else {1: "leg:4", 4: "leg:1"})
+
+
+def test_a_pick_up_is_called_anew_and_what_rings_rings_on() -> None:
+    life = Life().offered()
+    life.take(inputs.Progress(2, 180))
+    tell(life, "pick_up", agent="1002")
+    engaged(life, 3)
+    wanted = life.take(inputs.MediaLost(3, "engine", "a"))
+    assert do.PrepareOutgoing(4, "rtp") in wanted and do.Cancel(2, "Q.850;cause=16") not in wanted
+    assert life.contact.state == "offering" and life.contact.calls[4].reservation == 50
+
+
+def test_who_leaves_on_the_way_follows_no_more() -> None:
+    """The others go on: he is not set up anew for them."""
+    life = consulting()
+    life.take(inputs.MediaLost(2, "engine", "a"))
+    assert tell(life, "transfer_complete") == (200, "")
+    for given in steps(2)[:2]:
+        assert life.take(given) == []
+    assert life.take(steps(2)[2]) == [do.DeleteMedia(2)]
+    assert hears(life) == {1: "leg:3", 3: "leg:1"}
 
 
 def test_the_end_is_the_end() -> None:

@@ -211,6 +211,7 @@ RARER: tuple[Act, ...] = (
     act("returns", "1001"),
     *(act("faxes", who) for who in (CUSTOMER, "1001")),
     Act("nobody answers, rings late", lambda it: it.due("ring") and it.rings_late()),
+    act("engine_dies"),
     act("spoils"),
     Act("takes back, spoils", lambda it: it.command("transfer_cancel", agent="1001") and it.spoils()),
     *(act("command", "record", action=action) for action in ("start", "stop", "pause", "resume")),

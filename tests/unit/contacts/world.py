@@ -193,6 +193,13 @@ class World(Desk):
         self.asks.add(n)
         return self.take(inputs.Reoffered(n, sdp))
 
+    def engine_dies(self) -> bool:
+        """The rtpengine of everybody who has media."""
+        lost = [n for n, leg in self.contact.legs.items() if leg.alive and leg.media is not None and not leg.moves]
+        for n in lost:
+            self.take(inputs.MediaLost(n, "engine", "a"))
+        return bool(lost)
+
     def spoils(self) -> bool:
         """What rtpengine owes next, it cannot do."""
         ready = next((one for one in self.pending if isinstance(one, inputs.MediaReady)), None)
