@@ -833,6 +833,13 @@ local function mistake_in(q)
   return given(q.holds) and mistake_in_holds(q.holds) or nil
 end
 
+-- Whom the ACD has reserved for it in this very moment, when somebody else has it: it has not heard of him.
+local function let_unheard_go(contact)
+  local c = hash(K .. 'contact:' .. contact)
+  local a = c.fence ~= '' and agent_of(c.agent)
+  if a and a.contact == contact and a.fence == c.fence and a.state == 'reserved' then release(a, 'caller_gone') end
+end
+
 local function commit(q)
   local key = K .. 'contact:' .. q.contact
   local held = redis.call('HMGET', key, 'owner', 'epoch')
@@ -874,6 +881,7 @@ local function commit(q)
   if q.dequeue == true then
     leave_queue(q.contact)
     redis.call('HDEL', key, 'since')
+    let_unheard_go(q.contact)
   end
   if given(q.called) then note_called(q.contact, q.called) end
   local gathered = given(q.conference) and join_conference(q.contact, q.conference) or nil

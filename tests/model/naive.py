@@ -374,6 +374,8 @@ class Center:
     def settle(self, contact: Contact, over: bool, dequeue: bool) -> None:
         if dequeue or over:
             contact.waiting = {}
+        if dequeue and contact.offered and self.agents[contact.offered].state == "reserved":
+            self.release(self.agents[contact.offered], "caller_gone")
         if over:
             contact.channels = {}
             for id in sorted(contact.bound):

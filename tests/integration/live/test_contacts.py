@@ -260,6 +260,30 @@ async def test_dequeue_leaves_all_lanes(live: Live) -> None:
     assert (await live.queue_state("sales")).waiting == (await live.queue_state("support")).waiting == 0
 
 
+async def test_whom_the_acd_reserves_while_somebody_else_takes_the_contact_is_free_again(live: Live) -> None:
+    """The contact waits; it has not heard of him yet when it leaves the line, and never calls him."""
+    await contact(live, "c1")
+    assert isinstance(await live.ask("c1", "r", {"sales": 0}), Waiting)
+    await sign_in(live, "1001")
+    assert await state(live) == "reserved"
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", dequeue=True)
+    assert await state(live) == "ready"
+    await contact(live, "c2")
+    assert (await reserve(live, "c2")).agent == "1001"
+
+
+async def test_whoever_rings_or_talks_is_not_let_go_with_the_place_in_line(live: Live) -> None:
+    await sign_in(live, "1001")
+    await contact(live, "c1")
+    given = await reserve(live, "c1")
+    assert await step(live, "c1", given, "ringing", ttl_ms=20_000)
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", dequeue=True)
+    assert await state(live) == "ringing"
+    talks = [AgentOp("1001", given.reservation, "talking")]
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", agents=talks, dequeue=True)
+    assert await state(live) == "talking"
+
+
 async def test_a_talking_contact_may_ask_for_another_agent(live: Live) -> None:
     await sign_in(live, "1001")
     await sign_in(live, "1002")
