@@ -262,9 +262,11 @@ async def test_dequeue_leaves_all_lanes(live: Live) -> None:
 
 async def test_whom_the_acd_reserves_while_somebody_else_takes_the_contact_is_free_again(live: Live) -> None:
     """The contact waits; it has not heard of him yet when it leaves the line, and never calls him."""
+    await sign_in(live, "1001")
+    await live.agent("1001", "pause", reason="meal")
     await contact(live, "c1")
     assert isinstance(await live.ask("c1", "r", {"sales": 0}), Waiting)
-    await sign_in(live, "1001")
+    await live.agent("1001", "ready")
     assert await state(live) == "reserved"
     await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", dequeue=True)
     assert await state(live) == "ready"
