@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 HOME: Final = "+86"
 FIXED: Final = re.compile(r"(?:10|2\d)[2-8]\d{7}|[3-9]\d\d[2-8]\d{6,7}")  # the Chinese numbering plan (MIIT)
@@ -43,3 +43,14 @@ NUMBER: Final = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w-])")
 def without_numbers(text: str) -> str:
     """A text in which whatever could be a telephone number is masked; ids of contacts and times stay."""
     return NUMBER.sub(lambda found: masked(found[0]), text)
+
+
+def without_numbers_within(value: Any) -> Any:
+    """The same in all texts of a JSON value. What is a number in JSON is none that is dialled: an id, a count."""
+    if isinstance(value, str):
+        return without_numbers(value)
+    if isinstance(value, list):
+        return [without_numbers_within(one) for one in value]
+    if isinstance(value, dict):
+        return {without_numbers(name): without_numbers_within(one) for name, one in value.items()}
+    return value

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcall_web.calls.store import _without_number
-from lcall_web.common.masking import HIDDEN, masked
+from lcall_web.common.masking import HIDDEN, masked, without_numbers_within
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,16 @@ def test_any_text_is_masked_and_masking_twice_tells_no_more(number: str) -> None
 )
 def test_whose_address_is_a_number_outside(address: str, party: str, shown: str) -> None:
     assert _without_number(address, party) == shown
+
+
+def test_within_a_value_its_texts_are_masked_and_nothing_else() -> None:
+    value = {
+        "n": 13712345678,
+        "all": ["+8613712345678", None, 1.5, True],
+        "deep": {"13712345678": "打 01088001000 找他"},
+    }
+    assert without_numbers_within(value) == {
+        "n": 13712345678,
+        "all": ["137****5678", None, 1.5, True],
+        "deep": {"137****5678": "打 010****1000 找他"},
+    }
