@@ -10,8 +10,8 @@
       trouble.textContent = player.dataset.failed;
       trouble.hidden = false;
     };
-    const answer = await fetch(`${address}/peaks`);
-    if (!answer.ok) { fail(); return null; }
+    const answer = await fetch(`${address}/peaks`).catch((error) => console.warn("no outline of a recording", error.message));
+    if (!answer?.ok) { fail(); return null; }
     const { peaks } = await answer.json();
     const seconds = Number(player.dataset.seconds);
     const audio = new Audio();
@@ -41,6 +41,12 @@
     wave.on("pause", () => player.classList.remove("lc-playing"));
     wave.on("finish", () => player.classList.remove("lc-playing"));
     const balance = hearing(audio);
+    wave.on("destroy", () => { // which leaves alone what is not its own: it would be heard on
+      audio.pause();
+      audio.removeAttribute("src");
+      audio.load();
+      balance.close();
+    });
     player.querySelector("[data-play]").addEventListener("click", () => { balance.wake(); wave.playPause().catch(fail); });
     player.querySelector("[data-speed]").addEventListener("change", (event) => wave.setPlaybackRate(Number(event.target.value), true));
     // A comment begins at the moment that is heard, and takes the player back there.
@@ -83,6 +89,7 @@
         return apply();
       },
       hear(whom) { wanted = whom; apply(); },
+      close() { context?.close(); },
     };
   }
 

@@ -19,15 +19,15 @@ from .conftest import Place
 SECONDS = 4.0
 
 
-async def recorded(place: Place, agent: str = "1052", **about: object) -> tuple[str, bytes]:
+async def recorded(place: Place, agent: str = "1052", seconds: float = SECONDS, **about: object) -> tuple[str, bytes]:
     """A call whose customer sounds 440 Hz in the first half, whose agent 1000 Hz in the second; and the file."""
     id = f"rec-{uuid.uuid4().hex[:12]}"
-    half = SECONDS / 2
+    half = seconds / 2
     left = np.concatenate([sound.tone(440, half), sound.silence(half)])
     right = np.concatenate([sound.silence(half), sound.tone(1000, half, 0.3)])
     path = f"2026/11/24/{id}-r1.wav"
     size = sound.write(place.home / "recordings", path, left, right)
-    life = stored(past_call(id, now_ms() - 60_000, "13800138000", agent), path, SECONDS, size, **about)  # type: ignore[arg-type]
+    life = stored(past_call(id, now_ms() - 60_000, "13800138000", agent), path, seconds, size, **about)  # type: ignore[arg-type]
     await place.store(life.events)
     return f"{id}-r1", (place.home / "recordings" / path).read_bytes()
 

@@ -1,0 +1,60 @@
+"""The player in real Chromium: what is left is silent, what cannot be had is said."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from .conftest import Place
+from .test_home_browser import entered
+from .test_recordings import recorded
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WAIT_MS = 60_000
+LISTEN_IN = """
+window.heard = { audios: [], contexts: [] };
+for (const [name, found] of [["Audio", heard.audios], ["AudioContext", heard.contexts]]) {
+  const original = window[name];
+  window[name] = function (...given) {
+    found.push(new original(...given));
+    return found.at(-1);
+  };
+}
+"""
+SOUNDS = "() => heard.audios.some((each) => !each.paused && each.currentTime > 0)"
+STATES = "() => [heard.audios.map((each) => each.paused && !each.src), heard.contexts.map((each) => each.state)]"
+
+expect.set_options(timeout=WAIT_MS)
+
+
+async def opened(browser: Browser, place: Place) -> Page:
+    """The page of a leader, who sees all that his team has recorded."""
+    context = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 768})
+    context.set_default_timeout(WAIT_MS)
+    await context.add_init_script(LISTEN_IN)
+    return await entered(context, place, "1901")
+
+
+async def test_a_recording_is_silent_when_its_page_is_left(place: Place, browser: Browser) -> None:
+    recording, _ = await recorded(place, seconds=600)
+    page = await opened(browser, place)
+    await page.goto(f"{place.url}/calls/{recording.removesuffix('-r1')}")
+    await page.click("[data-play]")
+    await page.wait_for_function(SOUNDS)
+    await page.click(".lc-menu a[href='/board']")
+    await expect(page.locator("#board")).to_be_visible()
+    await page.wait_for_function(f"() => JSON.stringify(({STATES})()) === '[[true],[\"closed\"]]'")
+
+
+async def test_an_outline_that_does_not_come_is_told(place: Place, browser: Browser) -> None:
+    recording, _ = await recorded(place)
+    page = await opened(browser, place)
+
+    async def lost(route: Route) -> None:
+        await route.abort()
+
+    await page.route("**/peaks", lost)
+    await page.goto(f"{place.url}/calls/{recording.removesuffix('-r1')}")
+    await expect(page.locator("[data-player] [data-trouble]")).to_have_text("录音暂时不能播放，请稍后再试。")
+    await expect(page.locator("[data-player] [data-trouble]")).to_be_visible()
