@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -356,14 +356,26 @@ async def _put_phones(connection: asyncpg.Connection, id: int, phones: Sequence[
 
 
 async def change(
-    database: Database, viewer: Viewer, id: int, version: int, draft: Draft, address: str, anyway: bool
+    database: Database,
+    viewer: Viewer,
+    id: int,
+    version: int,
+    draft: Draft,
+    address: str,
+    *,
+    anyway: bool,
+    same_company: bool,
 ) -> None:
-    """Raises Stale, Known, NotFound. What is so already is not done again."""
+    """Raises Stale, Known, NotFound. What is so already is not done again. `same_company`: where he works, whatever
+    it is called by now, and were it in the bin."""
     async with database.transaction() as connection:
         await connection.execute(SQL["lock"], [id])
         before = await customer(connection, id)
         if before.deleted_at is not None:
             raise NotFound(f"customer {id} is deleted")
+        same_company = same_company and draft.kind == "person"
+        if same_company:
+            draft = replace(draft, company=before.draft.company)
         if rules.same(before.draft, draft):
             return
         if before.version != version:
@@ -371,7 +383,7 @@ async def change(
         had = {phone.number for phone in before.draft.phones}
         if not anyway:
             await _refuse_known(connection, [p.number for p in draft.phones if p.number not in had], id)
-        company = await _company(connection, viewer, draft.company, address)
+        company = before.company_id if same_company else await _company(connection, viewer, draft.company, address)
         await connection.execute(SQL["update"], id, *_columns(draft, None if company == id else company), viewer.id)
         await _put_phones(connection, id, draft.phones)
         changes = await _changes(connection, before.draft, draft)
@@ -448,8 +460,8 @@ async def merge(
             if each.version != version:
                 raise Stale(each)
         draft = fields.merged(await field_store.fields(connection), kept.draft, gone.draft, choices)
-        company = await _company(connection, viewer, draft.company, address)
-        company = None if company in (keep, other) else company
+        company = kept.company_id if draft.company == kept.draft.company else gone.company_id
+        company = None if company in (keep, other) or draft.kind == "company" else company
         for name in MOVES:
             await connection.execute(SQL[name], keep, other)
         await connection.execute(SQL["update"], keep, *_columns(draft, company), viewer.id)

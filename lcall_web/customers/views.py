@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -144,7 +145,8 @@ async def edit(request: Request, id: int) -> HTTPResponse:
         found = await store.customer(connection, whole_id(id))
     if found.deleted_at is not None:
         return redirect(f"/customers/{id}")
-    return await _form(request, form_of(found.draft, viewer), customer=found, version=found.version)
+    form = form_of(found.draft, viewer)
+    return await _form(request, form, customer=found, version=found.version, company=f"={found.draft.company}")
 
 
 @blueprint.post("/<id:int>/edit")
@@ -158,18 +160,28 @@ async def change(request: Request, id: int) -> HTTPResponse:
     defined = await field_store.fields(here.database)
     draft, form = rules.read(given, stored, viewer.may(NUMBERS), owners)
     draft, form = fields.read(defined, draft, form, given, before.draft.own)
-    version = number_of(given.get("version", ""))
+    version, company = number_of(given.get("version", "")), given.get("company_shown", "")
+    same_company = company == "=" + given.get("company", "")
     if not form.good:
-        return await _form(request, form, 422, customer=before, version=version)
+        return await _form(request, form, 422, customer=before, version=version, company=company)
+    wishes = {"anyway": bool(given.get("anyway")), "same_company": same_company}
     try:
-        await store.change(here.database, viewer, id, version, draft, request.ip, bool(given.get("anyway")))
+        await store.change(here.database, viewer, id, version, draft, request.ip, **wishes)
     except store.Known as known:
-        return await _form(request, form, 409, customer=before, version=version, holders=known.holders)
+        holders = known.holders
+        return await _form(request, form, 409, customer=before, version=version, company=company, holders=holders)
     except store.Stale as stale:
         now = stale.customer
+        if same_company and draft.kind == "person":
+            draft, form, company = _with_company(now.draft.company, draft, form)
         theirs = _theirs(now, draft, viewer) | fields.theirs(defined, now.draft, draft, request.ctx.language)
-        return await _form(request, form, 409, customer=now, version=now.version, theirs=theirs)
+        return await _form(request, form, 409, customer=now, version=now.version, company=company, theirs=theirs)
     return go_to(f"/customers/{id}")
+
+
+def _with_company(name: str, draft: Draft, form: Form) -> tuple[Draft, Form, str]:
+    """Who has left the company as it was has it as it is now."""
+    return replace(draft, company=name), replace(form, given={**form.given, "company": name}), f"={name}"
 
 
 def form_of(draft: Draft, viewer: Viewer) -> Form:
@@ -195,16 +207,19 @@ async def _form(
     *,
     customer: store.Customer | None = None,
     version: int = 0,
+    company: str = "",
     key: str = "",
     holders: Any = (),
     theirs: Mapping[str, str] | None = None,
 ) -> HTTPResponse:
+    """`company`: as it was when the form was opened, behind a `=`, for an empty field is none."""
     database = context.of(request).database
     owners = await store.owners(database, customer.draft.owner if customer else "")
     about = {
         "customer": customer,
         "own_fields": fields.active(await field_store.fields(database)),
         "version": version,
+        "company": company,
         "key": key,
         "holders": holders,
         "theirs": theirs or {},
