@@ -39,11 +39,18 @@ left join lateral (
 where chosen.name is not null or found.customers > 0
 
 -- name: number
--- Whom a call was with, for who may see that call ($3, $4: Viewer.reach), and for whom it has rung at ($2).
+-- Whom a call was with: for who sees that call in the list of calls ($3, $4: Viewer.reach; the rule is of_these in
+-- calls/queries.sql), and for whom it has rung at ($2).
 select c.direction, c.number, c.number_published, c.called, c.called_published
 from cdr c
-where c.contact_id = $1 and ($3::text[] is null or c.agent = any ($3) or c.queue = any ($4) or exists (
-    select from segment s where s.contact_id = c.contact_id and s.agent = $2))
+where c.contact_id = $1
+and ($3::text[] is null or c.agent = any ($3) or ($4::text[] is not null and (
+    c.queue = any ($4) or (c.agent is null and c.queue is null)))
+or exists (
+    select from segment s
+    where s.contact_id = c.contact_id
+    and (s.agent = $2 or s.agent = any ($3) and s.kind in ('talk', 'conference')
+        or $4::text[] is not null and s.queue = any ($4))))
 
 -- name: customers_number
 select p.number from customer_phone p join customer c on c.id = p.customer where p.id = $1 and c.deleted_at is null

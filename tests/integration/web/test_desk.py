@@ -253,6 +253,34 @@ async def test_todays_calls_and_those_that_he_missed(place: Place) -> None:
     assert refused.status_code == 404, "whom others talk with is not his to call"
 
 
+async def test_a_leader_calls_back_whoever_he_sees_in_the_list(place: Place) -> None:
+    mark = uuid.uuid4().hex[:8]
+    menu, theirs, before = Life(f"back-menu-{mark}", now_ms()), Life(f"back-theirs-{mark}", now_ms()), f"back-{mark}"
+    menu.start("+8613912340011").begin("contact_ivr_entered", flow="main", version=1).wait(3000)
+    menu.say("contact_ivr_left", n=1, reason="hang_up").end("ivr")
+    theirs.start("+8613912340012").wait(1000).answer("1037", "").wait(9000).end("answered")
+    talk = past_call(before, now_ms(), "13912340013", "1034", "support")  # … and then with somebody of another team
+    talk.events.pop()
+    talk.events.pop()
+    talk.begin("contact_answered", queue="", agent="1037", leg=f"{before}.3").wait(5000).end("answered")
+    for life in (menu, theirs, talk):
+        await place.store(life.events)
+    async with place.rows() as rows:
+        query = "insert into team (name, queues) values ($1, '{}') returning id"
+        other = await rows.fetchval(query, f"back-{mark}")
+        team = await rows.fetchval("select team from operator where id = '1037'")
+        await rows.execute("update operator set team = $1 where id = '1037'", other)
+        leader, agent = await place.user("1902"), await place.user("1034")
+        for visitor, life, listed in (
+            *((leader, menu, True), (leader, talk, True), (leader, theirs, False)),
+            *((agent, menu, False), (agent, talk, True), (agent, theirs, False)),
+        ):
+            assert ((await visitor.get(f"/calls/{life.id}")).status_code == 200) is listed
+            called = await ask(visitor, "dial", contact=life.id)
+            assert called.status_code == (409 if listed else 404), (life.id, called.text)
+        await rows.execute("update operator set team = $1 where id = '1037'", team)
+
+
 async def test_the_flows_that_a_caller_can_be_sent_to(place: Place) -> None:
     who = await place.user("1036")
     flows = (await who.get("/desk/flows")).json()["flows"]
