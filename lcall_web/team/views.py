@@ -36,9 +36,10 @@ async def team(request: Request) -> HTTPResponse:
 @blueprint.get("/team/work")
 @door.needs(TEAM)
 async def work(request: Request) -> HTTPResponse:
-    """Each agent's calls and seconds of talk today."""
-    here = context.of(request)
-    return json({"agents": await remembered.of("work", lambda: store.work(here))})
+    """Calls and seconds of talk today, of each agent whose work he sees."""
+    here, reach = context.of(request), door.viewer(request).reach
+    found: dict[str, tuple[int, float]] = await remembered.of("work", lambda: store.work(here))
+    return json({"agents": {agent: worked for agent, worked in found.items() if reach.holds_agent(agent)}})
 
 
 @blueprint.post("/team/agents/<agent:str>/monitor")

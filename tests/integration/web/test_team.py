@@ -176,6 +176,17 @@ async def test_the_days_work_and_the_curve_of_the_day(place: Place) -> None:
     await until(lambda: settled(), (1, 34.0))
     await until(lambda: more(), 1)
 
+    # They are of his people: not for who leads others.
+    async with place.rows() as rows:
+        team = await rows.fetchval("select team from operator where id = '1031'")
+        other = await rows.fetchval("insert into team (name, queues) values ('晚班', '{}') returning id")
+        change = "update operator set role = $1, team = $2 where id = '1031'"
+        await rows.execute(change, "leader", other)
+        stranger = await place.user("1031")
+        assert (await stranger.get("/team/work")).json()["agents"].keys() <= {"1031"}
+        assert "1090" in (await (await place.user("admin")).get("/team/work")).json()["agents"]
+        await rows.execute(change, "agent", team)
+
 
 async def until(ask: Any, wanted: object) -> None:
     import asyncio
