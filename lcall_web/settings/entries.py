@@ -26,6 +26,7 @@ AT_ONCE: Final = 1_000  # entries of one request of LQ-SDK
 MOST: Final = 20_000  # of one import
 PAGE: Final = 100
 SHOWN: Final = 8  # faults of an import
+LAST_YEAR: Final = 2999  # what is later is how other programs write "never"
 NOTHING: Final = mark("请填写至少一个号码。")
 TOO_MANY: Final = mark("一次最多导入 20000 个号码，请分成几个文件。")
 DAY: Final = mark("请按 2026-10-01 填写日期。")
@@ -86,10 +87,11 @@ def _entries(rows: list[list[str]], zone: str) -> tuple[list[tuple[int, ListEntr
 
 
 def _until(day: str, zone: str) -> datetime | None:
-    """The end of a day of the center; "" is never."""
-    if not day:
+    """The end of a day of the center; None is never. Raises ValueError."""
+    last = date.fromisoformat(day[:10]) if day else None
+    if last is None or last.year > LAST_YEAR:
         return None
-    return datetime.combine(date.fromisoformat(day[:10]) + timedelta(days=1), time(), ZoneInfo(zone))
+    return datetime.combine(last + timedelta(days=1), time(), ZoneInfo(zone))
 
 
 async def _put(request: Request, id: str, entries: list[ListEntry]) -> list[tuple[int, str, Fault]]:
@@ -158,5 +160,6 @@ async def _page(
         mask=(lambda number: number) if numbers(request) else masked,
         whole=numbers(request),
         now=datetime.now(ZoneInfo(here.watch.center.time_zone)),
+        last_year=LAST_YEAR,
         done=request.args.get("done") or "",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import xlsxwriter
 from python_calamine import CalamineWorkbook
 
 from lcall_web.settings.kinds import KINDS
-from lq.sdk import ApiError, Client
+from lq.sdk import ApiError, Client, ListEntry
 
 from .conftest import Place, Visitor
 
@@ -202,6 +203,24 @@ async def test_numbers_are_added_found_imported_and_taken_off(place: Place) -> N
         assert len(left) == 2 and not left & {"+8613800138000", "+8610*"}
         await lq.clear_list("numbers-test")
         assert (await admin.post("/settings/delete/lists/numbers-test")).status_code == 303
+
+
+async def test_the_end_of_time_is_never(place: Place) -> None:
+    """9999-12-31 is how other programs write it."""
+    admin, path = await place.user("admin"), "/settings/entries/never-test"
+    async with place.client() as lq:
+        await lq.put_document("lists", "never-test", {"kind": "black", "name": "长期名单"})
+        assert (await admin.post(path, {"numbers": "13800138001", "expires": "9999-12-31"})).status_code == 303
+        files = {"file": ("a.csv", "13800138002,甲,9999-12-31\n13800138003,乙,2001-01-01\n".encode(), "text/csv")}
+        assert (await admin.post(f"{path}/import", files=files)).status_code == 303
+        last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+        await lq.put_list_entries("never-test", [ListEntry("13800138004", expires_at=last)])
+        entries = {one.number[-1]: one.expires_at for one in (await lq.list_entries("never-test")).items}
+        assert entries["1"] is None and entries["2"] is None and entries["3"] and entries["4"] == last
+        page = await admin.get(path)
+        assert page.status_code == 200 and page.text.count('<td class="text-nowrap">长期</td>') == 3
+        await lq.clear_list("never-test")
+        await lq.delete_document("lists", "never-test")
 
 
 # -- agents from a workbook --------------------------------------------------------------------------------------------
