@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import structlog
 from sanic import Blueprint, Request
 from sanic.exceptions import BadRequest, NotFound
 from sanic.response import HTTPResponse
@@ -19,9 +20,12 @@ from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import EXPORT, NUMBERS
 
+log = structlog.get_logger()
+
 blueprint = Blueprint("calls", url_prefix="/calls")
 
 ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+NOT_MADE: Final = mark("文件没有做成。")
 EXPORTING: Final = mark("正在导出的人太多，请稍后再试。")
 TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条件。")
 
@@ -80,13 +84,21 @@ async def exported(request: Request) -> HTTPResponse | None:
         return await failures.failure(request, 503, EXPORTING)
     zone = here.watch.center.time_zone
     wish = export.Wish(viewer, request.ip, request.ctx.language, replace(wanted, after=None), form.given, zone)
-    async with export.file(here, wish) as pieces:
-        name = f"calls-{now.astimezone(ZoneInfo(zone)):%Y%m%d-%H%M%S}.xlsx"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        response = await request.respond(content_type=spreadsheet.TYPE, headers=headers)
-        async for piece in pieces:
-            await response.send(piece)
-        await response.eof()
+    begun = False
+    try:
+        async with export.file(here, wish) as pieces:
+            name = f"calls-{now.astimezone(ZoneInfo(zone)):%Y%m%d-%H%M%S}.xlsx"
+            headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+            begun = True
+            response = await request.respond(content_type=spreadsheet.TYPE, headers=headers)
+            async for piece in pieces:
+                await response.send(piece)
+            await response.eof()
+    except (export.Failed, TimeoutError) as error:
+        log.warning("a file of calls was not made", begun=begun, error=repr(error))
+        if not begun:
+            return await failures.failure(request, 503, NOT_MADE)
+        door.cut(request)  # or the browser would keep what came as if it were all of it
     return None
 
 

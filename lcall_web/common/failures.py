@@ -12,7 +12,7 @@ from sanic.exceptions import SanicException
 from sanic.response import HTTPResponse
 
 from lcall_web.common import door, pages
-from lcall_web.common.database import DatabaseAway
+from lcall_web.common.database import DatabaseAway, TooMuch
 from lcall_web.common.i18n import mark
 from lq.sdk import ApiError, ApiUnavailable
 
@@ -34,6 +34,7 @@ WORDS: Final[Mapping[int, Words]] = {
     404: Words(mark("没有找到"), mark("它可能已被删除，或者不属于您。请从通话记录重新查找。")),
     405: Words(mark("请求无法理解"), mark("请返回上一页，检查填写的内容后再试。")),
     413: Words(mark("内容太大"), mark("请减少内容后再试。")),
+    422: Words(mark("查询范围太大"), mark("请缩短日期范围或增加条件。")),
     500: Words(mark("系统出错了"), mark("错误已记入日志。请再试一次；若仍然出现，请联系管理员。")),
     503: Words(mark("暂时不可用"), mark("通话不受影响。本页会自动重试，恢复后即可继续。")),
 }
@@ -49,6 +50,7 @@ class Busy(Exception):
 def attach(app: Sanic[Any, Any]) -> None:
     app.error_handler.add(SanicException, _refused)
     app.error_handler.add(DatabaseAway, _database_away)
+    app.error_handler.add(TooMuch, _too_much)
     app.error_handler.add(Busy, _busy)
     app.error_handler.add(ApiError, _api)
     app.error_handler.add(Exception, _broken)
@@ -62,6 +64,12 @@ async def _refused(request: Request, error: SanicException) -> HTTPResponse:
 
 async def _database_away(request: Request, error: DatabaseAway) -> HTTPResponse:
     return await failure(request, 503, DATABASE)
+
+
+async def _too_much(request: Request, error: TooMuch) -> HTTPResponse:
+    if request.method in door.READING:
+        return await failure(request, 422)
+    return await failure(request, 503, DATABASE)  # what is written is as it was meant: once more, later
 
 
 async def _busy(request: Request, error: Busy) -> HTTPResponse:

@@ -45,8 +45,10 @@ async def export(request: Request) -> HTTPResponse:
     asked = {name: value for name, value in form.given.items() if value}
     try:
         rows = await files.export(here.database, viewer, wanted, language, asked, request.ip)
-    except (files.TooManyRows, TooMuch):
+    except files.TooManyRows:
         return await views.page(request, "refused.html", 422, message=TOO_MANY)
+    except TooMuch:
+        return await views.page(request, "refused.html", 422, message=views.TOO_MUCH)
     title, condition, taken = (translated(language, text) for text in HEAD)
     who = f"{viewer.name} ({viewer.id}) {now:%Y-%m-%d %H:%M:%S}"
     head = [title, f"{condition}: {_told(asked, language, known)}", f"{taken}: {who}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from lcall_web.common.failures import MAIN
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS, REVEAL, SETTINGS, Viewer
 from lcall_web.customers import field_store, fields, numbers, rules, store
+from lcall_web.customers.fields import Field
 from lcall_web.customers.rules import Draft, Form, Row
 
 blueprint = Blueprint("customers", url_prefix="/customers")
@@ -340,11 +341,10 @@ async def _merge(request: Request, id: int, other: int, status: int = 200, messa
     q = rules.clean(request.args.get("q") or "")[:100]
     found: list[store.Line] = []
     if gone is None:
-        if q:
-            wanted, _ = fields.search(known, {"q": q}, viewer.id, viewer.may(NUMBERS))
-            found = [line for line in (await store.search(here.database, viewer, wanted, 11))[0] if line.id != id]
-        else:
-            found = await store.alike(here.database, viewer, keep)
+        try:
+            found = await _candidates(request, known, keep, q)
+        except TooMuch:
+            status, message = 422, TOO_MUCH
     about: dict[str, Any] = {"keep": keep, "other": gone, "found": found, "q": q, "message": message}
     if gone is not None:
         about["own_fields"] = fields.active(known)
@@ -352,6 +352,15 @@ async def _merge(request: Request, id: int, other: int, status: int = 200, messa
         about["result"] = fields.merged(known, keep.draft, gone.draft, {})
         about["numbers"] = [store.shown(phone.number, viewer) for phone in about["result"].phones]
     return await page(request, "merge.html", status, **about)
+
+
+async def _candidates(request: Request, known: Sequence[Field], keep: store.Customer, q: str) -> list[store.Line]:
+    viewer, database = door.viewer(request), context.of(request).database
+    if not q:
+        return await store.alike(database, viewer, keep)
+    wanted, _ = fields.search(known, {"q": q}, viewer.id, viewer.may(NUMBERS))
+    found, _ = await store.search(database, viewer, wanted, 11)
+    return [line for line in found if line.id != keep.id]
 
 
 @blueprint.post("/<id:int>/merge")
