@@ -15,7 +15,6 @@ MOMENT: Final = mark("请填录音里的时间，如 0:12。")
 BEYOND: Final = mark("录音没有这么长。")
 EMPTY: Final = mark("请写下批注。")
 TOO_LONG: Final = mark("批注最多 500 个字。")
-AWAY: Final = mark("数据库没有响应，批注没有保存。请稍后再点一次保存。")
 
 
 @dataclass(frozen=True, slots=True)

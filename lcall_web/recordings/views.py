@@ -12,7 +12,6 @@ from sanic.exceptions import NotFound
 from sanic.response import HTTPResponse, json
 
 from lcall_web.common import context, door, pages
-from lcall_web.common.database import DatabaseAway
 from lcall_web.common.words import RECORDING_STOPS, RECORDINGS
 from lcall_web.recordings import rules, store
 from lq.sdk import ApiError
@@ -58,10 +57,7 @@ async def comment(request: Request, id: str) -> HTTPResponse:
     if written is None:
         return await _comments(request, found, given, errors, 422)
     key = given.get("key", "")
-    try:
-        await store.comment(here, viewer, found, written, key if rules.KEY.fullmatch(key) else "")
-    except DatabaseAway:
-        return await _comments(request, found, given, {"text": rules.AWAY}, 503)
+    await store.comment(here, viewer, found, written, key if rules.KEY.fullmatch(key) else "")
     return await _comments(request, found)
 
 
@@ -82,7 +78,7 @@ async def _comments(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> HTTPResponse:
-    shown = () if status == 503 else await store.comments(context.of(request), door.viewer(request), found)
+    shown = await store.comments(context.of(request), door.viewer(request), found)
     return await pages.page(
         request, "recordings/comments.html", status, recording=found, comments=shown, **_form(given, errors)
     )

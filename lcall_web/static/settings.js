@@ -50,6 +50,7 @@ page.widget("#setting", (form) => {
   form.addEventListener("htmx:beforeRequest", (event) => event.target === form && submitted(event));
   form.addEventListener("htmx:sendError", again);
   form.addEventListener("htmx:timeout", again);
+  form.addEventListener("htmx:afterRequest", (event) => event.target === form && event.detail.xhr.status >= 500 && again());
   addEventListener("beforeunload", leaving);
   document.addEventListener("htmx:confirm", asked);
   const wrong = form.querySelector(".is-invalid");
