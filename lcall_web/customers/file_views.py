@@ -147,12 +147,18 @@ async def shown(request: Request, id: uuid.UUID) -> HTTPResponse:
     """What it would do; while it is done, how far it is."""
     viewer, here = door.viewer(request), context.of(request)
     found = await files.state(here.database, viewer, id)
-    if views.wants_part(request):
-        return await views.page(request, "import_progress.html", job=found)
+    part = views.wants_part(request)
     bad = await files.preview(here.database, id, True) if found.bad else []
     good = await files.preview(here.database, id, False) if found.state == "shown" else []
-    columns = await _columns(request)
-    return await views.page(request, "import_shown.html", job=found, bad=bad, good=good, columns=columns)
+    return await views.page(
+        request,
+        "import_part.html" if part else "import_shown.html",
+        job=found,
+        bad=bad,
+        good=good,
+        columns=await _columns(request),
+        part=part,
+    )
 
 
 @blueprint.post("/import/<id:uuid>/start")

@@ -147,9 +147,13 @@ async def _piece(database: Database, viewer: Viewer, id: uuid.UUID, address: str
             return False
         rows = await connection.fetch(SQL["import_piece"], id, before["done"], AT_ONCE)
         taken = known = 0
+        wrong: list[tuple[uuid.UUID, int, str]] = []
         for row in rows:
+            if json.loads(row["errors"]):
+                continue
             draft, errors = sheets.read(json.loads(row["body"]), owners, own)
-            if errors:
+            if errors:  # it was right when it was shown: a field is required since, its owner has gone
+                wrong.append((id, row["n"], json.dumps(errors)))
                 continue
             if await _is_known(connection, draft):
                 known += 1
@@ -157,9 +161,11 @@ async def _piece(database: Database, viewer: Viewer, id: uuid.UUID, address: str
             key = uuid.uuid5(id, str(row["n"]))
             await store.create(connection, viewer, key, draft, address, anyway=True)
             taken += 1
+        await connection.executemany(SQL["import_wrong"], wrong)
         more = len(rows) == AT_ONCE
         done = rows[-1]["n"] if rows else before["done"]
-        await connection.execute(SQL["import_step"], id, done, taken, known, "running" if more else "done")
+        step = (done, taken, known, len(wrong), "running" if more else "done")
+        await connection.execute(SQL["import_step"], id, *step)
         return more
 
 

@@ -330,11 +330,14 @@ update customer_import set state = 'running', changed_at = now() where id = $1 a
 select operator, file, total, state, done from customer_import where id = $1 for update skip locked
 
 -- name: import_piece
-select n, body from customer_import_row where import = $1 and n > $2 order by n limit $3
+select n, body, errors from customer_import_row where import = $1 and n > $2 order by n limit $3
+
+-- name: import_wrong
+update customer_import_row set errors = $3 where import = $1 and n = $2
 
 -- name: import_step
 update customer_import
-set done = $2, taken = taken + $3, known = known + $4, changed_at = now(), state = $5
+set done = $2, taken = taken + $3, known = known + $4, bad = bad + $5, changed_at = now(), state = $6
 where id = $1
 
 -- name: import_forget

@@ -19,6 +19,7 @@ from .calls import now_ms, past_call
 from .conftest import Place, Visitor
 from .naughty import faults, shows
 from .test_customers import KEY, NAUGHTY, cells, enter, found, posted, some_number, stored, unique, upload
+from .test_people import created
 from .test_settings import form
 
 FIELDS = "/customers/fields/"
@@ -328,3 +329,44 @@ async def test_files_have_their_columns(place: Place, admin: Visitor) -> None:
     rows = cells(await admin.get("/customers/export", params={"tag": tag, "own": f"{source}=2"}))
     assert f"来源{mark} = 网站" in html.unescape(rows[1][0])
     assert [row[-2:] for row in rows[4:]] == [[f"卡{mark}", f"来源{mark}"], ["K-1", "网站"]]
+
+
+async def test_rows_that_become_wrong_before_they_are_taken_are_told(place: Place, admin: Visitor) -> None:
+    """Every row is counted once, and shown with what is wrong with it by now."""
+    mark, number, (owner, _) = short(), some_number(), await created(place)
+    await enter(admin, unique("已有"), number)
+
+    async def imported() -> tuple[str, str]:
+        """What the page that waits for it is sent when it is done, and what its page says then."""
+        await admin.post(f"{path}/start")
+        asking = {"hx-request": "true", "hx-target": "progress"}
+
+        async def done() -> str:
+            part = (await admin.get(path, headers=asking)).text
+            return part if 'id="import-done"' in part else ""
+
+        return str(await eventually(done, "the import is done", 30)), (await admin.get(path)).text
+
+    def counts(page: str) -> list[int]:
+        """Rows, bad ones, those taken, those known."""
+        facts = page.partition("<dl")[2].partition("</dl>")[0]
+        return [int(count) for count in re.findall(r"<dd[^>]*>(\d+)</dd>", facts)]
+
+    rows = ((f"归{mark}甲", "", "admin"), (f"归{mark}乙", "", owner), (f"归{mark}丙", number, ""))
+    shown = await upload(admin, sheet(("名称", "号码", "负责坐席工号"), *rows, ("", "13900000000", "")))
+    path = shown.headers["location"]
+    assert counts((await admin.get(path)).text) == [4, 1, 0, 0]
+    await stored(place, "update operator set disabled = true where id = $1", owner)
+    for page in await imported():
+        assert counts(page) == [4, 2, 1, 1], page
+        assert f"归{mark}乙" in page and "没有这位坐席。" in page
+
+    shown = await upload(admin, sheet(("名称",), (f"必{mark}甲",), (f"必{mark}乙",)))
+    path = shown.headers["location"]
+    assert counts((await admin.get(path)).text) == [2, 0, 0, 0]
+    await defined(place, admin, f"卡{mark}", required="1")
+    for page in await imported():
+        assert counts(page) == [2, 2, 0, 0] and page.count("请填写这一项。") == 2, page
+    assert await stored(place, "select count(*) from customer where name like $1", f"必{mark}%") == 0
+    await upload(admin, sheet(("名称",), ("别的",)))
+    assert (await admin.get(path)).text.count("请填写这一项。") == 2, "what another file brings deletes them not"
