@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sanic import Request
@@ -21,6 +21,7 @@ from lcall_web.settings.rules import Fault
 from lq.sdk import Document
 
 Lines = list[tuple[int, dict[str, str]]]
+Versions = Mapping[tuple[str, str], int]  # of documents, by kind and id
 
 STATES: Final = {"new": mark("新建"), "changed": mark("更新"), "same": mark("无变化")}
 TOO_MANY: Final = mark("一次最多导入 1000 人。")
@@ -60,7 +61,7 @@ async def preview(request: Request) -> HTTPResponse:
     for _, cells in lines:
         if cells.get("phone") and cells["phone"] not in phones and not cells.get("password"):
             cells["password"] = secrets.token_urlsafe(9)
-    return await _preview(request, lines, await _checked(here, lines))
+    return await _preview(request, lines, (await _checked(here, lines))[0])
 
 
 @writes("/import/agents/run")
@@ -70,14 +71,17 @@ async def run(request: Request) -> HTTPResponse:
     lines = _lines(first(given(request), "lines"))
     if not lines:
         return await _begin(request, Fault(STALE))
-    plans = await _checked(here, lines)
+    plans, versions = await _checked(here, lines)
     if any(plan.faults for plan in plans):
         return await _preview(request, lines, plans, REFUSED)
     changed = [plan for plan in plans if plan.state != "same"]
     if changed:
-        wrong = await store.put_all(here, _documents(changed), door.viewer(request).id)
-        if wrong:  # somebody changed what it names, this very moment
-            return await _preview(request, lines, await _checked(here, lines), 409)
+        try:
+            wrong = bool(await store.put_all(here, _documents(changed, versions), door.viewer(request).id))
+        except store.Overtaken:
+            wrong = True
+        if wrong:  # somebody changed one of them or what it names, this very moment
+            return await _preview(request, lines, (await _checked(here, lines))[0], 409)
     new = [plan for plan in plans if plan.cells.get("password")]
     return await show(request, "imported.html", "agents", changed=len(changed), all=len(plans), phones=new)
 
@@ -100,8 +104,8 @@ def _lines(text: str) -> Lines:
         return []
 
 
-async def _checked(here: Context, lines: Lines) -> list[Plan]:
-    """The lines beside what is there, with what LQ-SDK has against them."""
+async def _checked(here: Context, lines: Lines) -> tuple[list[Plan], Versions]:
+    """The lines beside what is there, with what LQ-SDK has against them; and the versions of what is there."""
     agents, phones, queues = await asyncio.gather(
         store.documents(here, "agents"), store.documents(here, "phones"), store.names(here, ["queues"])
     )
@@ -111,8 +115,9 @@ async def _checked(here: Context, lines: Lines) -> list[Plan]:
         {id: one.body for id, one in phones.items()},
         queues["queues"],
     )
+    versions = {(one.kind, one.id): one.version for one in (*agents.values(), *phones.values())}
     good = [plan for plan in plans if not plan.faults]
-    documents = _documents(good)
+    documents = _documents(good, versions)
     wrong = await store.put_all(here, documents, "", check=True) if documents else {}
     owners = [n for n, plan in enumerate(good) for _ in range(1 + (plan.phone is not None))]
     for n, faults in wrong.items():
@@ -122,15 +127,15 @@ async def _checked(here: Context, lines: Lines) -> list[Plan]:
             column or PLACES.get(name.partition(".")[0], name.partition(".")[0]): fault for name, fault in faults
         }
         plans[plans.index(plan)] = Plan(plan.line, plan.cells, plan.state, plan.agent, plan.phone, plan_faults)
-    return plans
+    return plans, versions
 
 
-def _documents(plans: Sequence[Plan]) -> list[Document]:
+def _documents(plans: Sequence[Plan], versions: Versions) -> list[Document]:
     found = []
     for plan in plans:
-        found.append(Document("agents", plan.agent["id"], 0, plan.agent))
-        if plan.phone is not None:
-            found.append(Document("phones", plan.phone["id"], 0, plan.phone))
+        for kind, body in (("agents", plan.agent), ("phones", plan.phone)):
+            if body is not None:
+                found.append(Document(kind, body["id"], versions.get((kind, body["id"]), 0), body))
     return found
 
 

@@ -39,6 +39,10 @@ class Change:
     at: datetime
 
 
+class Overtaken(Exception):
+    """Somebody else has changed one of the documents since it was read: none is written."""
+
+
 async def documents(here: Context, kind: str) -> dict[str, Document]:
     return {one.id: one for one in await here.lq.documents(kind)}
 
@@ -119,10 +123,13 @@ async def put(here: Context, kind: Kind, id: str, body: Mapping[str, Any], versi
 async def put_all(
     here: Context, documents: Sequence[Document], operator: str, check: bool = False
 ) -> dict[int, list[tuple[str, Fault]]]:
-    """Writes documents together, or with `check` none; by place what is wrong: then none is written either."""
+    """Writes documents together, each over the version that was read, or with `check` none; by place what is wrong:
+    then none is written either. Raises Overtaken."""
     try:
-        await here.lq.put_documents(documents, check=check, operator=operator)
+        await here.lq.put_documents(documents, check=check, guarded=not check, operator=operator)
     except ApiError as error:
+        if error.status == 409 and error.code == "changed":
+            raise Overtaken from error
         if error.status != 422:
             raise
         found: dict[int, list[tuple[str, Fault]]] = {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any, Final
@@ -15,7 +18,9 @@ import xlsxwriter
 from python_calamine import CalamineWorkbook
 
 from lcall_web.settings.kinds import KINDS
+from lq.config import publish
 from lq.sdk import ApiError, Client, ListEntry
+from tests.integration.ledger.services import eventually
 
 from .conftest import Place, Visitor
 
@@ -269,6 +274,43 @@ async def test_a_hundred_agents_come_from_excel(place: Place) -> None:
             new = [str(id) for id in (*range(3001, 3101), *range(8301, 8401))]
             await rows.execute("delete from config_document where id = any($1)", new)
         await lq.put_document("queues", "sales", await body(lq, "queues", "sales"))  # which publishes all
+
+
+@contextlib.asynccontextmanager
+async def overtaken(place: Place, visitor: Visitor, path: str, form: dict[str, str], agent: str) -> AsyncIterator[Any]:
+    """Posts the form; between its reading and its writing somebody else renames the agent. Yields the answer."""
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with place.rows() as rows, place.rows() as watching:
+        async with rows.transaction():
+            await rows.execute("update config_version set version = version + 1")  # which every change does first
+            asked = asyncio.create_task(visitor.post(path, form))
+            await eventually(lambda: watching.fetchval(waiting), "it wants to write")
+            now = json.loads(await rows.fetchval("select body from config_document where id = $1", agent))
+            await publish.put(rows, [("agents", {**now, "name": "别人改的"})], by="somebody")
+        yield await asked
+
+
+async def test_what_somebody_else_changes_meanwhile_stays(place: Place) -> None:
+    """Members of a queue and sheets of agents are written as whole documents."""
+    admin, agent = await place.user("admin"), "2931"
+    async with place.client() as lq:
+        await lq.put_document("agents", agent, {"name": "新来的", "queues": ["sales"]})
+        form = {"shown": agent, "member": agent}
+        async with overtaken(place, admin, "/settings/members/support", form, agent) as answer:
+            assert answer.status_code == 303, "it is done over his"
+        now = await body(lq, "agents", agent)
+        assert (now["name"], now["queues"]) == ("别人改的", ["sales", "support"])
+
+        await lq.put_document("agents", agent, {"name": "新来的", "queues": ["sales"]})
+        preview = await admin.post("/settings/import/agents", files=workbook(HEAD, (agent, "", "", "support")))
+        form = {"lines": carried(preview)}
+        async with overtaken(place, admin, "/settings/import/agents/run", form, agent) as answer:
+            assert answer.status_code == 409 and "还没有写入任何内容。" in answer.text
+        assert await body(lq, "agents", agent) == {"id": agent, "name": "别人改的", "queues": ["sales"]}
+        done = await admin.post("/settings/import/agents/run", {"lines": carried(answer)})
+        assert done.status_code == 200 and "导入完成" in done.text
+        assert await body(lq, "agents", agent) == {"id": agent, "name": "别人改的", "queues": ["support"]}
+        await lq.delete_document("agents", agent)
 
 
 async def test_a_sheet_with_mistakes_says_them_line_by_line_and_writes_nothing(place: Place) -> None:
