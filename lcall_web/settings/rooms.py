@@ -33,6 +33,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "live_unavailable": mark("实时状态暂时不可用"),
 }
 MOST: Final = 50  # called at once
+VERBS: Final = ("kick", "mute", "unmute", "host", "unhost", "end")
 NOBODY: Final = mark("请填写要邀请的坐席、话机或号码。")
 TOO_MANY: Final = mark("一次最多邀请 50 人。")
 OVER: Final = mark("他已经不在会议中。")
@@ -73,7 +74,7 @@ async def act(request: Request, id: str, verb: str) -> HTTPResponse:
     """What is done to one party, or with `end` to all."""
     here, contact = context.of(request), first(given(request), "contact")
     found = await _room(here, id)
-    if verb not in ("kick", "mute", "unmute", "host", "unhost", "end"):
+    if verb not in VERBS:
         raise NotFound(verb)
     await _note(request, here, f"conference_{verb}", id, contact=contact)
     told = ""
