@@ -35,7 +35,8 @@ async def board(request: Request) -> HTTPResponse:
 
 @blueprint.get("/live")
 async def live(request: Request) -> None:
-    """Server-sent events: `problems` and the web's version, `board` (with ?board=1), `ping`, those of app.ctx.parts."""
+    """Server-sent events: `problems` with the web's version and the session's mark, which comes first; `board` (with
+    ?board=1), `ping`, those of app.ctx.parts."""
     feed: Feed = request.app.ctx.feed
     parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
     reader = feed.join(door.viewer(request).session, bool(request.args.get("board")), parts)
@@ -88,7 +89,7 @@ async def _news(request: Request, feed: Feed, reader: Reader) -> str:
     if all_of_it or any(kind == "problems" for kind, _ in changed):
         problems = context.of(request).watch.problems()
         told = [{"text": translated(language, text), "since": since} for text, since in problems]
-        known = {"problems": told, "version": context.of(request).version}
+        known = {"problems": told, "version": context.of(request).version, "session": door.session_mark(request)}
         news += _message("problems", json.dumps(known, ensure_ascii=False))
     if reader.board and all_of_it:
         news += _message("board", store.whole(feed.board, viewer, language))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
 import secrets
@@ -75,6 +76,11 @@ def csrf(request: Request) -> str:
     """What a form of this page must send back."""
     known: Viewer | None = request.ctx.viewer
     return known.csrf if known else str(request.ctx.visitor)
+
+
+def session_mark(request: Request) -> str:
+    """By which an open page knows whether its browser is still in by the session that it was made in. No secret."""
+    return hashlib.sha256(csrf(request).encode()).hexdigest()[:16]
 
 
 def edge(request: Request) -> str:

@@ -121,6 +121,7 @@ async def render(request: Request, template: str, **values: Any) -> str:
             address=request.path + (f"?{request.query_string}" if request.query_string else ""),
             path=request.path,
             problems=here.watch.problems(),
+            session=door.session_mark(request),
             tag=TAGS[request.ctx.language],
             viewer=request.ctx.viewer,
             web_version=here.version,

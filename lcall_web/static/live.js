@@ -65,7 +65,8 @@ const live = (() => {
     source.address = address();
     source.onopen = heard;
     source.addEventListener("problems", (event) => {
-      const { problems, version } = news(event);
+      const { problems, version, session } = news(event);
+      if (session !== document.body.dataset.session) return renew();
       told = problems;
       showProblems();
       if (version !== document.body.dataset.version) document.dispatchEvent(new Event("updated"));
@@ -82,6 +83,13 @@ const live = (() => {
       close();
       await askAgain();
     };
+  }
+
+  // Somebody has logged in anew beside this page, which says who was in before and may send nothing any more.
+  function renew() {
+    close(); // nothing else of this stream is heard
+    lost(); // should somebody stay, for what he has not saved
+    location.reload();
   }
 
   function news(event) {
