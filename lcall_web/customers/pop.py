@@ -182,12 +182,11 @@ async def choose(here: Context, viewer: Viewer, id: str, customer: int) -> None:
     """It is this one who is on the line: said for everybody who has the contact, now and later."""
     contact = await contact_of(here, viewer, id)
     async with here.database.transaction() as connection:
-        found = await store.customer(connection, customer)
-        if found.deleted_at is not None:
+        if (chosen := await store.held(connection, customer)) is None:
             raise NotFound(f"customer {customer} is deleted")
-        await connection.execute(SQL["choose"], contact.id, customer, viewer.id)
+        await connection.execute(SQL["choose"], contact.id, chosen, viewer.id)
         for name in ("give_notes", "give_follow_ups"):
-            await connection.execute(SQL[name], contact.id, customer)
+            await connection.execute(SQL[name], contact.id, chosen)
 
 
 async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str) -> None:
@@ -196,8 +195,9 @@ async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str
     async with here.database.transaction() as connection:
         chosen = await connection.fetchval(SQL["chosen"], contact.id)
         rows = await connection.fetch(SQL["callers"], numbers.read(contact.number))
-        if chosen is None and len(rows) == 1:
-            chosen = rows[0]["id"]
+        if chosen is not None:
+            chosen = await store.held(connection, chosen)
+        elif len(rows) == 1 and (chosen := await store.held(connection, rows[0]["id"])) is not None:
             await connection.execute(SQL["first_choice"], contact.id, chosen, viewer.id)
         await store.add_note(connection, viewer, key, body, chosen, contact.id)
 

@@ -73,6 +73,13 @@ where c.id = $1
 -- name: lock
 select version, deleted_at, merged_into from customer where id = any ($1) order by id for update
 
+-- name: held
+-- Until what belongs to him is written, who merges or deletes him waits. Nothing of one who has been merged.
+select deleted_at from customer where id = $1 and merged_into is null for share
+
+-- name: merged_into
+select merged_into from customer where id = $1
+
 -- name: phones
 select id, number, label from customer_phone where customer = $1 order by place, id
 

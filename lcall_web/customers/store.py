@@ -417,6 +417,15 @@ async def restore(database: Database, viewer: Viewer, id: int, address: str) -> 
             await audit.note(connection, viewer.id, "customer_restored", f"customer:{id}", address, name=name)
 
 
+async def held(connection: asyncpg.Connection, id: int) -> int | None:
+    """Whose that is which is written about this customer: his, or of who he is merged into by now; held until then.
+    None: he lies in the bin, or there is none."""
+    if (row := await connection.fetchrow(SQL["held"], id)) is not None:
+        return id if row["deleted_at"] is None else None
+    other = await connection.fetchval(SQL["merged_into"], id)
+    return None if other is None else await held(connection, other)
+
+
 async def add_note(
     connection: asyncpg.Connection, viewer: Viewer, key: uuid.UUID, body: str, customer: int | None, contact: str | None
 ) -> None:

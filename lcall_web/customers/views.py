@@ -280,11 +280,10 @@ async def note(request: Request, id: int) -> HTTPResponse:
     if key is None:
         raise Forbidden(mark("页面已经过期，请返回并刷新页面，再试一次。"))
     async with here.database.transaction() as connection:
-        found = await store.customer(connection, whole_id(id))
-        if found.deleted_at is not None:
+        if (customer := await store.held(connection, whole_id(id))) is None:
             raise NotFound(f"customer {id} is deleted")
         if not error:
-            await store.add_note(connection, viewer, key, body, id, None)
+            await store.add_note(connection, viewer, key, body, customer, None)
     if not error:
         return go_to(f"/customers/{id}")
     card = await store.card(here.database, viewer, id, request.ctx.language)

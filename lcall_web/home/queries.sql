@@ -109,9 +109,9 @@ delete from notice where id = $1
 
 -- name: read
 -- He has read this edition, or the present one if a page has told him of none that there is. What he had read before
--- keeps its time.
+-- keeps its time. Held until it is written: of one that is being deleted nothing is.
 insert into notice_read (notice, operator, edition)
-select id, $2, least($3::int, edition) from notice where id = $1
+select id, $2, least($3::int, edition) from notice where id = $1 for key share
 on conflict (notice, operator) do update set edition = excluded.edition, at = now()
 where notice_read.edition < excluded.edition
 returning notice
