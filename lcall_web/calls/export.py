@@ -82,6 +82,8 @@ async def _made(here: Context, wish: Wish, process: asyncio.subprocess.Process) 
     assert source is not None and made is not None
     try:
         async for line in _lines(here, wish):
+            if source.is_closing():  # the process is dead; uvloop calls a write to it no ConnectionError
+                raise Failed
             source.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             await source.drain()
         source.close()
