@@ -13,7 +13,7 @@ SQL: Final = queries(__file__)
 
 
 async def note(
-    connection: asyncpg.Connection, operator: str, action: str, object: str, address: str, **detail: Any
+    connection: asyncpg.Connection, operator: str, action: str, object: str, address: str, /, **detail: Any
 ) -> None:
     """In the caller's transaction: what cannot be written down is not done."""
     await connection.execute(SQL["audit"], operator, action, object, address, json.dumps(detail, ensure_ascii=False))

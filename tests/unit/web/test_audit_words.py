@@ -29,7 +29,7 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def parameters(function: Function) -> list[str]:
-    return [one.arg for one in function.args.args]
+    return [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
 
 
 def places(path: str, tree: ast.Module) -> dict[tuple[str, str], int]:
