@@ -40,6 +40,7 @@ async def test_a_recording_is_silent_when_its_page_is_left(place: Place, browser
     recording, _ = await recorded(place, seconds=600)
     page = await opened(browser, place)
     await page.goto(f"{place.url}/calls/{recording.removesuffix('-r1')}")
+    await expect(page.locator("[data-player].lc-drawn")).to_be_visible()
     await page.click("[data-play]")
     await page.wait_for_function(SOUNDS)
     await page.click(".lc-menu a[href='/board']")
