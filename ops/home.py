@@ -88,6 +88,11 @@ class Home:
         return self.path / "sdk.token"
 
     @property
+    def published(self) -> bool:
+        """Whether a configuration was ever published here: the edge keeps what it last knew (kamailio/memory.py)."""
+        return (self.kamailio / "known.json").exists()
+
+    @property
     def state(self) -> Path:
         return self.run / "state.json"
 

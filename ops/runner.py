@@ -1,5 +1,8 @@
 """The supervisor of one machine: starts what can start, brings back what dies, ends all of it.
 
+Calls need the vital services only. Where there is a configuration already, a center that can take calls stands, and
+what is late (a database that recovers, a long migration) comes when it can. At a first start whatever fails ends it.
+
 Readiness is asked of each service's own instance; a service whose process has ended is never ready. Whatever happens
 to the runner itself, the guards (ops/guard.py) end their programs when its pipes close.
 """
@@ -69,6 +72,7 @@ class Runner:
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self.ready = False  # everything stood once, and it was not asked to stop
+        self._first = not instance.home.published
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     @property
@@ -91,14 +95,29 @@ class Runner:
             asyncio.create_task(self._mind_the_logs(), name="logs"),
             *(asyncio.create_task(self._keep(unit), name=unit.service.name) for unit in self._units.values()),
         ]
-        try:
-            async with asyncio.timeout(FIRST_READY_S):
-                await self._unless_failing(*(unit.was_ready for unit in self._units.values()))
-        except TimeoutError:
-            if late := [unit for unit in self._units.values() if not unit.was_ready.is_set()]:
-                raise _not_started(late) from None
+        told = ""
+        while True:
+            last = self._first or self._seeded()  # before that, Redis may have lost what edge and nodes wait for
+            try:
+                async with asyncio.timeout(FIRST_READY_S):
+                    await self._unless_failing(*(unit.was_ready for unit in self._units.values()))
+                break
+            except TimeoutError:
+                late = [unit for unit in self._units.values() if not unit.was_ready.is_set()]
+                needed = [unit for unit in late if self._is_needed(unit)]
+                if needed and last:
+                    raise _not_started(needed) from None
+                if late and (words := _still_starting(late, calls=not needed)) != told:
+                    self._screen.progress("", told := words)
         self.ready = not self.stopping
         self._publish()
+
+    def _is_needed(self, unit: Unit) -> bool:
+        return self._first or unit.service.vital
+
+    def _seeded(self) -> bool:
+        seed = self._units.get("seed")
+        return seed is None or seed.was_ready.is_set()
 
     async def stay(self) -> None:
         """Until it is asked to stop."""
@@ -179,7 +198,8 @@ class Runner:
             why = await self._live(unit)
             if self._stopping.is_set() or unit.state == "done":
                 return
-            lived_long = time.monotonic() - began > LONG_LIFE_S
+            # A step that fails has not lived, however long it worked: a migration must not begin anew at once.
+            lived_long = not unit.service.once and time.monotonic() - began > LONG_LIFE_S
             unit.failures = 1 if lived_long else unit.failures + 1
             self._consider(unit, why)
             await self._back_off(unit)
@@ -259,7 +279,7 @@ class Runner:
         self._turn(unit, "failed")
         if unit.was_ready.is_set():
             unit.restarts += 1
-        elif unit.service.once or unit.failures >= ATTEMPTS:
+        elif self._is_needed(unit) and (unit.service.once or unit.failures >= ATTEMPTS):
             raise NotStarted(f"{unit.service.name} does not start: {why}\n{_tail(unit.log)}")
         words = f"已退出 ended ({why}), {_delay(unit):.1f} 秒后重启 back in {_delay(unit):.1f} s"
         self._screen.progress(unit.service.name, f"{words}: {_last_line(unit.log)}")
@@ -329,6 +349,11 @@ def _lines(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 16_384))
         return file.read().decode(errors="replace").splitlines()[-LOG_TAIL:]
+
+
+def _still_starting(late: Sequence[Unit], *, calls: bool) -> str:
+    names = ", ".join(unit.service.name for unit in late)
+    return ("来电已可接入 calls come in; " if calls else "") + f"还在启动 still starting: {names}"
 
 
 def _not_started(late: Sequence[Unit]) -> NotStarted:

@@ -55,6 +55,7 @@ class Service:
     again_s: float = math.inf  # between requests to stop, for a program that may miss one
     user: str = ""
     node: bool = False  # an lq node: its lease ends with it
+    vital: bool = False  # without it no call comes in
 
     @property
     def once(self) -> bool:
@@ -176,6 +177,7 @@ def _stores(instance: Instance) -> tuple[Service, ...]:
             probes.Redis(ports.redis, "ops", instance.secrets.redis["ops"]),
             address=_local(ports.redis),
             listens=(("tcp", ports.redis),),
+            vital=True,
         ),
         Service(
             "redis-rtpengine",
@@ -183,6 +185,7 @@ def _stores(instance: Instance) -> tuple[Service, ...]:
             probes.Redis(ports.redis_rtpengine),
             address=_local(ports.redis_rtpengine),
             listens=(("tcp", ports.redis_rtpengine),),
+            vital=True,
         ),
     )
 
@@ -198,6 +201,7 @@ def _media(instance: Instance) -> tuple[Service, ...]:
             address=_local(ports.mixer_rtp),
             listens=(("udp", ports.mixer_rtp),),
             environment=_mixer_variables(instance),
+            vital=True,
         ),
     )
 
@@ -213,6 +217,7 @@ def _rtpengine(instance: Instance, engine: RtpEngine) -> Service:
             *(("udp", engine.ng), ("tcp", engine.ng_tcp), ("tcp", engine.cli)),
             ("tcp", int(metrics_address(instance, engine.name).rpartition(":")[2])),
         ),
+        vital=True,
     )
 
 
@@ -274,7 +279,7 @@ def _steps(instance: Instance) -> tuple[Service, ...]:
     return (
         Service("migrate", _python("ops.migrate"), None, needs=("postgres",), environment=dsn),
         Service("seed", _python("lq.config.seed"), None, needs=("migrate", "redis"), environment=seed),
-        Service("certificates", _python("kamailio.certificates"), None, environment=_names(instance)),
+        Service("certificates", _python("kamailio.certificates"), None, environment=_names(instance), vital=True),
     )
 
 
@@ -320,6 +325,7 @@ def _kamailio(instance: Instance) -> Service:
         # Each time: a script that does not import must not take the place of one that runs.
         before=(_python("kamailio.render", run),),
         again_s=1.0,  # it looks whether a signal came, then pauses until the next: one between the two is lost (main.c)
+        vital=True,
     )
 
 
@@ -344,6 +350,7 @@ def _node(instance: Instance, n: int, name: str) -> Service:
             **{name: os.environ[name] for name in TRACING if name in os.environ},
         },
         node=True,
+        vital=True,
     )
 
 

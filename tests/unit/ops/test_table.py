@@ -83,6 +83,13 @@ def test_a_port_base_that_is_none(base: str) -> None:
         ports({"LCALL_PORT_BASE": base})
 
 
+def test_what_a_call_needs_is_vital_and_needs_nothing_else() -> None:
+    table = {service.name: service for service in services(example())}
+    vital = {name for name, service in table.items() if service.vital}
+    assert vital == {"redis", "redis-rtpengine", "rtpengine", "mixer", "certificates", "kamailio", "lq1", "lq2"}
+    assert {need for name in vital for need in table[name].needs} <= vital
+
+
 def test_who_is_asked_for_readiness_listens_there() -> None:
     for service in services(example()):
         match service.ready:
