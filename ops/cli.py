@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from ops import alarms, bans, home, probes, screen, state, up
+from ops import alarms, backup, bans, home, probes, screen, state, up
 from ops.instance import instance
 from ops.runner import STOP_WITHIN_S
 from ops.services import Instance, environment, services
@@ -89,6 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     admin.add_argument("number", nargs="?", default="admin", help="工号 of a new account or of one that there is")
     command("migrate", _migrate, "数据库 bring the database schema up to date")
+    saving = command("backup", _backup, "备份 everything but the recordings, into a new directory in this one")
+    saving.add_argument("directory", type=Path)
+    restoring = command("restore", _restore, "恢复 a backup, into an LCALL_HOME that is empty")
+    restoring.add_argument("backup", type=Path)
     return parser
 
 
@@ -282,6 +287,26 @@ def _admin(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     said = _done_as("migrate")
     print(json.dumps({"result": said}) if options.json else said)
+    return 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    running, _ = _running()
+    made = backup.backup(running, options.directory)
+    told = (
+        f"已备份 backed up: {made}\n"
+        f"录音是普通文件，请另行复制 recordings are files, to be copied beside it: "
+        f"rsync -a {running.home.recordings}/ <where>"
+    )
+    print(json.dumps({"backup": str(made), "recordings": str(running.home.recordings)}) if options.json else told)
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    place = home.home()
+    backup.restore(place, options.backup)
+    told = f"已恢复 restored into {place.path}; 录音复制到 recordings go into {place.recordings}; then: lcall up"
+    print(json.dumps({"restored": str(place.path), "recordings": str(place.recordings)}) if options.json else told)
     return 0
 
 
