@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ops import alarms, backup, bans, home, probes, screen, state, up
+from ops import alarms, backup, bans, home, probes, screen, state, unit, up
 from ops.instance import instance
 from ops.runner import STOP_WITHIN_S
 from ops.services import Instance, environment, services
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     saving.add_argument("directory", type=Path)
     restoring = command("restore", _restore, "恢复 a backup, into an LCALL_HOME that is empty")
     restoring.add_argument("backup", type=Path)
+    command("service", _service, "开机启动 print the systemd unit of this center: docs/operations.md")
     return parser
 
 
@@ -307,6 +308,14 @@ def _restore(options: argparse.Namespace) -> int:
     backup.restore(place, options.backup)
     told = f"已恢复 restored into {place.path}; 录音复制到 recordings go into {place.recordings}; then: lcall up"
     print(json.dumps({"restored": str(place.path), "recordings": str(place.recordings)}) if options.json else told)
+    return 0
+
+
+def _service(options: argparse.Namespace) -> int:
+    text = unit.unit()
+    if not os.environ.get("LCALL_ADDRESS"):
+        print("未设置 LCALL_ADDRESS is not set: no phone elsewhere would reach this center", file=sys.stderr)
+    print(json.dumps({"unit": text}) if options.json else text, end="\n" if options.json else "")
     return 0
 
 
