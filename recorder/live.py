@@ -50,7 +50,6 @@ class Tail:
     _assembler: Assembler = field(default_factory=Assembler)
     _file: BinaryIO | None = None
     _capture: Capture = field(default_factory=Capture)
-    _newest: int = 0
 
     def begin(self) -> None:
         """Raises NotRunning."""
@@ -74,7 +73,7 @@ class Tail:
                 self._read()
         except FileNotFoundError:
             pass  # rtpengine is being started again: the next look finds what it writes then
-        return self._give(self._newest - HOLD)
+        return self._give(self._assembler.newest - HOLD)
 
     def close(self) -> None:
         if self._file is not None:
@@ -101,8 +100,6 @@ class Tail:
     def _feed(self, data: bytes) -> None:
         for packet in self._capture.feed(data):
             self._assembler.feed(packet)
-            if self._assembler.started_at is not None:
-                self._newest = max(self._newest, round((packet.time_s - self._assembler.started_at) * RATE))
 
     def _give(self, upto: int) -> bytes:
         left, right = self._assembler.channels

@@ -8,6 +8,7 @@ packets are missing is no silence, for nobody knows what was said there; nor is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -44,7 +45,7 @@ def left_out(voices: Voices, silence_s: float) -> Voices:
         end, gone = stop, gone + stop - start
     kept.append(voices.samples[end:])
     moved = [Gap(gap.channel, _moved(gap.start_s, cuts), gap.duration_s, gap.reason) for gap in voices.gaps]
-    return Voices(voices.started_at, np.concatenate(kept), (*moved, *gaps))
+    return replace(voices, samples=np.concatenate(kept), gaps=(*moved, *gaps))
 
 
 def _moved(start_s: float, cuts: Sequence[tuple[int, int]]) -> float:

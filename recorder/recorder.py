@@ -119,7 +119,9 @@ class Recorder:
             return False
         self._going_on.discard(paper)
         stored = store.find(self._store, take)
-        if stored is None or not store.verified(self._store, stored):
+        if stored is not None and store.verified(self._store, stored):
+            self._late(take, stored)
+        else:
             stored = store.keep(self._store, take, self._voices(take))
             STORED.inc()
             SECONDS.inc(stored.duration_ms / 1000)
@@ -127,7 +129,6 @@ class Recorder:
         if not store.verified(self._store, stored):
             raise OSError(f"{stored.path} does not read back as it was written")
         self._letters.post(stored)
-        self._late(take, stored)
         for file in (*take.pcaps, *take.papers):  # the paper that told of it last: until then it is done again
             file.unlink(missing_ok=True)
         return True
@@ -147,20 +148,30 @@ class Recorder:
         assembler = Assembler()
         if not take.parts:
             self._letters.alarm("recorder_debris", file=take.papers[-1].name, reason="there is no pcap of it")
-        for part in sorted(take.parts, key=lambda part: begins_at(part.pcap)):
-            assembler.part(part.left, part.right, part.codecs)
-            self._feed(assembler, part)
+        before: Part | None = None
+        for part in spool.in_order(take.parts):
+            beside = before is not None and before.spool != part.spool
+            assembler.part(part.left, part.right, part.codecs, beside=beside)
+            why = _fed(assembler, part)
+            if why and (part.pcap.stat().st_size == 0 or spool.keep(part.pcap, why)):
+                self._letters.alarm("recorder_debris", file=part.pcap.name, reason=why)
+            before = part
         voices = assembler.voices(take.pauses)
         if not len(voices.samples):
             log.error("recording without audio", contact=take.contact, recording=take.recording, alarm=True)
         return quiet.left_out(voices, take.silence_s) if take.silence_s else voices
 
-    def _feed(self, assembler: Assembler, part: Part) -> None:
-        try:
-            for packet in rtp_file(part.pcap):
-                assembler.feed(packet)
-        except BadPcap as error:
-            self._letters.alarm("recorder_debris", file=part.pcap.name, reason=f"unreadable pcap: {error}")
+
+def _fed(assembler: Assembler, part: Part) -> str:
+    """Why not all of it is in the recording; "": it is."""
+    before = assembler.left_out
+    try:
+        for packet in rtp_file(part.pcap):
+            assembler.feed(packet)
+    except BadPcap as error:
+        return f"unreadable pcap: {error}"
+    left_out = assembler.left_out - before
+    return f"{left_out} packets that have no place in the recording" if left_out else ""
 
 
 def _closed_at(metadata: Path) -> float:

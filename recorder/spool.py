@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from recorder.pcap import first_ports
+from recorder.pcap import begins_at, first_ports
 
 LOST_S: Final = 3600.0  # rtpengine is back within a second and goes on; after its --timeout it has surely lost the call
 OVER_S: Final = 60.0  # lq has said that nothing more will come
@@ -46,6 +47,16 @@ class Part:
     left: int  # rtpengine's port that the leg's phone sends to
     right: int
     codecs: Mapping[int, str] = field(default_factory=dict)  # of dynamic payload types
+
+    @property
+    def spool(self) -> Path:
+        return self.pcap.parent.parent
+
+    @property
+    def origin(self) -> tuple[Path, str]:
+        """Where rtpengine wrote it, and its name, which those have that were rescued before it."""
+        stem = self.pcap.stem
+        return self.spool, stem.rpartition(".")[0] if self.pcap.parent.name == "rescued" else stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,25 @@ def aside(spool: Path, paper: Path, why: str) -> None:
     for file in (*pcaps, paper):
         file.rename(place / file.name)
     (place / f"{paper.name}.reason").write_text(why + "\n")
+
+
+def keep(pcap: Path, why: str) -> bool:
+    """A second name for it there, which stays when the recording is stored. False: it has one already."""
+    second = pcap.parent.parent / ASIDE / pcap.name
+    if second.exists() and second.samefile(pcap):
+        return False
+    second.parent.mkdir(exist_ok=True)
+    second.with_name(f"{pcap.name}.reason").write_text(why + "\n")
+    os.link(pcap, second)
+    return True
+
+
+def in_order(parts: Sequence[Part]) -> list[Part]:
+    """By the capture times of the first packets; files of one name as they were written, whatever the clock said."""
+    begins: dict[tuple[Path, str], float] = {}
+    for part in parts:
+        begins[part.origin] = min(begins.get(part.origin, float("inf")), begins_at(part.pcap))
+    return sorted(parts, key=lambda part: begins[part.origin])
 
 
 def name_of(metadata: Path) -> str:

@@ -2,8 +2,10 @@
 
 Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
 captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
-Holes are filled with silence and told as gaps, never hidden. A-law is kept bit by bit, µ-law becomes the nearest A-law
-codes; G.722, G.729 and opus go through a decoder of their stream, in the order of its clock.
+Holes are filled with silence and told as gaps, never hidden. The capture clock is the machine's, and may be set during
+a call: where it says what cannot be, audio goes on behind what was heard last, and none is overwritten. A-law is kept
+bit by bit, µ-law becomes the nearest A-law codes; G.722, G.729 and opus go through a decoder of their stream, in the
+order of its clock.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ PACKET_S: Final = 0.02
 GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
 EDGE_S: Final = 1.0  # so much later may one voice begin than the other, or earlier end
 JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
-LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory
+LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory; what is later is left out
 STREAMS: Final = 64  # that are remembered; a phone has one, a leg gets one more with each partner
 REORDER: Final = round(0.1 * RATE)  # so long a decoder waits for a packet that was overtaken
+_LONGEST: Final = LONGEST_S * RATE
 
 Bytes = npt.NDArray[np.uint8]
 PLAIN: Final = ("PCMA", "PCMU")  # need no order
@@ -47,6 +50,7 @@ class Voices:
     started_at: float  # s of the epoch; capture time of the first packet
     samples: Bytes  # shape (n, 2), A-law
     gaps: tuple[Gap, ...]
+    left_out: int = 0  # packets that have no place on the axis
 
     @property
     def duration_ms(self) -> int:
@@ -128,15 +132,19 @@ class _Stream:
     newest: int = 0
     done: int = -1  # the last position that went through the decoder
 
-    def place(self, timestamp: int, captured: int) -> int:
+    def place(self, timestamp: int, captured: int, now: int) -> int:
+        """`captured`: by the capture clock; `now`: where that is, which is another place if the clock was set."""
         if self.placed:
             ahead = (timestamp - self.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
             position = self.position + ahead * RATE // self.clock
-            if abs(position - captured) <= JUMP:
+            if abs(position - captured) <= JUMP and position >= -REORDER:
                 return position
-        self.drain()
-        self.position, self.timestamp, self.placed, self.done, self.newest = captured, timestamp, True, -1, captured
-        return captured
+            if now != captured and self.channel.end - REORDER <= position <= now + REORDER:
+                return position  # the sender's clock is the better witness
+            self.drain()
+            now = max(now, self.channel.end)
+        self.position, self.timestamp, self.placed, self.done, self.newest = now, timestamp, True, -1, now
+        return now
 
     def put(self, position: int, payload: bytes) -> None:
         if self.codec in PLAIN:
@@ -168,13 +176,20 @@ class Assembler:
 
     def __init__(self) -> None:
         self.started_at: float | None = None
+        self.newest = 0  # place of the last packet's capture
+        self.left_out = 0
+        self._beside = False
         self.channels = (_Channel(), _Channel())
         self._sides: Mapping[int, int] = {}
         self._codecs: Mapping[int, str] = STATIC
         self._streams: dict[tuple[int, int, str], _Stream] = {}
 
-    def part(self, left: int, right: int, codecs: Mapping[int, str] | None = None) -> None:
-        """Packets of these ports come now; `codecs`: by payload type, beside those of RFC 3551. A stream goes on."""
+    def part(self, left: int, right: int, codecs: Mapping[int, str] | None = None, *, beside: bool = False) -> None:
+        """Packets of these ports come now; `codecs`: by payload type, beside those of RFC 3551. A stream goes on.
+
+        `beside`: another rtpengine captured them, and may have begun before the one before it ended.
+        """
+        self._beside = beside
         self._sides = {left: 0, right: 1}
         self._codecs = STATIC | {kind: NAMES.get(name.lower(), name) for kind, name in (codecs or {}).items()}
 
@@ -185,7 +200,9 @@ class Assembler:
         channel = self.channels[side]
         if self.started_at is None:
             self.started_at = packet.time_s
-        since = packet.time_s - self.started_at
+        captured = round((packet.time_s - self.started_at) * RATE)
+        now = self._now(captured)
+        self.newest = max(self.newest, now)
         kind = packet.payload_type
         codec = self._codecs.get(kind, "")
         if kind >= 96 and len(packet.payload) == 4:
@@ -196,12 +213,14 @@ class Assembler:
             stream = self._streams[key] = _Stream(channel, "", CLOCKS.get(codec, RATE))
             if len(self._streams) > STREAMS:
                 self._streams.pop(next(iter(self._streams))).drain()
-        position = stream.place(packet.timestamp, round(since * RATE))
-        if not 0 <= position < LONGEST_S * RATE:
+        position = stream.place(packet.timestamp, captured, now)
+        if position >= _LONGEST:
+            self.left_out += 1
+        if not 0 <= position < _LONGEST:  # before 0: the first packet has overtaken it
             return
         if codec == EVENT:
             # A pressed key takes the place of the voice, from its timestamp to the end of this packet (RFC 4733 §2.5.1)
-            channel.quiet(position, max(position, round((since + PACKET_S) * RATE)), decoded=True)
+            channel.quiet(position, max(position, now + round(PACKET_S * RATE)), decoded=True)
             return
         if codec == NOISE:
             channel.quiet(position, position + round(PACKET_S * RATE), decoded=True)
@@ -210,6 +229,12 @@ class Assembler:
             stream.drain()
             stream.codec, stream.decode, stream.done = codec, decoder(codec), -1
         stream.put(position, packet.payload)
+
+    def _now(self, captured: int) -> int:
+        """Where that capture time is. The clock was set if it is before what was heard, or after all that can be."""
+        end = max(channel.end for channel in self.channels)
+        back = captured < (0 if self._beside else end - JUMP)
+        return end if back or captured >= _LONGEST else captured
 
     def finish(self) -> None:
         """Nothing more comes of what was begun."""
@@ -224,7 +249,7 @@ class Assembler:
         samples = np.frombuffer(b"".join(channel.take(length) for channel in self.channels), np.uint8)
         stops = [(round((a - start) * RATE), round((min(b, start + LONGEST_S) - start) * RATE)) for a, b in pauses]
         gaps = tuple(gap for n, channel in enumerate(self.channels) for gap in _gaps(n, channel, length, sorted(stops)))
-        return Voices(start, np.ascontiguousarray(samples.reshape(2, -1).T), gaps)
+        return Voices(start, np.ascontiguousarray(samples.reshape(2, -1).T), gaps, self.left_out)
 
 
 def assemble(packets: Iterable[RtpPacket], left: int, right: int, codecs: Mapping[int, str] | None = None) -> Voices:

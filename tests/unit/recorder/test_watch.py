@@ -7,47 +7,21 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import pytest
 from prometheus_client import REGISTRY
-from redis.asyncio import Redis
 
 from recorder import spool, store
-from recorder.letters import Letters
 from recorder.recorder import Recorder
 from recorder.spool import Take
 from recorder.store import Stored
 from recorder.voices import Voices
 from recorder.watch import Watch
+from tests.unit.recorder.conftest import Told
 from tests.unit.recorder.test_recording import HEX, LEFT, RIGHT, make_plan, pcap, rtp_bytes
 
 HOUR, DAY = 3600.0, 86_400.0
-
-
-class Told(Letters):
-    """Letters that are kept."""
-
-    def __init__(self, outbox: Path) -> None:
-        outbox.mkdir(parents=True)
-        super().__init__(outbox, cast(Redis, None), "h1")
-
-    @property
-    def alarms(self) -> list[tuple[str, Any]]:
-        return [(event.type, event.data.get("file", event.data.get("place"))) for event in self._alarms]
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Told:
-    return Told(tmp_path / "store" / ".outbox")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    for name in ("metadata", "pcaps", "rescued", "planned", "tmp"):
-        (tmp_path / "spool" / name).mkdir(parents=True)
-    return tmp_path / "spool"
 
 
 def swept(place: Path, told: Told, later: float = 0.0) -> list[tuple[str, Any]]:
