@@ -122,6 +122,7 @@ class Recorder:
         if stored is not None and store.verified(self._store, stored):
             self._late(take, stored)
         else:
+            store.must_have_room(self._store)  # before the work
             stored = store.keep(self._store, take, self._voices(take))
             STORED.inc()
             SECONDS.inc(stored.duration_ms / 1000)

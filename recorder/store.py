@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from lq import disk
 from recorder import wav
 from recorder.spool import Take
 from recorder.voices import Voices
@@ -44,6 +46,7 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
     file = store / _day(started) / f"{take.recording}.wav"
     _make(file.parent)
     data = wav.encode(voices.samples)
+    must_have_room(file.parent, len(data))
     write(file, data)
     stored = Stored(
         recording=take.recording,
@@ -59,6 +62,13 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
     )
     write(file.with_suffix(".json"), json.dumps(asdict(stored), ensure_ascii=False, indent=1).encode())
     return stored
+
+
+def must_have_room(place: Path, more: int = 0) -> None:
+    """Raises OSError: the recording waits in the spool."""
+    space = disk.space(place)
+    if space.free < space.reserve + more:
+        raise OSError(errno.ENOSPC, disk.KEPT_FREE)
 
 
 def verified(store: Path, stored: Stored) -> bool:

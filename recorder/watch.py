@@ -7,7 +7,6 @@ files of a crash are removed, for what they were made of is still in the spool.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from lq import disk
 from recorder import spool, store
 from recorder.letters import Letters
 from recorder.spool import Look
@@ -24,9 +24,6 @@ from recorder.store import Stored
 
 log = structlog.get_logger()
 
-FULL_SHARE: Final = 0.05  # of a disk: less free space than this, or …
-FULL_BYTES: Final = 256 << 20  # … than this, is an alarm
-AGAIN_FREE: Final = 1.2  # times that: it is over
 SWEEP_S: Final = 60.0
 ALONE_S: Final = 3600.0  # rtpengine and lq would have said something of it by then
 HALF_WRITTEN_S: Final = 3600.0
@@ -54,17 +51,18 @@ class Watch:
         for place in (*self._spools, self._store):
             name = "store" if place == self._store else "spool"
             try:
-                disk = os.statvfs(place)
+                space = disk.space(place)
             except OSError as error:
                 log.error("a disk does not answer", place=str(place), error=str(error), alarm=True)
                 continue
-            free, least = disk.f_bavail * disk.f_frsize, _least(disk)
-            if free < least and place not in self._full:
+            was = place in self._full
+            short = space.short(was)
+            if short and not was:
                 self._full.add(place)
-                self._letters.alarm("recorder_disk_full", place=name, free_bytes=free)
-            elif free > least * AGAIN_FREE and place in self._full:
+                self._letters.alarm("recorder_disk_full", place=name, free_bytes=space.free)
+            elif was and not short:
                 self._full.discard(place)
-                self._letters.over("recorder_disk_free", place=name, free_bytes=free)
+                self._letters.over("recorder_disk_free", place=name, free_bytes=space.free)
 
     # -- debris -----------------------------------------------------------------------------------------------------
     def sweep(self, now: float) -> None:
@@ -187,7 +185,3 @@ def _read(sidecar: Path) -> Stored | None:
         return store.read(sidecar.read_bytes())
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _least(disk: os.statvfs_result) -> float:
-    return min(FULL_BYTES, FULL_SHARE * disk.f_blocks * disk.f_frsize)

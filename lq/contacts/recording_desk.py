@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from lq import disk
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.media import plan
@@ -46,13 +47,19 @@ class RecordingDesk:
             case do.ResumeRecording():
                 return await self._resume(leg, contact, effect)
             case do.LeaveOutSilence(_, recording, seconds):
-                await self._planned(leg, plan.leave_out_silence, leg, recording, contact, _now(), seconds)
+                if not self._short(leg):  # nothing of it may be there, and a plan tells of a recording
+                    await self._planned(leg, plan.leave_out_silence, leg, recording, contact, _now(), seconds)
                 return None
+
+    def _short(self, leg: MediaLeg) -> bool:
+        return self._spools.short(self._engines.spool(leg))
 
     async def over(self, leg: MediaLeg, recording: str) -> None:
         await self._planned(leg, plan.over, recording)
 
     async def _start(self, leg: MediaLeg, contact: str, effect: do.StartRecording) -> inputs.Input:
+        if self._short(leg):
+            return inputs.RecordingStarted(effect.leg, disk.KEPT_FREE, effect.command)
         await self._planned(leg, plan.write, leg, effect.recording, contact, _now())
         try:
             await self._engines.record(leg, effect.recording, contact)

@@ -6,15 +6,11 @@ rtpengine writes whose a recording is at its end only, and knows no pause: it st
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lq.media.leg import MediaLeg
 from lq.media.sdp import BadSdp, audio
-
-FULL_BYTES: Final = 4 << 20  # of free space, or …
-FULL_SHARE: Final = 0.02  # … of the disk: the less of the two
 
 
 def write(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int) -> None:
@@ -67,13 +63,6 @@ def over(spool: Path, recording: str) -> None:
         return
     if not told.get("over"):
         _put(_file(spool, recording), {**told, "over": True})
-
-
-def is_full(spool: Path, was: bool) -> bool:
-    """Whether a write may have failed there; to be free again takes twice as much. Raises OSError."""
-    disk = os.statvfs(spool)
-    least = min(FULL_BYTES, FULL_SHARE * disk.f_blocks * disk.f_frsize)
-    return disk.f_bavail * disk.f_frsize < least * (2 if was else 1)
 
 
 def _new(leg: MediaLeg, recording: str, contact: str, now: int) -> dict[str, Any]:

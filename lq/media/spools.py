@@ -10,13 +10,16 @@ from typing import Final
 
 import structlog
 
-from lq.media import plan
+from lq import disk
+from lq.disk import Space
 
 log = structlog.get_logger()
 
 DISK_S: Final = 0.3  # for a line in the spool; a disk that takes longer is left alone for a while
 DISK_AGAIN_S: Final = 10.0
 LOOK_S: Final = 1.0
+FULL_BYTES: Final = 4 << 20  # of free space, or …
+FULL_SHARE: Final = 0.02  # … of the disk: the less of the two
 
 
 class Spools:
@@ -24,6 +27,12 @@ class Spools:
         """`on_free(spool)`: there is room again in one that was full."""
         self._places, self._on_free = places, on_free
         self._not_before: dict[Path, float] = {}
+        self._full = dict.fromkeys(places, False)
+        self._short = dict.fromkeys(places, False)
+
+    def short(self, spool: Path) -> bool:
+        """Nothing shall begin to be written there."""
+        return self._short.get(spool, False)
 
     async def planned(self, spool: Path, write: Callable[..., None], *arguments: object) -> None:
         """A call waits for no disk: from a full or slow one the recorder gets no plan, and has to do without."""
@@ -41,16 +50,27 @@ class Spools:
     async def watch(self) -> None:
         """Until cancelled. rtpengine writes no more into a file once the disk was full (libpcap, pcap_dump): when there
         is room again, what is being recorded gets another file."""
-        full = dict.fromkeys(self._places, False)
         while True:
             await asyncio.sleep(LOOK_S)
-            for spool, was in full.items():
+            for spool in self._places:
                 try:
                     async with asyncio.timeout(DISK_S):
-                        full[spool] = await asyncio.to_thread(plan.is_full, spool, was)
+                        self._look(spool, await asyncio.to_thread(disk.space, spool))
                 except OSError as error:
                     log.error("the spool does not answer", error=repr(error), alarm=True)
-                    continue
-                if was and not full[spool]:
-                    log.warning("the spool was full: recordings begin anew", spool=str(spool))
-                    self._on_free(spool)
+
+    def _look(self, spool: Path, space: Space) -> None:
+        was_short, was_full = self._short[spool], self._full[spool]
+        self._short[spool], self._full[spool] = space.short(was_short), _is_full(space, was_full)
+        if self._short[spool] and not was_short:
+            log.error("no recording is begun: " + disk.KEPT_FREE, spool=str(spool), free_bytes=space.free, alarm=True)
+        elif was_short and not self._short[spool]:
+            log.warning("recordings are begun again", spool=str(spool), free_bytes=space.free)
+        if was_full and not self._full[spool]:
+            log.warning("the spool was full: recordings begin anew", spool=str(spool))
+            self._on_free(spool)
+
+
+def _is_full(space: Space, was: bool) -> bool:
+    """Whether a write may have failed there; to be free again takes twice as much."""
+    return space.free < min(FULL_BYTES, FULL_SHARE * space.size) * (2 if was else 1)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lq import disk
+from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.ledger.events import Event
 from lq.media.rtpengine import RtpEngine
@@ -23,7 +25,7 @@ from tests.conftest import OwnCenter
 from tests.integration.media.conftest import Studio, opened, sdp
 from tests.integration.recorder import process
 from tests.integration.recorder.conftest import Books, client, planned, recorded, spool_files, until, url
-from tests.integration.recorder.test_pause import recording_desk
+from tests.integration.recorder.test_pause import Desk, recording_desk
 from tests.simulator import audio
 
 CUSTOMER, AGENT = 440, 540
@@ -154,6 +156,46 @@ async def test_a_full_spool_stops_no_call_and_what_was_written_is_kept(
     assert sounding > 4.5  # two seconds before, three after
 
 
+async def started(desk: Desk) -> inputs.RecordingStarted:
+    """What is told first of a start, whatever else is told."""
+    async with asyncio.timeout(15):
+        while not isinstance(given := await desk.told.get(), inputs.RecordingStarted):
+            continue
+    return given
+
+
+@pytest.mark.slow
+async def test_no_recording_begins_on_what_is_kept_free_for_the_call_path(
+    small_spool: tuple[Studio, Books, asyncio.subprocess.Process],
+) -> None:
+    studio, books, engine = small_spool
+    home = studio.center.home
+    spool = seen_by(engine.pid, home.spool)
+    inside = ("nsenter", "-m", "-t", str(engine.pid), f"--wd={CHECKOUT}")
+    running = await process.recorder(home.spool, home.recordings, url(studio.center, "recorder"), inside=inside)
+    with ending(running):
+        desk = await recording_desk(studio, spool)
+        watch = asyncio.create_task(desk.desk.watch_spools())
+        await desk.phone.has_sent(50)
+        filler = fill(spool, leave=16_000)
+        await told(books, "recorder_disk_full", "spool")
+        await until(lambda: desk.desk._recordings._spools.short(spool), "lq has seen it")
+        refused = f"{desk.contact.id}-r2"
+        desk.desk.perform(desk.contact, [do.LeaveOutSilence(1, refused, 3.0), do.StartRecording(1, refused)])
+        assert (await started(desk)).failed == disk.KEPT_FREE
+        assert not (spool / "planned" / f"{refused}.json").exists()
+        filler.unlink()
+        await told(books, "recorder_disk_free", "spool")
+        await until(lambda: not desk.desk._recordings._spools.short(spool), "lq has seen that too")
+        desk.desk.perform(desk.contact, [do.StartRecording(1, desk.recording)])
+        assert (await started(desk)).failed == ""
+        await desk.hang_up()
+        await books.verified(desk.recording)
+        assert await process.ended(running) == 0
+        watch.cancel()
+        desk.desk.forget(desk.contact.id)
+
+
 @pytest.fixture
 async def spooled(own_studio: Studio) -> Callable[[], asyncio.Future[str]]:
     """`await spooled()`: a closed recording of two seconds in the center's spool; its id."""
@@ -173,17 +215,18 @@ async def spooled(own_studio: Studio) -> Callable[[], asyncio.Future[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("size", "leave"), [("200k", 20_000), ("4m", 225_000)])  # nothing is left, or what is reserved
 async def test_a_full_store_on_another_disk_delays_recordings_and_loses_none(
-    own_studio: Studio, own_books: Books, spooled: Callable[[], asyncio.Future[str]]
+    own_studio: Studio, own_books: Books, spooled: Callable[[], asyncio.Future[str]], size: str, leave: int
 ) -> None:
     center, home = own_studio.center, own_studio.center.home
     running = await process.recorder(
-        home.spool, home.recordings, url(center, "recorder"), inside=on_tmpfs(home.recordings, "200k")
+        home.spool, home.recordings, url(center, "recorder"), inside=on_tmpfs(home.recordings, size)
     )
     with ending(running):
         store = seen_by(running.pid, home.recordings)
         await until((store / ".outbox").is_dir, "the recorder")
-        filler = fill(store, leave=20_000)
+        filler = fill(store, leave=leave)
         names = [await spooled() for _ in range(3)]
         await told(own_books, "recorder_disk_full", "store")
         assert [await own_books.of(name) for name in names] == [[], [], []]

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
+from lq import disk
+from lq.disk import Space
 from recorder import spool, store
 from recorder.recorder import Recorder
 from recorder.spool import Take
@@ -229,6 +232,29 @@ def test_what_moves_away_while_it_is_looked_at_is_tried_again(place: Path, told:
     assert list((place / "metadata").iterdir()) and not list(place.parent.glob("store/2*"))
     (stored,) = recording([place], told)
     assert stored.duration_ms == 1000
+
+
+def test_a_store_gives_way_before_its_disk_is_full(place: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording would fit: what is left is the call path's."""
+    closed(place, "c1.1", time.time() - 100)
+    left = Space(disk.RESERVE_BYTES + 1000, 400 << 30)
+    monkeypatch.setattr("lq.disk.space", lambda place: left)
+    assert recording([place], told) == [] and len(list(place.rglob("*.pcap"))) == 1
+    assert not list(place.parent.glob("store/2*/*/*/*"))
+    left = Space(disk.RESERVE_BYTES + 20_000, 400 << 30)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 1000 and told.alarms == [("recorder_disk_full", "store")]
+
+
+def test_a_disk_with_nothing_but_the_reserve_is_an_alarm(
+    place: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch([place], place.parent / "store", told)
+    for free in (2 << 30, (1 << 30) - 1, (1 << 30) + 1, 2 << 30):
+        monkeypatch.setattr("lq.disk.space", lambda place, free=free: Space(free, 400 << 30))
+        watch._space()
+    full, free_again = "recorder_disk_full", "recorder_disk_free"
+    assert told.alarms == [(full, "spool"), (full, "store"), (free_again, "spool"), (free_again, "store")]
 
 
 def figure(name: str, **labels: str) -> float | None:
