@@ -83,6 +83,7 @@ WORDS: Final[Mapping[str, str]] = {
     "recording_stored": "录音已存 recording stored",
     "recording_verified": "录音校验 recording verified",
     "recording_failed": "录音失败 recording failed",
+    "recording_deleted": "录音到期已删除 recording deleted",
 }
 # What of an event's data is worth a word, in this order; the rest shows with --events.
 SHOWN: Final = (

@@ -448,7 +448,7 @@ ACL: Final[Mapping[str, str]] = {
     "lq": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "api": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "journal": "~{lcall}:events +@connection +@transaction +@stream +info",
-    "recorder": "~{lcall}:events +@connection +@transaction +xadd",
+    "recorder": "~{lcall}:events %R~{lcall}:config:settings +@connection +@transaction +xadd +hget",
     "watch": "%R~{lcall}* ~{lcall}:events +@connection +@transaction +@read +info +time +xadd",
 }
 

@@ -17,10 +17,12 @@ from lq import process, telemetry
 from recorder.letters import Letters
 from recorder.live import Listening
 from recorder.recorder import Recorder
+from recorder.retention import Retention
 from recorder.watch import Watch
 
 LOOK_S: Final = 0.2
 WATCH_S: Final = 1.0
+RETENTION_S: Final = 60.0
 
 
 async def run(
@@ -32,11 +34,13 @@ async def run(
     letters = Letters(outbox, redis, socket.gethostname())
     recorder = Recorder(spools, recordings, letters)
     watch = Watch(spools, recordings, letters)
+    retention = Retention(spools, recordings, letters, redis)
     async with asyncio.TaskGroup() as works:
         for name, work, every_s in (
             ("convert", recorder.round, LOOK_S),
             ("letters", letters.send, LOOK_S),
             ("watch", watch.round, WATCH_S),
+            ("retention", retention.round, RETENTION_S),
         ):
             works.create_task(_again_and_again(work, every_s, asked_to_leave), name=name)
         if listen:

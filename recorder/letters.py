@@ -50,6 +50,16 @@ class Letters:
         ]
         store.write(self._outbox / f"{stored.recording}.json", json.dumps(events, ensure_ascii=False).encode())
 
+    def deleted(self, recordings: Mapping[str, str], kept_days: int) -> None:
+        """Recording → contact. On the disk when this returns. Raises OSError."""
+        now, type = int(time.time() * 1000), "recording_deleted"
+        events = [
+            {"type": type, "at": now, "subject": recording, "seq": RECORDING_SEQ[type],
+             "data": {"contact": contact, "kept_days": kept_days}}
+            for recording, contact in recordings.items()
+        ]  # fmt: skip
+        store.write(self._outbox / f"deleted-{now}.json", json.dumps(events, ensure_ascii=False).encode())
+
     def alarm(self, type: str, **data: Any) -> None:
         """An event `recorder_…` and a line of the log; safe from any thread."""
         log.error(type.replace("_", " "), alarm=True, **data)

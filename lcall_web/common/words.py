@@ -136,6 +136,7 @@ RECORDINGS: Final[Mapping[str, str]] = {
     "stored": mark("录音已保存"),
     "verified": mark("录音已校验"),
     "failed": mark("录音失败"),
+    "deleted": mark("录音到期已删除"),
 }
 RECORDING_STOPS: Final[Mapping[str, str]] = {  # why it was stopped; another reason stands as it was given
     "customer_refused": mark("客户不同意录音"),
@@ -200,6 +201,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "recording_stored": mark("录音已保存"),
     "recording_verified": mark("录音已校验"),
     "recording_failed": mark("录音失败"),
+    "recording_deleted": mark("录音到期已删除"),
 }
 CAUSES: Final[Mapping[int, str]] = {  # ITU-T Q.850, those that a call center meets
     1: mark("空号"),

@@ -414,6 +414,20 @@ CENTER: Final = Kind(
             mark("技能组、号码、线路和坐席都没有限定时才用到。"),
         ),
         Section(
+            mark("录音保存"),
+            (
+                Field(
+                    "keep_recordings_days",
+                    "number",
+                    mark("保存天数"),
+                    mark("0 为一直保存，否则至少 30 天。"),
+                    0,
+                    unit=mark("天"),
+                ),
+            ),
+            mark("对全部录音生效：到期的录音文件自动删除，不能恢复；通话记录和批注保留。"),
+        ),
+        Section(
             mark("话机功能代码"),
             tuple(
                 Field(f"feature_codes.{feature}", "text", label, default=code)

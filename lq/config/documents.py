@@ -258,6 +258,7 @@ class Settings:
     language: str = "zh"
     outside_prefix: str = "9"  # may be dialled before a number outside; "": none is known
     recording: Mapping[str, RecordingPolicy] = field(default_factory=dict)  # by direction: where nobody else has a word
+    keep_recordings_days: int = 0  # after them a recording is deleted (recorder/retention.py); 0: never
     recording_silence_s: int = 3  # what a recording by voice leaves out: silences that are longer
     feature_codes: Mapping[str, str] = field(default_factory=dict)  # what is to be dialled instead; "": cannot be
     recording_keys: Mapping[str, str] = field(default_factory=dict)  # start, stop, pause, resume -> an agent's keys

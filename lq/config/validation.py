@@ -361,6 +361,8 @@ def _settings(settings: Settings) -> list[FieldError]:
         errors.append(FieldError("time_zone", "value", "the name of a time zone, e.g. Asia/Shanghai"))
     errors += _feature_codes(settings) + _recording_keys(settings.recording_keys)
     errors += _between("recording_silence_s", settings.recording_silence_s, 2, 60)
+    if settings.keep_recordings_days:  # MIIT 2020-06: recordings of calls out at least 30 days
+        errors += _between("keep_recordings_days", settings.keep_recordings_days, 30, 36_500)
     if not re.fullmatch(r"\d?", settings.outside_prefix):
         errors.append(FieldError("outside_prefix", "value", "one digit or nothing"))
     errors += [

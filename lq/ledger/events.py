@@ -150,6 +150,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "recording_verified": ("contact", "sha256"),
     "recording_failed": ("contact", "reason"),
+    "recording_deleted": ("contact", "kept_days"),  # its time was over: settings.center.keep_recordings_days
 }
 
 RESULTS: Final = (
@@ -170,6 +171,7 @@ RECORDING_SEQ: Final = {  # the seq of a recording's events is its state's place
     "recording_stored": 4,
     "recording_verified": 5,
     "recording_failed": 6,
+    "recording_deleted": 7,
 }
 
 

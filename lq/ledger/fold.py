@@ -320,6 +320,8 @@ def _recorded(known: Recording, event: Event) -> Recording:
             )
         case "failed" if known.state in ("stored", "verified"):
             return known
+        case "deleted":
+            return replace(known, state=state, path=None)
         case "failed":
             return replace(known, state=state, reason=data["reason"])
         case _:

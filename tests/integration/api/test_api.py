@@ -218,6 +218,18 @@ async def test_a_recording_and_any_part_of_its_audio(api: Api, rows: asyncpg.Con
             await lq.recording("none-r1")
 
 
+async def test_a_recording_that_was_deleted_after_its_time(api: Api, rows: asyncpg.Connection) -> None:
+    facts: dict[str, Any] = {"path": "2026/11/24/d-r1.wav", "format": "alaw", "channels": 2, "duration_ms": 42_000}
+    facts |= {"started_at": START, "bytes": len(WAV), "gaps": [], "sha256": "ab"}
+    life = Life("d").record("recording_planned", kind="whole").record("recording_stored", **facts)
+    await store(rows, life.record("recording_deleted", kept_days=30).events)
+    async with api.http() as http:
+        assert (await http.get("/v1/recordings/d-r1")).json()["state"] == "deleted"
+        answer = await http.get("/v1/recordings/d-r1/audio")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_audio")
+        assert "deleted" in answer.json()["error"]["message"]
+
+
 async def test_no_path_leads_out_of_the_store(api: Api, rows: asyncpg.Connection) -> None:
     async with api.http() as http:
         await recorded(api, rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lq.ledger.events import RECORDING_SEQ
+from lq.ledger.events import RECORDING_SEQ, Event
 
 from . import sound
 from .calls import now_ms, past_call, stored
@@ -154,6 +154,21 @@ async def test_a_file_that_is_gone_or_no_wave_is_told(place: Place) -> None:
     await asyncio.to_thread(file.unlink)
     gone = await leader.http.get(f"/recordings/{id}/audio")
     assert gone.status_code == 404 and "没有找到" in gone.text
+
+
+async def test_a_recording_that_was_deleted_after_its_time_says_so_everywhere(place: Place) -> None:
+    id, _ = await recorded(place)
+    contact = id.removesuffix("-r1")
+    deleted = {"contact": contact, "kept_days": 30}
+    await place.store([Event("recording_deleted", now_ms(), id, RECORDING_SEQ["recording_deleted"], deleted)])
+    await asyncio.to_thread((place.home / "recordings" / f"2026/11/24/{id}.wav").unlink)
+    leader = await place.user("1901")
+    player = (await leader.get(f"/recordings/{id}")).text
+    assert "录音超过了保存天数，文件已删除" in player and "data-player" not in player
+    assert "录音到期已删除" in (await leader.get(f"/calls/{contact}")).text
+    row = (await leader.get("/calls")).text.partition(f"/calls/{contact}")[2].partition("</tr>")[0]
+    assert "录音到期已删除" in row
+    assert (await leader.http.get(f"/recordings/{id}/audio")).status_code == 404
 
 
 @pytest.mark.slow

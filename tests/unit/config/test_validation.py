@@ -69,6 +69,8 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("flows", {**FLOW_OK, "nodes": {"a": {"kind": "fly"}}}, "nodes.a", "value"),
         ("flows", {**FLOW_OK, "nodes": {"a": 1}}, "nodes.a", "type"),
         ("settings", {"id": "other"}, "id", "value"),
+        ("settings", {"id": "center", "keep_recordings_days": 29}, "keep_recordings_days", "value"),
+        ("settings", {"id": "center", "keep_recordings_days": -1}, "keep_recordings_days", "value"),
         *(
             ("webhooks", {**HOOK, "url": url}, "url", "value")
             for url in (

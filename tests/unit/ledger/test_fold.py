@@ -102,6 +102,17 @@ def test_the_first_recording_that_did_not_fail_stands_in_the_cdr() -> None:
     assert fold.recordings([*events, *late_failure])[0].state == "stored"
 
 
+def test_a_recording_whose_time_was_over_keeps_all_but_its_path() -> None:
+    stored = {"path": "2026/11/24/c1-r1.wav", "format": "alaw", "channels": 2, "duration_ms": 1500, "gaps": []}
+    stored |= {"started_at": START, "bytes": 24000, "sha256": "ab"}
+    life = Life().record("recording_stored", **stored).record("recording_verified", sha256="ab")
+    events = [*answered_call(), *life.record("recording_deleted", kept_days=30).events]
+    (found,) = fold.recordings(events)
+    assert (found.state, found.path, found.duration_ms, found.sha256) == ("deleted", None, 1500, "ab")
+    record = fold.cdr(view(events))
+    assert record is not None and record.recording_id == "c1-r1"
+
+
 def test_recordings_alone_are_known_before_their_contact() -> None:
     events = Life().record("recording_planned", kind="talk", agent="1001").events
     assert fold.recordings(events) == (Recording("c1-r1", "c1", kind="talk", agent="1001", planned_at=START),)
