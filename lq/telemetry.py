@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # buckets
 RECENT_S: Final = 60.0
+HOUR_S: Final = 3600.0
 BEAT_S: Final = 0.1
 
 T = TypeVar("T")
@@ -72,6 +73,28 @@ class Recent:
     def _values(self) -> list[float]:
         since = self._clock() - RECENT_S
         return [seconds for at, seconds in self._seen.copy() if at >= since]
+
+
+class LastHour:
+    """How many of a thing there were in the last hour, at most 1,000, as a gauge `…_last_hour`; `label`: of which."""
+
+    def __init__(self, name: str, what: str, label: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, deque[float]] = {}
+        self._gauge = gauge(f"{name}_last_hour", what, [label] if label else [])
+        if not label:
+            self._gauge.set_function(self.count)
+
+    def add(self, which: str = "") -> None:
+        if which not in self._seen:
+            self._seen[which] = deque(maxlen=1_000)
+            if which:
+                self._gauge.labels(which).set_function(lambda: self.count(which))
+        self._seen[which].append(self._clock())
+
+    def count(self, which: str = "") -> int:
+        since = self._clock() - HOUR_S
+        return sum(at > since for at in self._seen.get(which, deque()).copy())
 
 
 class Age:

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 AGAIN_S: Final = 1.0
 TROUBLE: Final = telemetry.gauge("recorder_trouble", "1 while this keeps recordings from being stored", ["trouble"])
 FOUND: Final = telemetry.counter("recorder_found", "things that were set aside, mended or found damaged", ["what"])
+FOUND_LATELY: Final = telemetry.LastHour("recorder_found", "of these", "what")
 ALARMS: Final = 200  # that wait while Redis is away; the log has all
 
 
@@ -66,7 +67,8 @@ class Letters:
         if (trouble := _trouble(type, data)) is not None:
             TROUBLE.labels(trouble).set(1)
         else:
-            FOUND.labels(type.removeprefix("recorder_")).inc()
+            FOUND.labels(what := type.removeprefix("recorder_")).inc()
+            FOUND_LATELY.add(what)
         self._tell(type, data)
 
     def over(self, type: str, **data: Any) -> None:

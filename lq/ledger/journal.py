@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,7 +34,9 @@ from lq.ledger.sweep import unfinished
 
 log = structlog.get_logger()
 SET_ASIDE: Final = telemetry.counter("events_set_aside", "events that could not be read, folded or stored")
-_ASIDE: Final[deque[float]] = deque(maxlen=1000)  # when, monotonic
+ASIDE: Final = telemetry.LastHour("events_set_aside", "events set aside")
+FAILED: Final = telemetry.gauge("recordings_failed_last_hour", "recordings that failed and were not stored since")
+_FAILED: Final[dict[str, float]] = {}  # recording -> when it was told, monotonic
 SPILLED: Final = telemetry.counter("events_spilled", "events that went to the disk, for PostgreSQL was away")
 
 TRIM_EVERY_S: Final = 10.0
@@ -154,6 +155,7 @@ class Store:
                 rejected += [_displaced(event) for event in await project(self._connection, events)]
             for one in rejected:
                 await self._note(one)
+        note_failures(events)
         return after
 
     async def _reject(self, before: str, entry: Entry, error: Exception) -> str:
@@ -176,7 +178,7 @@ class Store:
 
     async def _note(self, rejected: Rejected) -> None:
         SET_ASIDE.inc()
-        _ASIDE.append(time.monotonic())
+        ASIDE.add()
         log.error("an event was set aside", entry=rejected.id, reason=rejected.reason, alarm=True)
         await self._connection.execute(
             "insert into event_rejected (stream_id, reason, entry) values ($1, $2, $3) on conflict do nothing",
@@ -196,8 +198,21 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         connection.terminate()
 
 
-def set_aside_last_hour() -> int:
-    return sum(at > time.monotonic() - 3600 for at in _ASIDE.copy())
+def note_failures(events: Sequence[Event]) -> None:
+    """Told twice it has failed once; what was stored all the same has not."""
+    for event in events:
+        if event.type == "recording_failed":
+            _FAILED.setdefault(event.subject, time.monotonic())
+        elif event.type == "recording_stored":
+            _FAILED.pop(event.subject, None)
+    since = time.monotonic() - telemetry.HOUR_S
+    for recording in [recording for recording, at in _FAILED.items() if at < since]:
+        del _FAILED[recording]
+
+
+def failed_last_hour() -> int:
+    since = time.monotonic() - telemetry.HOUR_S
+    return sum(at >= since for at in list(_FAILED.values()))
 
 
 # -- the loop ----------------------------------------------------------------------------------------------------------
@@ -234,7 +249,7 @@ class Journal:
         self._unwritten = 0  # ms of the epoch: the oldest event that is read and not written
         telemetry.gauge("journal_lag_seconds", "age of the oldest event not yet in PostgreSQL").set_function(self._lag)
         telemetry.gauge("events_spilled_bytes", "of events on the disk").set_function(spill.size)
-        telemetry.gauge("events_set_aside_last_hour", "events set aside").set_function(set_aside_last_hour)
+        FAILED.set_function(failed_last_hour)
         self.ready = asyncio.Event()
 
     async def run(self) -> None:

@@ -98,6 +98,12 @@ RULES: Final = (
         "查看数据表 event_rejected 与 lcall logs journal", "see the table event_rejected, and lcall logs journal",
     ),
     Rule(
+        "recordings_lost", "critical", "lcall_recordings_failed_last_hour", 0, 0,
+        "有录音丢失", "recordings were lost",
+        "查看通话列表中录音失败的通话，以及 lcall logs recorder",
+        "see the calls whose recording failed in the call list, and lcall logs recorder",
+    ),
+    Rule(
         "redis_memory", "major", "lcall_redis_memory_ratio", 0.5, 5,
         "Redis 内存过半", "Redis has used half of its memory",
         "检查 journal 是否在写入；提高 maxmemory", "see whether the journal writes; raise maxmemory",
@@ -121,6 +127,12 @@ RULES: Final = (
         "recorder_trouble", "major", "lcall_recorder_trouble", 0, 0,
         "录音服务有问题", "the recorder is in trouble",
         "查看 lcall logs recorder", "see lcall logs recorder", "trouble",
+    ),
+    Rule(
+        "recorder_found", "major", "lcall_recorder_found_last_hour", 0, 0,
+        "录音有损坏，或有来历不明的文件", "recordings are damaged, or files belong to none",
+        "查看 lcall logs recorder，以及录音目录与 spool 下的 lost+found",
+        "see lcall logs recorder, and lost+found in the spool and beside the recordings", "what",
     ),
     Rule(
         "disk_full", "major", "lcall_disk_used_ratio", 0.9, 0,

@@ -8,8 +8,8 @@ from pathlib import Path
 from lq.watch.alarms import DOWN, RULES
 
 ROOT = Path(__file__).parents[2]
-DEFINED = re.compile(r'telemetry\.(gauge|counter|histogram|Recent|Age)\(\s*"([a-z_0-9]+)"')
-SUFFIX = {"counter": "_total", "Recent": "_p99_seconds", "Age": "_seconds"}
+DEFINED = re.compile(r'telemetry\.(gauge|counter|histogram|Recent|LastHour|Age)\(\s*"([a-z_0-9]+)"')
+SUFFIX = {"counter": "_total", "Recent": "_p99_seconds", "LastHour": "_last_hour", "Age": "_seconds"}
 
 
 def test_every_figure_is_documented() -> None:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from lq.ledger import fold
 from lq.ledger.events import Event
-from lq.ledger.journal import Journal, Store, connected, look, set_aside_last_hour
+from lq.ledger.journal import ASIDE, Journal, Store, connected, look
 from lq.ledger.projection import contact_json
 from lq.ledger.spill import Spill
 from lq.live import keys
@@ -105,12 +105,12 @@ async def test_a_redis_that_took_over_without_the_last_writes_and_with_a_clock_b
 
 
 async def test_what_was_set_aside_is_a_figure_that_raises_an_alarm(dsn: str, stream: RedisClient) -> None:
-    before = set_aside_last_hour()
+    before = ASIDE.count()
     await stream.xadd(keys.EVENTS, {"no": "event"})
     async with raw_client(stream) as raw, connected(dsn) as connection:
         entries = (await look(raw, "0-0")).entries
         await Store(connection).apply(await Store(connection).checkpoint(), entries)
-    assert set_aside_last_hour() == before + 1
+    assert ASIDE.count() == before + 1
     assert any(rule.metric == "lcall_events_set_aside_last_hour" for rule in RULES)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from redis.asyncio import Redis as RedisClient
 
-from lq.ledger.journal import Journal
+from lq.ledger.journal import Journal, failed_last_hour
 from lq.ledger.spill import Spill
 from ops.services import ACL
 from tests.unit.ledger.lives import Life, answered_call
@@ -50,6 +50,7 @@ async def test_recordings_that_never_come_are_told_and_those_that_may_still_come
 
     await stream.execute_command("ACL", "SETUSER", "journal", "on", ">secret", "resetchannels", *ACL["journal"].split())
     journal = Journal(redis_server.url.replace("//", "//journal:secret@"), dsn, Spill(tmp_path), sweep_every_s=0.1)
+    before = failed_last_hour()
     carrying = asyncio.create_task(journal.run())
     failed = "select count(*) from recording where state = 'failed'"
     await eventually(lambda: _is(rows, failed, 3), "three failed ones")
@@ -59,10 +60,12 @@ async def test_recordings_that_never_come_are_told_and_those_that_may_still_come
         "recent": "closing", "talking": "active",
     }  # fmt: skip
     reasons = {row["contact_id"]: row["reason"] for row in found if row["reason"]}
+    await eventually(lambda: failed_last_hour() == before + 3, "the figure")
     assert reasons["planned"] == "not stored long after its contact has ended; it was planned"
 
     await add(stream, Life("planned").record("recording_stored", **stored).events)  # the recorder was away
     await eventually(lambda: _is(rows, failed, 2), "what came late counts")
+    await eventually(lambda: failed_last_hour() == before + 2, "and is an alarm no more")
     await add(stream, a_call("next", now, ends=False))
     await eventually(lambda: _is(rows, "select count(*) from contact where id = 'next'", 1), "the next call")
     assert await rows.fetchval("select count(*) from event where type = 'recording_failed'") == 3

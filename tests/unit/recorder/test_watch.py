@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from lq import disk
 from lq.disk import Space
+from lq.watch.alarms import RULES
 from recorder import spool, store
 from recorder.recorder import Recorder
 from recorder.spool import Take
@@ -259,6 +260,15 @@ def test_a_disk_with_nothing_but_the_reserve_is_an_alarm(
 
 def figure(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
+
+
+def test_what_was_found_is_a_figure_of_the_last_hour(place: Path, told: Told) -> None:
+    lonely = place / "pcaps" / f"c9.1-{HEX}.pcap"
+    lonely.write_bytes(pcap([]))
+    before = figure("lcall_recorder_found_last_hour", what="debris") or 0
+    assert len(swept(place, told, 2 * HOUR)) == 1
+    assert figure("lcall_recorder_found_last_hour", what="debris") == before + 1
+    assert any(rule.metric == "lcall_recorder_found_last_hour" and rule.label == "what" for rule in RULES)
 
 
 def test_what_waits_and_what_is_wrong_can_be_measured(place: Path, told: Told) -> None:
