@@ -61,21 +61,23 @@ class Letters:
         ]  # fmt: skip
         store.write(self._outbox / f"deleted-{now}.json", json.dumps(events, ensure_ascii=False).encode())
 
-    def alarm(self, type: str, **data: Any) -> None:
-        """An event `recorder_…` and a line of the log; safe from any thread."""
+    def alarm(self, type: str, *, trouble: str = "", **data: Any) -> None:
+        """An event `recorder_…` and a line of the log; safe from any thread.
+
+        `trouble`: what goes on until it is over, named by whoever alone says so; "": something that was found.
+        """
         log.error(type.replace("_", " "), alarm=True, **data)
-        if (trouble := _trouble(type, data)) is not None:
+        if trouble:
             TROUBLE.labels(trouble).set(1)
         else:
             FOUND.labels(what := type.removeprefix("recorder_")).inc()
             FOUND_LATELY.add(what)
         self._tell(type, data)
 
-    def over(self, type: str, **data: Any) -> None:
+    def over(self, type: str, *, trouble: str, **data: Any) -> None:
         """That an alarm is over."""
         log.info(type.replace("_", " "), **data)
-        if (trouble := _trouble(type, data)) is not None:
-            TROUBLE.labels(trouble).set(0)
+        TROUBLE.labels(trouble).set(0)
         self._tell(type, data)
 
     def _tell(self, type: str, data: Mapping[str, Any]) -> None:
@@ -107,13 +109,6 @@ class Letters:
         if events is not None:
             await append(self._redis, events)
             await asyncio.to_thread(letter.unlink)
-
-
-def _trouble(type: str, data: Mapping[str, Any]) -> str | None:
-    """What goes on until it is over; None: something that was found."""
-    if type.startswith("recorder_disk"):
-        return f"{data['place']}_full"
-    return "store_away" if type.startswith("recorder_store") else None
 
 
 def _opened(letter: Path) -> list[Event] | None:

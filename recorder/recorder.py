@@ -33,6 +33,8 @@ LOST_EVERY_S: Final = 60.0
 WAITING: Final = telemetry.gauge("spool_waiting", "closed recordings that are not stored yet")
 STORED: Final = telemetry.counter("recordings_stored", "recordings that were stored")
 SECONDS: Final = telemetry.counter("recorded_seconds", "their length")
+# The space that is left on the store's disk is the watch's to tell (store_full), also when a recording found its room.
+TROUBLE: Final = {"recorder_disk_full": "store_failing", "recorder_store_away": "store_away"}
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -101,13 +103,14 @@ class Recorder:
         log.error("recording not stored; it stays in the spool", file=paper.name, error=str(error), alarm=True)
         if not self._failing:
             self._failing = "recorder_disk_full" if error.errno in FULL else "recorder_store_away"
-            self._letters.alarm(self._failing, place="store", error=str(error))
+            self._letters.alarm(self._failing, trouble=TROUBLE[self._failing], place="store", error=str(error))
 
     def _recovered(self) -> None:
+        trouble = TROUBLE[self._failing]
         if self._failing == "recorder_disk_full":
-            self._letters.over("recorder_disk_free", place="store")
+            self._letters.over("recorder_disk_free", trouble=trouble, place="store")
         else:
-            self._letters.over("recorder_store_back")
+            self._letters.over("recorder_store_back", trouble=trouble)
         self._failing = ""
 
     def _convert(self, paper: Path, read: Callable[[Path], Take | None]) -> bool:

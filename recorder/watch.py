@@ -36,6 +36,8 @@ REMEMBERED: Final = 100_000
 class Watch:
     def __init__(self, spools: Sequence[Path], store_dir: Path, letters: Letters) -> None:
         self._spools, self._store, self._letters = spools, store_dir, letters
+        self._places = {spool: f"spool{n}" if n > 1 else "spool" for n, spool in enumerate(spools, start=1)}
+        self._places[store_dir] = "store"
         self._full: set[Path] = set()
         self._sweep_at = 0.0
         self._seen: OrderedDict[str, None] = OrderedDict()  # recordings that were read, and damage that was told
@@ -48,8 +50,7 @@ class Watch:
 
     # -- space ------------------------------------------------------------------------------------------------------
     def _space(self) -> None:
-        for place in (*self._spools, self._store):
-            name = "store" if place == self._store else "spool"
+        for place, name in self._places.items():
             try:
                 space = disk.space(place)
             except OSError as error:
@@ -59,10 +60,10 @@ class Watch:
             short = space.short(was)
             if short and not was:
                 self._full.add(place)
-                self._letters.alarm("recorder_disk_full", place=name, free_bytes=space.free)
+                self._letters.alarm("recorder_disk_full", trouble=f"{name}_full", place=name, free_bytes=space.free)
             elif was and not short:
                 self._full.discard(place)
-                self._letters.over("recorder_disk_free", place=name, free_bytes=space.free)
+                self._letters.over("recorder_disk_free", trouble=f"{name}_full", place=name, free_bytes=space.free)
 
     # -- debris -----------------------------------------------------------------------------------------------------
     def sweep(self, now: float) -> None:

@@ -124,7 +124,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "node_adopted": ("node", "dead", "contacts"),  # `node` took so many contacts of `dead`
     "engine_changed": ("engine", "up", "reason?"),
     # -- a recorder, about itself and what it found; subject `recorder:<host>`
-    "recorder_disk_full": ("recorder", "place", "error?", "free_bytes?"),  # place: spool | store
+    "recorder_disk_full": ("recorder", "place", "error?", "free_bytes?"),  # place: spool | spool2 … | store
     "recorder_disk_free": ("recorder", "place", "free_bytes?"),
     "recorder_store_away": ("recorder", "place", "error"),
     "recorder_store_back": ("recorder",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import time
@@ -17,6 +18,7 @@ from lq import disk
 from lq.disk import Space
 from lq.watch.alarms import RULES
 from recorder import spool, store
+from recorder.letters import TROUBLE
 from recorder.recorder import Recorder
 from recorder.spool import Take
 from recorder.store import Stored
@@ -260,6 +262,58 @@ def test_a_disk_with_nothing_but_the_reserve_is_an_alarm(
 
 def figure(name: str, **labels: str) -> float | None:
     return REGISTRY.get_sample_value(name, labels)
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> dict[Path, int]:
+    """Free bytes of the disk at each place, of 100,000."""
+    free: dict[Path, int] = {}
+    monkeypatch.setattr(disk, "space", lambda place: Space(free[place], 100_000))
+    TROUBLE.clear()  # what the tests before have left
+    return free
+
+
+def spaces(watched: Watch) -> dict[str, float | None]:
+    watched._space()
+    names = ("spool_full", "spool2_full", "store_full", "store_failing")
+    return {name: value for name in names if (value := figure("lcall_recorder_trouble", trouble=name))}
+
+
+def test_a_spool_that_has_room_again_says_nothing_of_the_other(place: Path, told: Told, room: dict[Path, int]) -> None:
+    second, store_dir = place.parent / "other", place.parent / "store"
+    watched = Watch([place, second], store_dir, told)
+    room |= {place: 1_000, second: 1_000, store_dir: 50_000}
+    assert spaces(watched) == {"spool_full": 1, "spool2_full": 1}
+    room[place] = 50_000
+    assert spaces(watched) == {"spool2_full": 1}
+    room[second] = 50_000
+    assert spaces(watched) == {}
+    full, free = "recorder_disk_full", "recorder_disk_free"
+    assert told.alarms == [(full, "spool"), (full, "spool2"), (free, "spool"), (free, "spool2")]
+
+
+def test_a_recording_that_found_its_room_does_not_empty_the_disk(
+    place: Path, told: Told, room: dict[Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_dir = place.parent / "store"
+    watched, recorder = Watch([place], store_dir, told), Recorder([place], store_dir, told)
+    room |= {place: 50_000, store_dir: 50_000}
+    metadata = closed(place, "c1.1", time.time() - 100)
+    with monkeypatch.context() as full:
+        full.setattr(store, "keep", no_room)
+        asyncio.run(recorder.round())
+    assert spaces(watched) == {"store_failing": 1}
+    room[store_dir] = 1_000
+    assert spaces(watched) == {"store_full": 1, "store_failing": 1}
+    recorder._not_before.clear()
+    asyncio.run(recorder.round())
+    assert not metadata.exists() and spaces(watched) == {"store_full": 1}
+    room[store_dir] = 50_000
+    assert spaces(watched) == {}
+
+
+def no_room(*arguments: Any) -> Stored:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_what_was_found_is_a_figure_of_the_last_hour(place: Path, told: Told) -> None:
