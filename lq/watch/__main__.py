@@ -69,9 +69,9 @@ class Watch:
 
     async def look(self) -> None:
         readings = await self.places.read()
-        now = time.time()
-        self.state, begun, over = step(self.state, readings, now)
-        self.looked_at = int(now * 1000)
+        today = time.time()
+        self.state, begun, over = step(self.state, readings, time.monotonic(), today)
+        self.looked_at = int(today * 1000)
         for alarm in begun:
             log.error(alarm.en, alarm=alarm.id, severity=alarm.severity, about=alarm.about, value=alarm.value)
         for alarm in over:

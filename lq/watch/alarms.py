@@ -164,15 +164,18 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What has been seen so far: since when each thing is beyond its limit, or within it again."""
+    """What has been seen so far: since when (monotonic) each thing is beyond its limit, or within it again."""
 
-    beyond: Mapping[str, float] = field(default_factory=dict)  # alarm id -> since (s)
+    beyond: Mapping[str, float] = field(default_factory=dict)  # alarm id -> since
     within: Mapping[str, float] = field(default_factory=dict)
     raised: Mapping[str, Alarm] = field(default_factory=dict)
 
 
-def step(watched: Watched, readings: Readings, now: float) -> tuple[Watched, list[Alarm], list[Alarm]]:
-    """The next state at `now` (s of the epoch), and the alarms that begin and that are over."""
+def step(watched: Watched, readings: Readings, now: float, today: float) -> tuple[Watched, list[Alarm], list[Alarm]]:
+    """The next state, and the alarms that begin and that are over.
+
+    `now`: monotonic, for a clock that is set must make no alarm late; `today`: the same moment, s of the epoch.
+    """
     found = {alarm_id: (rule, about, value) for alarm_id, rule, about, value in _beyond(readings)}
     beyond = {id: watched.beyond.get(id, now) for id in found}
     raised, begun = dict(watched.raised), []
@@ -180,7 +183,7 @@ def step(watched: Watched, readings: Readings, now: float) -> tuple[Watched, lis
         if id in raised:
             raised[id] = replace(raised[id], value=value)
         elif now - beyond[id] >= rule.after_s:
-            raised[id] = _alarm(id, rule, about, value, beyond[id])
+            raised[id] = _alarm(id, rule, about, value, today - (now - beyond[id]))
             begun.append(raised[id])
     within = {id: watched.within.get(id, now) for id in raised if id not in found}
     over = [raised.pop(id) for id, since in within.items() if now - since >= CLEAR_S]

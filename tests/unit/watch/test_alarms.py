@@ -16,11 +16,12 @@ def reading(rule: Rule, value: float) -> Figures:
 
 class Place:
     def __init__(self) -> None:
-        self.watched, self.now = Watched(), NOW
+        self.watched, self.now, self.today = Watched(), 1_000.0, NOW
 
     def look(self, after_s: float = 1.0, **processes: Figures | None) -> tuple[list[Alarm], list[Alarm]]:
         self.now += after_s
-        self.watched, begun, over = step(self.watched, processes, self.now)
+        self.today += after_s
+        self.watched, begun, over = step(self.watched, processes, self.now, self.today)
         return begun, over
 
     def about(self, rule: Rule, value: float, after_s: float = 1.0) -> tuple[list[Alarm], list[Alarm]]:
@@ -40,7 +41,7 @@ def test_every_rule_begins_after_its_time_and_ends(rule: Rule) -> None:
     about = "lq1 x" if rule.label else "lq1"
     (alarm,) = begun
     assert (alarm.id, alarm.severity, alarm.about) == (f"{rule.id}:{about}", rule.severity, about)
-    assert alarm.since == int((place.now - rule.after_s) * 1000)
+    assert alarm.since == int((place.today - rule.after_s) * 1000)
     assert place.about(rule, rule.above + 5) == ([], [])  # once
     assert place.watched.raised[alarm.id].value == rule.above + 5
     assert place.about(rule, rule.above) == ([], [])
@@ -72,6 +73,21 @@ def test_an_alarm_that_comes_back_before_it_is_over_goes_on() -> None:
     for _ in range(5):
         assert place.look(CLEAR_S - 1, lq1=reading(rule, rule.above)) == ([], [])
         assert place.look(1, lq1=reading(rule, rule.above + 1)) == ([], [])
+
+
+@pytest.mark.parametrize("set_by", [-3600, 3600])
+def test_a_clock_that_is_set_makes_no_alarm_late_and_none_early(set_by: float) -> None:
+    rule = next(rule for rule in RULES if rule.after_s >= 5)
+    place = Place()
+    assert place.about(rule, rule.above + 1) == ([], [])
+    place.today += set_by
+    assert place.about(rule, rule.above + 1) == ([], [])
+    begun, _ = place.about(rule, rule.above + 1, rule.after_s - 1)
+    assert [alarm.since for alarm in begun] == [int((place.today - rule.after_s) * 1000)]
+    assert place.about(rule, rule.above) == ([], [])
+    place.today += set_by
+    assert place.about(rule, rule.above) == ([], [])
+    assert len(place.about(rule, rule.above, CLEAR_S)[1]) == 1
 
 
 def test_what_the_stores_tell_of_has_its_own_name() -> None:
