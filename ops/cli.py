@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     restoring = command("restore", _restore, "恢复 a backup, into an LCALL_HOME that is empty")
     restoring.add_argument("backup", type=Path)
     command("service", _service, "开机启动 print the systemd unit of this center: docs/operations.md")
+    command("refold", _refold, "重算 make calls, counters and intervals anew from the events; the center goes on")
     return parser
 
 
@@ -286,7 +287,15 @@ def _admin(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    said = _done_as("migrate")
+    return _say(options, _done_as("migrate"))
+
+
+def _refold(options: argparse.Namespace) -> int:
+    """The worker takes its share; broken off, the worker does the rest."""
+    return _say(options, _done_as("worker", (sys.executable, "-m", "lq.ledger.refold")))
+
+
+def _say(options: argparse.Namespace, said: str) -> int:
     print(json.dumps({"result": said}) if options.json else said)
     return 0
 

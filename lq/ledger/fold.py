@@ -14,6 +14,10 @@ from typing import Final
 from lq.ledger.events import Event
 from lq.ledger.views import AgentInterval, Cdr, Contact, Leg, Recording, Segment, seconds
 
+# Rises with each change of what these functions make of old events, and with each new table that is made of them: the
+# worker then makes the past anew (refold.py).
+FOLDS: Final = 1
+
 # An open segment -> the state that people see
 STATE_OF: Final[Mapping[str, str]] = {
     "ivr": "ivr",

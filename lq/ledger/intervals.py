@@ -41,6 +41,9 @@ values ($1, to_timestamp($2 / 1000.0), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 on conflict (queue, started_at) do update set service_level_s = $3, answered = $4, abandoned = $5, overflowed = $6,
     waiting = $7, in_time = $8, short_abandoned = $9, answered_wait_s = $10, abandoned_wait_s = $11,
     longest_wait_s = $12, overflowed_by = $13"""
+COUNTED: Final = """
+select q.queue, q.quarter, i.service_level_s from unnest($1::text[], $2::bigint[]) as q (queue, quarter)
+join queue_interval i on i.queue = q.queue and i.started_at = to_timestamp(q.quarter / 1000.0)"""
 DELETE: Final = "delete from queue_interval where queue = $1 and started_at = to_timestamp($2 / 1000.0)"
 
 
@@ -54,8 +57,8 @@ def quarter(segment: Segment) -> Quarter:
     return segment.queue or "", segment.started_at // QUARTER_MS * QUARTER_MS
 
 
-async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter]) -> None:
-    """Counts these quarters anew; one without a segment is gone."""
+async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter], *, again: bool = False) -> None:
+    """Counts these quarters anew; one without a segment is gone. `again`: of the past, by the settings of then."""
     wanted = sorted(quarters)
     if not wanted:
         return
@@ -66,9 +69,21 @@ async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter]) -> 
             segment = Segment(row["n"], "queue", row["started_at"], row["queue"], None, row["ended_at"], row["reason"])
             found[row["queue"], row["quarter"]].append(segment)
     levels = {row["id"]: row["seconds"] for row in await connection.fetch(LEVELS, queues)}
+    then = await _levels_of_then(connection, queues, begins) if again else {}
     await connection.executemany(DELETE, [key for key, segments in found.items() if not segments])
-    rows = [_row(key, segments, levels.get(key[0], SERVICE_LEVEL_S)) for key, segments in found.items() if segments]
+    rows = [
+        _row(key, segments, then.get(key, levels.get(key[0], SERVICE_LEVEL_S)))
+        for key, segments in found.items()
+        if segments
+    ]
     await connection.executemany(UPSERT, rows)
+
+
+async def _levels_of_then(
+    connection: asyncpg.Connection, queues: Sequence[str], begins: Sequence[int]
+) -> dict[Quarter, float]:
+    rows = await connection.fetch(COUNTED, queues, begins)
+    return {(row["queue"], row["quarter"]): row["service_level_s"] for row in rows}
 
 
 def _row(key: Quarter, segments: Sequence[Segment], service_level_s: float) -> tuple[Any, ...]:

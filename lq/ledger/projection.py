@@ -6,7 +6,7 @@ Every function runs in the caller's transaction, so events, folds and checkpoint
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -130,7 +130,11 @@ def _event_row(event: Event) -> tuple[Any, ...]:
 
 async def refold(connection: asyncpg.Connection, contacts: Sequence[str]) -> None:
     """Writes the folds of these contacts anew from their events, which are the truth (after a change of a fold)."""
-    await _contacts(connection, contacts)
+    await _contacts(connection, contacts, again=True)
+
+
+async def refold_agents(connection: asyncpg.Connection, subjects: Sequence[str]) -> None:
+    await _intervals(connection, dict.fromkeys(subjects, 0))
 
 
 # -- agents ------------------------------------------------------------------------------------------------------------
@@ -142,13 +146,19 @@ async def _agents(connection: asyncpg.Connection, events: Sequence[Event]) -> se
     for event in events:
         if event.type == "agent_state_changed":
             earliest[event.subject] = min(event.seq, earliest.get(event.subject, event.seq))
+    found = await _intervals(connection, earliest)
+    return {interval.contact for interval in found if interval.contact and interval.state == "wrap_up"}
+
+
+async def _intervals(connection: asyncpg.Connection, earliest: Mapping[str, int]) -> list[AgentInterval]:
+    """Of each agent from the event before that seq on."""
     found: list[AgentInterval] = []
     for subject, seq in sorted(earliest.items()):
         rows = await connection.fetch(EVENTS_OF_AGENT, subject, seq)
         found += fold.agent_intervals(map(_event, rows))
         await connection.execute(FORGET_INTERVALS, subject.removeprefix("agent:"), rows[0]["seq"])
     await connection.executemany(INSERT_INTERVAL, [_interval_row(interval) for interval in found])
-    return {interval.contact for interval in found if interval.contact and interval.state == "wrap_up"}
+    return found
 
 
 def _interval_row(interval: AgentInterval) -> tuple[Any, ...]:
@@ -166,7 +176,7 @@ def _interval(row: asyncpg.Record) -> AgentInterval:
 # -- contacts ----------------------------------------------------------------------------------------------------------
 
 
-async def _contacts(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
+async def _contacts(connection: asyncpg.Connection, ids: Sequence[str], *, again: bool = False) -> None:
     events: dict[str, list[Event]] = {id: [] for id in ids}
     for row in await connection.fetch(EVENTS_OF_CONTACTS, ids):
         events[row["of_contact"]].append(_event(row))
@@ -175,10 +185,12 @@ async def _contacts(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
         wrap_ups[row["contact"]].append(_interval(row))
     views = [view for id in ids if (view := fold.contact(events[id], wrap_ups[id])) is not None]
     recorded = [recording for id in ids for recording in fold.recordings(events[id])]
-    await _write(connection, views, recorded)
+    await _write(connection, views, recorded, again=again)
 
 
-async def _write(connection: asyncpg.Connection, views: Sequence[Contact], recorded: Sequence[Recording]) -> None:
+async def _write(
+    connection: asyncpg.Connection, views: Sequence[Contact], recorded: Sequence[Recording], *, again: bool
+) -> None:
     await connection.executemany(UPSERT_CONTACT, [_contact_row(view) for view in views])
     ids = [view.id for view in views]
     quarters = await intervals.of_contacts(connection, ids)
@@ -186,7 +198,7 @@ async def _write(connection: asyncpg.Connection, views: Sequence[Contact], recor
     segments = [_segment_row(view.id, segment) for view in views for segment in view.segments]
     await connection.executemany(INSERT_SEGMENT, segments)
     quarters |= {intervals.quarter(s) for view in views for s in view.segments if s.kind == "queue"}
-    await intervals.count(connection, quarters)
+    await intervals.count(connection, quarters, again=again)
     records = [record for view in views if (record := fold.cdr(view)) is not None]
     await connection.executemany(UPSERT_CDR, [_cdr_row(record) for record in records])
     await connection.executemany(UPSERT_RECORDING, [_recording_row(recording) for recording in recorded])

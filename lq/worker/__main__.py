@@ -1,4 +1,5 @@
-"""`python -m lq.worker`: does the work of the outbox, tells webhooks, and throws away what is past its time."""
+"""`python -m lq.worker`: does the work of the outbox, tells webhooks, throws away what is past its time, and makes the
+folds of the past anew after a release that changed them."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import asyncpg
 import structlog
 
 from lq import process, telemetry
+from lq.ledger.refold import Refolding
 from lq.media.prompts import spoken
 from lq.media.tts.cache import SpokenTexts
 from lq.media.tts.engine import Espeak
@@ -71,7 +73,8 @@ async def main() -> None:
     dsn = process.variable("LCALL_POSTGRES_DSN")
     worker = Worker(dsn, handlers(Path(process.variable("LCALL_HOME"))))
     telemetry.serve()
-    tasks = [asyncio.create_task(work) for work in (worker.run(), Webhooks(dsn).run(), asked_to_leave.wait())]
+    folds = again_and_again(dsn, "folds", Refolding().work)
+    tasks = [asyncio.create_task(work) for work in (worker.run(), Webhooks(dsn).run(), folds, asked_to_leave.wait())]
     process.say_ready(NAME)
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

@@ -266,9 +266,13 @@ def figure(name: str, **labels: str) -> float | None:
 
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> dict[Path, int]:
-    """Free bytes of the disk at each place, of 100,000."""
+    """Free bytes of the disk at each place, of 100 MB, of which 5 are kept free and 6 end an alarm."""
     free: dict[Path, int] = {}
-    monkeypatch.setattr(disk, "space", lambda place: Space(free[place], 100_000))
+
+    def space(place: Path) -> Space:
+        return Space(next(free[each] for each in (place, *place.parents) if each in free), 100_000_000)
+
+    monkeypatch.setattr(disk, "space", space)
     TROUBLE.clear()  # what the tests before have left
     return free
 
@@ -282,11 +286,11 @@ def spaces(watched: Watch) -> dict[str, float | None]:
 def test_a_spool_that_has_room_again_says_nothing_of_the_other(place: Path, told: Told, room: dict[Path, int]) -> None:
     second, store_dir = place.parent / "other", place.parent / "store"
     watched = Watch([place, second], store_dir, told)
-    room |= {place: 1_000, second: 1_000, store_dir: 50_000}
+    room |= {place: 1_000_000, second: 1_000_000, store_dir: 50_000_000}
     assert spaces(watched) == {"spool_full": 1, "spool2_full": 1}
-    room[place] = 50_000
+    room[place] = 50_000_000
     assert spaces(watched) == {"spool2_full": 1}
-    room[second] = 50_000
+    room[second] = 50_000_000
     assert spaces(watched) == {}
     full, free = "recorder_disk_full", "recorder_disk_free"
     assert told.alarms == [(full, "spool"), (full, "spool2"), (free, "spool"), (free, "spool2")]
@@ -297,18 +301,19 @@ def test_a_recording_that_found_its_room_does_not_empty_the_disk(
 ) -> None:
     store_dir = place.parent / "store"
     watched, recorder = Watch([place], store_dir, told), Recorder([place], store_dir, told)
-    room |= {place: 50_000, store_dir: 50_000}
+    room |= {place: 50_000_000, store_dir: 50_000_000}
     metadata = closed(place, "c1.1", time.time() - 100)
     with monkeypatch.context() as full:
         full.setattr(store, "keep", no_room)
         asyncio.run(recorder.round())
     assert spaces(watched) == {"store_failing": 1}
-    room[store_dir] = 1_000
+    room[store_dir] = 1_000_000
     assert spaces(watched) == {"store_full": 1, "store_failing": 1}
+    room[store_dir] = 5_500_000
     recorder._not_before.clear()
     asyncio.run(recorder.round())
     assert not metadata.exists() and spaces(watched) == {"store_full": 1}
-    room[store_dir] = 50_000
+    room[store_dir] = 50_000_000
     assert spaces(watched) == {}
 
 
