@@ -424,6 +424,8 @@ def _watch(instance: Instance) -> Service:
     """It looks at everything and needs nothing: what is not there is its news."""
     engines = (engine.name for engine in instance.ports.all_rtpengines)
     watched = (name for name in (*METERED, *engines) if name != "watch")
+    ports = instance.ports
+    shown = {"edge": ports.sip_wss, "web": ports.web_tls, "api": ports.api_tls}
     return Service(
         "watch",
         _python("lq.watch"),
@@ -433,6 +435,7 @@ def _watch(instance: Instance) -> Service:
             "LCALL_POSTGRES_DSN": postgres_dsn(instance),
             "LCALL_REDIS_URL": redis_url(instance, "watch"),
             "LCALL_RECORDINGS": str(instance.home.recordings),
+            "LCALL_CERTIFICATES": ",".join(f"{name}={_outside(ports, port)}" for name, port in shown.items()),
             "LCALL_WATCHED": ",".join(f"{name}=http://{metrics_address(instance, name)}/metrics" for name in watched),
         },
     )

@@ -110,7 +110,8 @@ async def main() -> None:
     home, redis_url = Path(process.variable("LCALL_HOME")), process.variable("LCALL_REDIS_URL")
     disks = {"home": home, "recordings": Path(process.variable("LCALL_RECORDINGS"))}
     metered = addresses(process.variable("LCALL_WATCHED"))
-    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks)
+    shown = addresses(process.variable("LCALL_CERTIFICATES"))
+    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks, shown)
     redis = Redis.from_url(redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
     watch = Watch(places, redis, home / "run" / "alarms.json")
     watch.remember()

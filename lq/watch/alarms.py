@@ -15,7 +15,8 @@ Figures = Mapping[str, tuple[tuple[Mapping[str, str], float], ...]]  # metric ->
 Readings = Mapping[str, Figures | None]  # process -> what it says; None: it does not answer
 
 CLEAR_S: Final = 5.0
-STORES: Final = ("redis", "postgres", "disks")
+STORES: Final = ("redis", "postgres", "disks", "certificates")
+CERTIFICATE_SOON_S: Final = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,18 @@ RULES: Final = (
         "disk_full", "major", "lcall_disk_used_ratio", 0.9, 0,
         "磁盘将满", "a disk is nearly full",
         "清理或扩容", "make room, or add some", "place",
+    ),
+    Rule(
+        "certificate_ends", "major", "lcall_certificate_past_end_seconds", -CERTIFICATE_SOON_S, 0,
+        "证书将在 30 天内到期", "a certificate ends within 30 days",
+        "自签证书：重启呼叫中心即换新；自备证书：把新证书放入 tls/ 后重启",
+        "the center's own: restart it, it makes a new one; yours: put it into tls/, and restart", "certificate",
+    ),
+    Rule(
+        "certificate_over", "critical", "lcall_certificate_past_end_seconds", 0, 0,
+        "证书已到期：浏览器电话与网页不可用", "a certificate has ended: browsers refuse phones and pages",
+        "自签证书：重启呼叫中心即换新；自备证书：把新证书放入 tls/ 后重启",
+        "the center's own: restart it, it makes a new one; yours: put it into tls/, and restart", "certificate",
     ),
     Rule(
         "mixer_late", "major", "lcall_mixer_late_p99_seconds", 0.01, 10,

@@ -1,4 +1,4 @@
-"""What the watch asks: the figures of every process, Redis and PostgreSQL themselves, the disks."""
+"""What the watch asks: the figures of every process, Redis and PostgreSQL themselves, the disks, the certificates."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from lq.live import keys
 from lq.postgres import AWAY
 from lq.watch.alarms import RULES, Figures
+from lq.watch.certificates import Certificates
 
 PATIENCE_S: Final = 1.0
 ANEW_S: Final = 60.0
@@ -33,10 +34,13 @@ Figure = tuple[Mapping[str, str], float]
 
 
 class Places:
-    """`metered`: process → URL of its figures. `disks`: name → a path on it."""
+    """`metered`: process → URL of its figures. `disks`: name → a path on it. `shown`: certificate → host:port."""
 
-    def __init__(self, metered: Mapping[str, str], redis_url: str, dsn: str, disks: Mapping[str, Path]) -> None:
+    def __init__(
+        self, metered: Mapping[str, str], redis_url: str, dsn: str, disks: Mapping[str, Path], shown: Mapping[str, str]
+    ) -> None:
         self._metered, self._dsn, self._disks = metered, dsn, disks
+        self._certificates = Certificates(shown)
         self._looking: dict[str, asyncio.Future[Any]] = {}  # at a disk
         self._connection: asyncpg.Connection | None = None
         self._connected_at = 0.0
@@ -59,7 +63,7 @@ class Places:
         names = [*self._metered, "redis", "postgres", "disks"]
         asked = [self._process(url) for url in self._metered.values()]
         found = await asyncio.gather(*asked, self._live(), self._history(), self.room())
-        return dict(zip(names, found, strict=True))
+        return {**dict(zip(names, found, strict=True)), "certificates": self._certificates.figures()}
 
     async def _process(self, url: str) -> Figures | None:
         try:

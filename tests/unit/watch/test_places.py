@@ -17,7 +17,8 @@ from lq.watch.places import Places
 
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[Places]:
-    there = Places({}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", {"home": tmp_path, "store": tmp_path / "no"})
+    disks = {"home": tmp_path, "store": tmp_path / "no"}
+    there = Places({}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", disks, {})
     yield there
     await there.close()
 
