@@ -435,6 +435,7 @@ def _watch(instance: Instance) -> Service:
             "LCALL_POSTGRES_DSN": postgres_dsn(instance),
             "LCALL_REDIS_URL": redis_url(instance, "watch"),
             "LCALL_RECORDINGS": str(instance.home.recordings),
+            "LCALL_EDGE_RPC": str(instance.home.kamailio / "rpc.sock"),
             "LCALL_CERTIFICATES": ",".join(f"{name}={_outside(ports, port)}" for name, port in shown.items()),
             "LCALL_WATCHED": ",".join(f"{name}=http://{metrics_address(instance, name)}/metrics" for name in watched),
         },

@@ -23,6 +23,7 @@ from lq import process, telemetry
 from lq.ledger.append import append
 from lq.ledger.events import Event
 from lq.watch.alarms import Alarm, Watched, step
+from lq.watch.edge import Edge
 from lq.watch.places import PATIENCE_S, Places, addresses
 
 log = structlog.get_logger()
@@ -111,7 +112,8 @@ async def main() -> None:
     disks = {"home": home, "recordings": Path(process.variable("LCALL_RECORDINGS"))}
     metered = addresses(process.variable("LCALL_WATCHED"))
     shown = addresses(process.variable("LCALL_CERTIFICATES"))
-    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks, shown)
+    edge = Edge(Path(process.variable("LCALL_EDGE_RPC")), home / "run" / "watch.rpc")
+    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks, shown, edge)
     redis = Redis.from_url(redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
     watch = Watch(places, redis, home / "run" / "alarms.json")
     watch.remember()

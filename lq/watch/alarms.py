@@ -163,6 +163,11 @@ RULES: Final = (
         "查看 lcall logs worker", "see lcall logs worker",
     ),
     Rule(
+        "many_banned", "minor", "lcall_banned_addresses", 50, 10,
+        "被封禁的地址很多：可能正受攻击", "many addresses are banned: perhaps an attack",
+        "查看 lcall bans；在防火墙上挡住它们", "see lcall bans; keep them out at the firewall",
+    ),
+    Rule(
         "trunk_down", "major", "lcall_trunk_down", 0, 10,
         "中继不通", "a trunk does not answer",
         "检查网关电源、网络与 SIP 端口", "check power, network and SIP port of the gateway", "trunk",

@@ -1,4 +1,4 @@
-"""What the watch asks: the figures of every process, Redis and PostgreSQL themselves, the disks, the certificates."""
+"""What the watch asks: the figures of every process, the edge, Redis and PostgreSQL themselves, disks, certificates."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from lq.live import keys
 from lq.postgres import AWAY
 from lq.watch.alarms import RULES, Figures
 from lq.watch.certificates import Certificates
+from lq.watch.edge import Edge
 
 PATIENCE_S: Final = 1.0
 ANEW_S: Final = 60.0
@@ -37,9 +38,15 @@ class Places:
     """`metered`: process → URL of its figures. `disks`: name → a path on it. `shown`: certificate → host:port."""
 
     def __init__(
-        self, metered: Mapping[str, str], redis_url: str, dsn: str, disks: Mapping[str, Path], shown: Mapping[str, str]
+        self,
+        metered: Mapping[str, str],
+        redis_url: str,
+        dsn: str,
+        disks: Mapping[str, Path],
+        shown: Mapping[str, str],
+        edge: Edge,
     ) -> None:
-        self._metered, self._dsn, self._disks = metered, dsn, disks
+        self._metered, self._dsn, self._disks, self._edge = metered, dsn, disks, edge
         self._certificates = Certificates(shown)
         self._looking: dict[str, asyncio.Future[Any]] = {}  # at a disk
         self._connection: asyncpg.Connection | None = None
@@ -60,9 +67,9 @@ class Places:
 
     async def read(self) -> dict[str, Figures | None]:
         """Everything at once; who does not answer in time is None."""
-        names = [*self._metered, "redis", "postgres", "disks"]
+        names = [*self._metered, "kamailio", "redis", "postgres", "disks"]
         asked = [self._process(url) for url in self._metered.values()]
-        found = await asyncio.gather(*asked, self._live(), self._history(), self.room())
+        found = await asyncio.gather(*asked, self._edge.figures(), self._live(), self._history(), self.room())
         return {**dict(zip(names, found, strict=True)), "certificates": self._certificates.figures()}
 
     async def _process(self, url: str) -> Figures | None:

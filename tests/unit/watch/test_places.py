@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from lq.watch import places
+from lq.watch.edge import Edge
 from lq.watch.places import Places
 
 
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[Places]:
     disks = {"home": tmp_path, "store": tmp_path / "no"}
-    there = Places({}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", disks, {})
+    edge = Edge(tmp_path / "rpc.sock", tmp_path / "watch.rpc")
+    there = Places({}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", disks, {}, edge)
     yield there
     await there.close()
 
