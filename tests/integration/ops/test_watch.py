@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from lq.sdk import Client
+from ops.bans import _command
 from ops.home import CHECKOUT
 from ops.instance import instance
 from ops.services import METERED, METERED_ELSEWISE, metrics_address
@@ -60,6 +62,27 @@ async def test_alarms_are_read_in_every_way(center: Center) -> None:
     assert "gw2" in shown.stdout and "→" in shown.stdout
 
 
+@pytest.mark.kills
+@pytest.mark.slow
+async def test_a_certificate_that_ends_and_many_banned_are_alarms(own_center: OwnCenter) -> None:
+    """The customer's own: it is not made anew, and the edge shows it until somebody replaces it."""
+    center = own_center.reserved(LCALL_ONLY="redis,certificates,kamailio,watch")
+    center.home.tls.mkdir(parents=True, exist_ok=True)
+    files = ("-keyout", str(center.home.tls / "edge.key"), "-out", str(center.home.tls / "edge.crt"))
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost")
+    subprocess.run(["openssl", "req", "-x509", "-days", "20", *new, *files], check=True, capture_output=True)
+    await asyncio.to_thread(center.start, together_with=os.getpid())
+    async with httpx.AsyncClient(trust_env=False) as http:
+        url = url_of(center, "watch")
+        alarm = await alarmed(http, url, "certificate_ends:edge", there=True)
+        assert -20.01 < alarm["value"] / 86_400 < -19.9
+        for n in range(51):
+            _command(center.home.kamailio, "htable.sets", "bans", f"192.0.2.{n}", "wrong passwords")
+        assert (await alarmed(http, url, "many_banned:kamailio", there=True))["value"] == 51
+        told = {alarm["id"] for alarm in (await http.get(f"{url}/alarms")).json()["items"]}
+        assert "process_down:kamailio" not in told and "certificate_over:edge" not in told
+
+
 async def alarmed(http: httpx.AsyncClient, url: str, id: str, *, there: bool, within_s: float = 20) -> dict[str, Any]:
     async with asyncio.timeout(within_s):
         while True:
@@ -77,7 +100,7 @@ async def test_what_hangs_or_is_away_is_an_alarm_until_it_is_back(own_center: Ow
     async with httpx.AsyncClient(trust_env=False) as http, Client(center.api, center.token) as lq, Events(lq) as events:
         harms = {
             "lq1": "process_down:lq1", "redis": "live_away:redis", "postgres": "history_away:postgres",
-            "rtpengine": "process_down:rtpengine",
+            "rtpengine": "process_down:rtpengine", "kamailio": "process_down:kamailio",
         }  # fmt: skip
         for service, alarm in harms.items():
             center.freeze(service)
