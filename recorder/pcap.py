@@ -20,6 +20,7 @@ _RAW_IP: Final = 101
 _ETHERNET: Final = 1
 _LENGTHS: Final = 6  # bytes of an IP header that tell its length
 _UDP: Final = 17
+HEADER: Final = _GLOBAL.size  # bytes: a file that has no more holds no packet
 MAX_PACKET: Final = 65_535
 CHUNK: Final = 1 << 18
 

@@ -18,7 +18,7 @@ import structlog
 from lq import telemetry
 from recorder import quiet, spool, store
 from recorder.letters import Letters
-from recorder.pcap import BadPcap, begins_at, rtp_file
+from recorder.pcap import HEADER, BadPcap, begins_at, rtp_file
 from recorder.spool import Look, Part, Take, Unreadable
 from recorder.store import Stored
 from recorder.voices import Assembler, Voices
@@ -157,7 +157,7 @@ class Recorder:
             beside = before is not None and before.spool != part.spool
             assembler.part(part.left, part.right, part.codecs, beside=beside)
             why = _fed(assembler, part)
-            if why and (part.pcap.stat().st_size == 0 or spool.keep(part.pcap, why)):
+            if why and (part.pcap.stat().st_size <= HEADER or spool.keep(part.pcap, why)):
                 self._letters.alarm("recorder_debris", file=part.pcap.name, reason=why)
             before = part
         voices = assembler.voices(take.pauses)

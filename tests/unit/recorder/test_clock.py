@@ -183,10 +183,11 @@ def test_a_pcap_that_cannot_be_read_stays(
     assert [alarm for alarm in told.alarms if alarm[0] == "recorder_debris"] == [("recorder_debris", file.name)]
 
 
-def test_an_empty_file_is_told_and_not_kept(place: Path, told: Told) -> None:
+@pytest.mark.parametrize("left", [b"", b"\0" * 10])
+def test_a_file_without_a_header_is_told_and_not_kept(place: Path, told: Told, left: bytes) -> None:
     """rtpengine died before its first block."""
     closed(place, "c1.1", time.time())
-    (place / "pcaps" / f"c1.1-{HEX}.pcap").write_bytes(b"")
+    (place / "pcaps" / f"c1.1-{HEX}.pcap").write_bytes(left)
     (stored,) = recording([place], told)
     assert stored.duration_ms == 0 and aside(place) == []
     assert told.alarms == [("recorder_debris", f"c1.1-{HEX}.pcap")]
