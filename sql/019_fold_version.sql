@@ -4,6 +4,6 @@ create table fold_version (
     one     boolean          primary key default true check (one),
     version int              not null,            -- all of them are at least of this one
     making  int              not null,            -- of which they are being made, or were made last
-    done_to text collate "C" not null default ''  -- how far that one has come: agents first, then contacts
+    done_to text collate "C" not null default ''  -- agent:<id>, then contact:<subject>: how far they have come
 );
 insert into fold_version (version, making) select n, n from (select case when exists (select from event) then 0 else 1 end) as v (n);

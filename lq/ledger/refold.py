@@ -25,6 +25,8 @@ BATCH: Final = 200  # subjects that are looked at, of which contacts are some
 LOOK_EVERY_S: Final = 10.0  # whether somebody wants it
 TOLD_EVERY_S: Final = 30.0
 
+AGENTS, CONTACTS = "agent:", "contact:"  # what `done_to` begins with: the subject of an agent, or of anything behind it
+
 BEHIND: Final = "select making, done_to from fold_version where version < $1 for update"
 ANEW: Final = "update fold_version set version = 0, making = 0"
 MOVE: Final = "update fold_version set making = $1, done_to = $2"
@@ -57,21 +59,22 @@ async def step(connection: asyncpg.Connection) -> int | None:
         row = await connection.fetchrow(BEHIND, FOLDS)
         if row is None:
             return None
-        after = row["done_to"] if row["making"] == FOLDS else ""
-        if not after or after.startswith("agent:"):  # a contact's fold holds what agents did after it
-            agent = await connection.fetchval(AGENT, after or "agent:")
+        done_to = (row["done_to"] if row["making"] == FOLDS else "") or AGENTS
+        if done_to.startswith(AGENTS):  # before the contacts, whose folds hold what agents did after them
+            agent = await connection.fetchval(AGENT, done_to)
             if agent is not None:
                 await _fold(connection, projection.refold_agents, [agent])
                 await connection.execute(MOVE, FOLDS, agent)
                 return 1
-            after = ""
-        seen = await connection.fetch(NEXT, after, BATCH)
+            done_to = CONTACTS
+        seen = await connection.fetch(NEXT, done_to.removeprefix(CONTACTS), BATCH)
         if not seen:
             await connection.execute(DONE, FOLDS)
             return None
         contacts = [each["subject"] for each in seen if each["contact"]]
-        await _fold(connection, projection.refold, contacts)
-        await connection.execute(MOVE, FOLDS, seen[-1]["subject"])
+        if contacts:
+            await _fold(connection, projection.refold, contacts)
+        await connection.execute(MOVE, FOLDS, CONTACTS + seen[-1]["subject"])
         return len(contacts)
 
 
