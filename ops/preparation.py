@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ops.home import HomeError, write_private
-from ops.services import DATABASE, Instance, redis_acl, redis_conf, redis_rtpengine_conf
+from ops.redis_files import redis_acl, redis_conf, redis_rtpengine_conf
+from ops.services import DATABASE, Instance
 
 HBA: Final = f"""\
 local all postgres peer map=owner

@@ -19,7 +19,7 @@ from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import ApiError, ApiUnavailable, Document
-from ops.services import ACL
+from ops.redis_files import ACL
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
 from tests.unit.ledger.lives import START, Life, answered_call

@@ -18,7 +18,7 @@ from lq.ledger.events import Event
 from lq.ledger.journal import Overtaken, Store, connected, next_entries, trim
 from lq.live import keys
 from ops.migrate import migrate
-from ops.services import ACL
+from ops.redis_files import ACL
 from tests.unit.ledger.lives import START, Life, agent_event, answered_call
 
 from . import services

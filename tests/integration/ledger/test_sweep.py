@@ -12,7 +12,7 @@ from redis.asyncio import Redis as RedisClient
 
 from lq.ledger.journal import Journal, failed_last_hour
 from lq.ledger.spill import Spill
-from ops.services import ACL
+from ops.redis_files import ACL
 from tests.unit.ledger.lives import Life, answered_call
 
 from . import services

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from ops import services as table
 from ops.ports import ports
 from ops.probes import Http, Ng, Redis, Sip
+from ops.redis_files import ACL, redis_acl
 from ops.services import environment, selected, services
 from tests.center import PORT_BASES
 from tests.unit.ops.example import example
@@ -128,10 +128,10 @@ def test_a_part_of_the_table() -> None:
 
 
 def test_redis_has_a_user_for_each_process_and_none_for_strangers() -> None:
-    text = table.redis_acl(example().secrets)
+    text = redis_acl(example().secrets)
     assert "user default off" in text
-    assert {line.split()[1] for line in text.splitlines()} == {"default", *table.ACL}
-    assert set(table.ACL) == set(example().secrets.redis)
+    assert {line.split()[1] for line in text.splitlines()} == {"default", *ACL}
+    assert set(ACL) == set(example().secrets.redis)
     for name in ("journal", "recorder"):
         [line] = [line for line in text.splitlines() if line.startswith(f"user {name} ")]
         assert "~{lcall}:events " in line and "+@write" not in line and "fcall" not in line
