@@ -16,7 +16,8 @@ from lq.watch.alarms import CERTIFICATE_SOON_S, Figures
 
 PATIENCE_S: Final = 5.0
 EVERY_S: Final = 3600.0
-AGAIN_S: Final = 60.0  # of one that was not shown, or that somebody may just be replacing
+AGAIN_S: Final = 60.0  # of one that somebody may just be replacing
+FIRST_S: Final = 5.0  # of one that was not seen yet: the center is being started
 
 
 class Certificates:
@@ -37,7 +38,7 @@ class Certificates:
         """What is known; who does not answer is waited for by nobody."""
         for name, due in self._due.items():
             if self._clock() >= due:
-                self._due[name] = self._clock() + AGAIN_S
+                self._due[name] = self._clock() + (AGAIN_S if name in self._ends else FIRST_S)
                 task = asyncio.create_task(self._look(name))
                 self._looking.add(task)
                 task.add_done_callback(self._looking.discard)

@@ -17,7 +17,7 @@ from ops.bans import _command
 from ops.home import CHECKOUT
 from ops.instance import instance
 from ops.services import METERED, METERED_ELSEWISE, metrics_address
-from tests.center import Center
+from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.simulator.events import Events
 
@@ -66,7 +66,7 @@ async def test_alarms_are_read_in_every_way(center: Center) -> None:
 @pytest.mark.slow
 async def test_a_certificate_that_ends_and_many_banned_are_alarms(own_center: OwnCenter) -> None:
     """The customer's own: it is not made anew, and the edge shows it until somebody replaces it."""
-    center = own_center.reserved(LCALL_ONLY="redis,certificates,kamailio,watch")
+    center = own_center.reserved(LCALL_ONLY=f"{CALL_PATH},certificates,watch")
     center.home.tls.mkdir(parents=True, exist_ok=True)
     files = ("-keyout", str(center.home.tls / "edge.key"), "-out", str(center.home.tls / "edge.crt"))
     new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost")

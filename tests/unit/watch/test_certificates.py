@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lq.watch.alarms import Watched, step
-from lq.watch.certificates import AGAIN_S, EVERY_S, Certificates
+from lq.watch.certificates import AGAIN_S, EVERY_S, FIRST_S, Certificates
 
 DAY_S = 86_400.0
 
@@ -110,7 +110,7 @@ async def test_who_does_not_answer_is_no_alarm_of_this_kind_and_is_asked_again(s
     assert await left_days(certificates) is None and raised(certificates) == set()
     await shown.shows(20)
     assert await left_days(certificates) is None, "not each second"
-    shown.now = AGAIN_S
+    shown.now = FIRST_S
     assert await left_days(certificates) == 20
     await shown.stops()
     shown.now += AGAIN_S
