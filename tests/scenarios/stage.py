@@ -246,7 +246,8 @@ class Stage:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             pass  # what came is shown
-        assert "".join(key.key for key in stream.keys) == digits, await self.shown()
+        heard = "".join(key.key for key in stream.keys)
+        assert heard == digits, f"heard was {heard}, not {digits}\n{await self.shown()}"
 
     async def all_hear_each_other(self, *roles: str, within_s: float = 6.0) -> None:
         await self.hears({role: set(roles) - {role} for role in roles}, within_s)
