@@ -94,7 +94,7 @@ def _pass_on(turn: Turn, leg: Leg, typed: str) -> None:
 
 
 def send(turn: Turn, n: int, typed: str) -> None:
-    """Its phone hears these keys, one after another."""
+    """Its phone hears these keys, one after another; who takes over goes on with the one that was on its way."""
     waiting = turn.leg(n).sending
     turn.set_leg(n, sending=waiting + typed)
     if not waiting:
@@ -104,16 +104,13 @@ def send(turn: Turn, n: int, typed: str) -> None:
 def sent(turn: Turn, given: inputs.KeySent) -> None:
     leg = turn.leg(given.leg)
     if leg.alive and leg.sending:
-        again(turn, leg)
+        turn.set_leg(leg.n, sending=leg.sending[1:])
+        again(turn, turn.leg(leg.n))
 
 
 def again(turn: Turn, leg: Leg) -> None:
-    """Who takes over goes on behind the key that was on its way: it went out as soon as it was written down, and a key
-    that comes twice is a wrong number."""
-    left = leg.sending[1:]
-    turn.set_leg(leg.n, sending=left)
-    if left:
-        turn.do(do.SendKey(leg.n, left[0]))
+    if leg.sending:
+        turn.do(do.SendKey(leg.n, leg.sending[0]))
 
 
 def due(turn: Turn, given: inputs.Due) -> bool:

@@ -111,9 +111,8 @@ def test_who_takes_over_sends_the_keys_that_are_left() -> None:
     life = Life().talking()
     tell(life, "send_dtmf", digits="12#")
     life.take(inputs.KeySent(1))
-    sent = [effect for effect in life.take(inputs.Adopted("lq2-1")) if isinstance(effect, do.SendKey)]
-    assert sent == [do.SendKey(1, "#")], "2 was on its way"
-    assert life.take(inputs.KeySent(1)) == [] and life.contact.legs[1].sending == ""
+    assert do.SendKey(1, "2") in life.take(inputs.Adopted("lq2-1"))
+    assert life.take(inputs.KeySent(1)) == [do.SendKey(1, "#")]
 
 
 def test_a_consultation_and_each_of_its_ends() -> None:
