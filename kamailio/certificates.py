@@ -114,6 +114,11 @@ def _put(place: Path) -> None:
     with _new(place).open("rb") as written:
         os.fsync(written.fileno())
     _new(place).replace(place)
+    directory = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _openssl(*words: str) -> str:

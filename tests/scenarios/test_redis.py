@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from redis.asyncio import Redis
 
 from lq.ledger.events import Event
 from lq.live.redis import Live
@@ -255,6 +256,35 @@ async def back_in_time(scene: Scene) -> None:
     await asyncio.to_thread(shutil.copytree, home / "appendonlydir", copy)
     scene.ended.append(scene.talking.pop(0))
     await scene.ended[0].hang_up()
+    await one_further(scene)
+
+    def lose(home: Path) -> None:
+        shutil.rmtree(home / "appendonlydir")
+        shutil.copytree(copy, home / "appendonlydir")
+        for file in (home / "appendonlydir").iterdir():
+            shutil.chown(file, home.owner(), home.group())
+
+    await restarted(scene, lose)
+
+
+async def takes_no_writes(scene: Scene) -> None:
+    """It reads, and is full: leases lapse although nobody has died. Who hangs up then is answered, through the edge."""
+    url = f"redis://ops:{read_secrets(scene.center.home).redis['ops']}@127.0.0.1:{scene.center.ports.redis}/0"
+    async with Redis.from_url(url) as redis:
+        most = (await redis.config_get("maxmemory"))["maxmemory"]
+        await redis.config_set("maxmemory", "1")
+        try:
+            await asyncio.sleep(OUTAGE_S)
+            assert await scene.live.leases("lq") == []
+            scene.ended.append(scene.talking.pop(0))
+            await scene.ended[0].hang_up()
+        finally:
+            await redis.config_set("maxmemory", most)
+    await one_further(scene)
+
+
+async def one_further(scene: Scene) -> None:
+    """Whoever is first in line talks, and somebody else comes into it."""
     first = scene.queued.pop(0)
     await scene.served(first)
     first.say(CALLER, repeat=True)
@@ -266,14 +296,6 @@ async def back_in_time(scene: Scene) -> None:
     await late.answered()
     await scene.waits(late)
     scene.queued.append(late)
-
-    def lose(home: Path) -> None:
-        shutil.rmtree(home / "appendonlydir")
-        shutil.copytree(copy, home / "appendonlydir")
-        for file in (home / "appendonlydir").iterdir():
-            shutil.chown(file, home.owner(), home.group())
-
-    await restarted(scene, lose)
 
 
 Fault = Callable[[Scene], Awaitable[None]]
@@ -290,7 +312,7 @@ async def with_a_frozen_node(scene: Scene, fault: Fault) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [hung, killed, emptied, back_in_time])
+@pytest.mark.parametrize("fault", [hung, killed, emptied, back_in_time, takes_no_writes])
 async def test_redis_alone(scene: Scene, fault: Fault) -> None:
     await fault(scene)
     await scene.all_is_well()
