@@ -22,12 +22,13 @@ lock: install
 	$(PYTHON) -m piptools compile --quiet --all-extras --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
-# Format, lint, types, the direction of imports. No service is started.
-check: install
+# Format, lint, types, the direction of imports, that every test module can be read. No service is started.
+check: install-test
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" --no-cache --no-logo
+	@read=$$($(PYTHON) -m pytest --collect-only -qqq tests 2>&1) || { echo "$$read" | tail -n 30; exit 1; }
 
 test: install-test
 	@$(PYTEST) -m "not slow" tests; $(call closing_line,$@)

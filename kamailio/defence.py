@@ -47,6 +47,7 @@ WRONG_OF_A_USER_HERE: Final = 10  # for one name from one address: not looked at
 WRONG_OF_A_USER: Final = 50  # for one name from everywhere: looked at only from where he has proved himself
 MALFORMED: Final = 20  # over a connection: banned
 NAME_AT_MOST: Final = 32  # of a name that is counted
+FIRST_OF_A_USER_HERE: Final = 3  # emergency calls, with what comes before a nonce is good: no guesser's yet
 
 
 class Counts(Protocol):
@@ -65,8 +66,8 @@ class Marks(Protocol):
 class Guesses:
     """Who gives wrong passwords, and who has proved himself where. Known and unknown names are counted alike."""
 
-    def __init__(self, wrong: Counts, proved: Marks) -> None:
-        self._wrong, self._proved = wrong, proved
+    def __init__(self, wrong: Counts, proved: Marks, urgent: Counts) -> None:
+        self._wrong, self._proved, self._urgent = wrong, proved, urgent
 
     def proved(self, source: str, name: str) -> None:
         self._proved.set(source, "1")
@@ -76,11 +77,23 @@ class Guesses:
         """Whether a phone has proved itself from this address lately."""
         return self._proved.get(source) is not None
 
+    def is_known(self, source: str, name: str) -> bool:
+        """Whether it was this one."""
+        return self._proved.get(_key(source, name)) is not None
+
     def is_locked(self, source: str, name: str) -> bool:
         """Whether this name's password is not even looked at from this address. A good phone elsewhere goes on."""
         if self._wrong[_key(source, name)] >= WRONG_OF_A_USER_HERE:
             return True
-        return self._wrong[_key("", name)] >= WRONG_OF_A_USER and self._proved.get(_key(source, name)) is None
+        return self._wrong[_key("", name)] >= WRONG_OF_A_USER and not self.is_known(source, name)
+
+    def is_heard_in_need(self, source: str, name: str, second: int) -> bool:
+        """Whether this emergency call's password is looked at where else none of this name's were: one a second is.
+
+        Who has just begun to try from his address is no rival of who goes on and on: a guesser cannot shut a phone out.
+        """
+        begins = self._urgent.add(_key(source, name)) <= FIRST_OF_A_USER_HERE
+        return self._urgent.add(f"{_key('first' if begins else 'again', name)}|{second}") == 1
 
     def wrong(self, source: str, name: str) -> bool:
         """Count a wrong password; whether the address has given too many."""
@@ -145,7 +158,7 @@ _FOLD: Final = re.compile(r"\r\n[ \t]+")
 _START: Final = re.compile(r"([A-Z]+) ([^ \t\r\n]+) (SIP/\d+\.\d+)")
 _CSEQ: Final = re.compile(r"(\d{1,10})[ \t]+([A-Za-z]+)")
 _TEXT: Final = bytes({*range(256)} - {*range(32), 127} | {*b"\t\r\n"})
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|(\Z))')  # closed or not: else each quote is looked at to the end
 _OPAQUE: Final = re.compile(r'[\s,]opaque\s*=\s*"([0-9a-f]{32})"', re.IGNORECASE)
 # a phone is answered where it sends from; in its Contact these would name another place
 _DETOUR: Final = re.compile(r";\s*(alias|maddr|received)\s*=", re.IGNORECASE)
@@ -227,7 +240,7 @@ def _fault_of_headers(head: Head) -> str:
 
 def _is_address(value: str) -> bool:
     """Quotes and angle brackets close; no NUL is hidden in it (RFC 4475 §3.1.2.6, §3.1.1.4)."""
-    bare = _QUOTED.sub("", value)
+    bare = _QUOTED.sub(lambda found: "" if found[1] is None else '"', value)
     return '"' not in bare and bare.count("<") == bare.count(">") and "%00" not in bare and bool(value)
 
 

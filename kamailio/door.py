@@ -12,7 +12,7 @@ from typing import Any, Final
 from kamailio import defence, policy
 from kamailio.defence import Guesses
 from kamailio.policy import Challenge
-from kamailio.replies import BUSY, FORBIDDEN, Reply
+from kamailio.replies import BUSY, FORBIDDEN, NOT_NOW, Reply
 from kamailio.station import Wire
 from kamailio.tables import Shared, Tables
 from lq.trunks import passwords
@@ -102,6 +102,9 @@ class Door:
         if ext and not self._is_answer_to_us(source):
             self._challenge(source, stale=True)
             return None
+        if ext and emergency and not self._is_heard_in_need(source, ext):
+            self._wire.reply(NOT_NOW)
+            return None
         ha1 = self._tables.ha1(ext) if emergency or ext not in self._tables.disabled_phones else None
         code = self._checked(user, ext, ha1 or self._nobody)
         if code > 0 and ha1 is not None:
@@ -119,6 +122,13 @@ class Door:
                 self._punish("wrong passwords", surely_he=True)
             self._wire.reply(answer)
         return None
+
+    def _is_heard_in_need(self, source: str, ext: str) -> bool:
+        """Ban and lock do not stop an emergency call, but nobody shall try passwords by such calls."""
+        if self._guesses.is_known(source, ext):
+            return True
+        is_barred = self._bans.get(source) is not None or self._guesses.is_locked(source, ext)
+        return not is_barred or self._guesses.is_heard_in_need(source, ext, int(self._clock()))
 
     def _checked(self, user: str, ext: str, ha1: str) -> int:
         """What the auth module says of the answer. A password for a while is of `user`; From and To name `ext`."""

@@ -51,7 +51,7 @@ class Edge:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tables = Tables(Table(KSR, "tables"), Table(KSR, "heirs"))
-        guesses = Guesses(Counts(KSR, "wrong"), Table(KSR, "proved"))
+        guesses = Guesses(Counts(KSR, "wrong"), Table(KSR, "proved"), Counts(KSR, "urgent"))
         self._door = Door(
             KSR, _wire, self._tables, Table(KSR, "bans"), guesses, outside=settings.outside, clock=time.time
         )
@@ -326,7 +326,7 @@ class Edge:
             return
         if not KSR.is_ACK():
             KSR.tm.t_on_reply("ksr_reply_from_device")
-            KSR.tm.t_set_fr(policy.RINGING_MS, policy.PHONE_MS)
+            KSR.tm.t_set_fr(policy.RINGING_MS, policy.patience_ms(pv("$rm"), header("Event")))
         KSR.textops.remove_hf_re(defence.OURS)
         self._relay()
 

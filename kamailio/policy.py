@@ -23,6 +23,7 @@ HEIR_MS: Final = 5_000  # one that must adopt first: a lease, and the adoption
 HOPS: Final = 4  # nodes asked for one request: the owner, and where each of them sends it
 GATEWAY_MS: Final = 2_500
 PHONE_MS: Final = 5_000
+DIALOG_MS: Final = 32_000  # 64*T1 (RFC 3261 §17.1.2.2): until the final answer of whatever is no INVITE
 FLOW_TIMER_S: Final = 25  # less than the 30 s after which the quickest routers forget
 RINGING_MS: Final = 180_000  # lq ends ringing itself; this only collects what it left behind
 
@@ -94,7 +95,8 @@ def called_number(trunk: Trunk, user: str, called_party: str, to: str) -> str:
     """What was dialled: the R-URI's user, or where that is our Contact's, P-Called-Party-ID (RFC 7315 §4.2) or To."""
     if not trunk.domain or user != trunk.id:
         return user
-    found = re.search(r"(?:sips?|tel):([^@;>\s]+)", called_party, re.IGNORECASE)
+    named = re.sub(r'"(?:\\.?|[^"\\])*(?:"|$)', "", called_party)  # without its display name
+    found = re.search(r"(?:sips?|tel):([^@;>\s]+)", named, re.IGNORECASE)
     return found[1] if found else to
 
 
@@ -287,6 +289,13 @@ def target_of(uri: str) -> str:
     """host:port that a SIP URI leads to, without DNS; "" if it cannot be read."""
     found = re.fullmatch(r"sips?:(?:[^@]*@)?(\[[^\]]*\]|[^:;?>]+)(?::(\d+))?(?:[;?].*)?", uri, re.IGNORECASE)
     return f"{found[1]}:{found[2] or 5060}".lower() if found else ""
+
+
+def patience_ms(method: str, event: str) -> int:
+    """How long a device is waited for inside a dialog: as long as its network may be away, for a 408 ends a call, and
+    a BYE that nobody hears leaves one. Not if that is the question (OPTIONS), or an order has another way (NOTIFY)."""
+    is_order = method == "NOTIFY" and event.strip().lower() in ("talk", "hold")
+    return PHONE_MS if method == "OPTIONS" or is_order else DIALOG_MS
 
 
 def is_ours(target: str, internal: str, nodes: Nodes) -> bool:

@@ -14,5 +14,6 @@ class Reply:
 
 
 BUSY: Final = Reply(503, "Service Unavailable", ("Retry-After: 5",))
+NOT_NOW: Final = Reply(503, "Service Unavailable", ("Retry-After: 1",))
 FORBIDDEN: Final = Reply(403, "Forbidden")
 NO_CALL: Final = Reply(481, "Call/Transaction Does Not Exist")

@@ -31,11 +31,13 @@ from lcall_web.common.assets import Assets
 from lcall_web.common.context import Context, Places
 from lcall_web.desk import news
 from lcall_web.desk.callers import Callers
+from lcall_web.desk.repeats import Repeats
 from lcall_web.desk.store import Details
 from lcall_web.followups import news as followup_news
 from lcall_web.followups.reminders import Reminders
 from lcall_web.home import bulletin
 from lcall_web.home.bulletin import Bulletin
+from lcall_web.team import news as team_news
 from lq import telemetry
 
 MAX_BODY: Final = 2_500_000  # forms, and the files that some of them take
@@ -80,12 +82,13 @@ def create_app(places: Places, name: str = "lcall_web") -> Sanic[Any, Any]:
         app.ctx.context = here = await Context.open(places, assets)
         app.ctx.feed = feed = Feed(here.lq, here.watch)
         app.ctx.details = Details(here.lq)
+        app.ctx.repeats = Repeats()
         app.ctx.callers = callers = Callers(here.database, feed.tell)
         app.ctx.reminders = reminders = Reminders(here.database, feed.tell, lambda: here.watch.center.time_zone)
         app.ctx.notices = notices_told = Bulletin(here.database, feed.tell)
-        app.ctx.parts = (news.begin, followup_news.begin, bulletin.begin)  # of the stream of each page
+        app.ctx.parts = (news.begin, followup_news.begin, bulletin.begin, team_news.begin)  # of the stream of each page
         telling = (callers.run(), reminders.run(), notices_told.run())
-        running = (here.watch.run(), feed.run(), *telling, telemetry.beat())
+        running = (here.watch.run(), feed.run(), *telling, telemetry.HEART.beat())
         app.ctx.tasks = [asyncio.create_task(each) for each in running]
 
     @app.before_server_stop

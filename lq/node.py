@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import structlog
 
@@ -31,6 +32,7 @@ from lq.live.errors import LiveError, Stale
 from lq.live.memory import Memory
 from lq.live.redis import Live
 from lq.live.spool import Spool
+from lq.live.values import LEASE_MS
 from lq.media.engines import Engines
 from lq.media.mixer.client import Mixer
 from lq.media.rtpengine import RtpEngine
@@ -44,16 +46,18 @@ from lq.sip.digest import Credentials
 from lq.sip.events import Event, Incoming, Stray
 from lq.sip.shell import Shell
 from lq.sip.trace import Files, Hep, Sink, Trace
+from lq.trunks.routes import is_emergency
 
 log = structlog.get_logger()
 
-LEASE_MS: Final = 2_000
 RENEW_S: Final = 0.5
 LEASE_AGE: Final = telemetry.Age("lease_age", "since this node's lease was renewed last")
+CLOCK_SET_S: Final = 0.5  # beyond it that was no slewing
+CLOCK_SET: Final = telemetry.Recent("clock_set", "by how much the clock of this host was set")
 LINGER_S: Final = 0.7  # the edge looks twice a second who is there; until then we say who has what was ours
 MAX_CONTACTS: Final = 1_000  # beyond it new INVITEs get 503 and Kamailio tries the next node (R12)
-_USER: Final = re.compile(r"sips?:([^@;>]*)@", re.IGNORECASE)
-_TEL: Final = re.compile(r"tel:([^;>]*)", re.IGNORECASE)
+_DISPLAY_NAME: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<])*<')  # RFC 3261 §20.10; in it may stand anything
+_USER: Final = re.compile(r"\s*(?:sips?:([^@;:>]*)(?:[;:][^@>]*)?@|tel:([^;>]*))", re.IGNORECASE)
 
 
 def address(name: str) -> tuple[str, int]:
@@ -74,9 +78,20 @@ def _address(name: str, value: str) -> tuple[str, int]:
 
 
 def user_of(value: str) -> str:
-    """The user part of the first SIP or tel URI in a header value, "" if there is none."""
-    found = _USER.search(value) or _TEL.search(value)
-    return found[1] if found else ""
+    """The user part of a SIP or tel URI, or of the one that a header's value names; "" if there is none.
+
+    Without its parameters and its password, as the edge reads it: what is 110 to it may be nothing else here.
+    """
+    name = _DISPLAY_NAME.match(value)
+    found = _USER.match(value, name.end() if name else 0)
+    user = (found[1] or found[2] or "") if found else ""
+    read = unquote(user)  # `#` of a feature code is %23 there (RFC 3261 §25.1)
+    return read if read.isprintable() else user
+
+
+def is_misused(headers: Mapping[str, Sequence[str]], called: str, book: Book) -> bool:
+    """Whether the edge took it for an emergency call, past locks and bans and from a disabled phone, and it is none."""
+    return "x-lq-emergency" in headers and not is_emergency(inbound.dialled(called, book)[0])
 
 
 def caller_of(headers: Mapping[str, Sequence[str]], from_: str) -> str:
@@ -126,11 +141,21 @@ class Node:
         return self.leased and self.config_version > 0 and not self.draining
 
     async def start(self) -> None:
+        reconciler = Reconciler(
+            self.incarnation,
+            live=self.live,
+            owner=self.owner,
+            calls=self.media.calls,
+            delete_call=self.media.delete_call,
+            passed=self.pulse.passed,
+            whole_for=self._whole_for,
+        )
         self.neighbours = Neighbours(
             self.incarnation,
             live=self.live,
             owner=self.owner,
             tell=lambda dead: tell_edge(self.edge, dead, self.incarnation),
+            take=reconciler.take,
             message=self._message,
             whole_for=self._whole_for,
             lease_s=LEASE_MS / 1000,
@@ -146,15 +171,6 @@ class Node:
             spool=self.spool,
             took=lambda: self.neighbours.took,
         )
-        reconciler = Reconciler(
-            self.incarnation,
-            live=self.live,
-            owner=self.owner,
-            calls=self.media.calls,
-            delete_call=self.media.delete_call,
-            passed=self.pulse.passed,
-            whole_for=self._whole_for,
-        )
         self.neighbours.passed = self.pulse.passed
         self.shell.is_frozen = lambda: self.pulse.is_frozen
         self.pulse.on_thaw = self._thawed
@@ -168,7 +184,7 @@ class Node:
             self.neighbours.watch,
             self.remembering.follow,
             reconciler.watch,
-            telemetry.beat,
+            telemetry.HEART.beat,
         )
         self.tasks = [asyncio.create_task(process.kept_up(loop.__qualname__, loop)) for loop in loops]
 
@@ -215,13 +231,14 @@ class Node:
         """Requests go to the heir from now on; what was on its way to us is sent on."""
         await tell_edge(self.edge, self.incarnation, heir)
         await asyncio.sleep(LINGER_S)
-        for _, message in await self.live.inbox(self.incarnation, block_ms=0):
+        async for message in self.live.left_unheard(self.incarnation):
             self._message(message)
 
     # -- lease and configuration ------------------------------------------------------------------------------------
     async def _renew(self) -> None:
         while True:
             began = time.monotonic()
+            self._follow_clock()
             try:
                 await self._renew_once(began)
             except LiveError as error:
@@ -259,6 +276,13 @@ class Node:
         if self.remembering.renewed(renewal):
             self.pulse.renewed(began)
 
+    def _follow_clock(self) -> None:
+        """Before the lease is renewed: in the era that begins when a clock is set, sessions are told by the new one."""
+        by = self.shell.follow_clock()
+        if abs(by) > CLOCK_SET_S:
+            CLOCK_SET.observe(abs(by))
+            log.warning("the clock of this host was set", by_s=round(by, 3))
+
     def _thawed(self) -> None:
         self.whole_since = time.monotonic()  # nobody is adopted on what was seen before
         self.shell.resume()
@@ -283,13 +307,16 @@ class Node:
 
     # -- messages -----------------------------------------------------------------------------------------------------
     async def _read_inbox(self) -> None:
-        after = "0"
+        """Always from its beginning: the successor of a Redis whose clock was ahead gives lower ids than that did."""
+        heard: set[str] = set()  # of what is left there, for Redis went away
         while True:
             try:
-                for id, message in await self.live.inbox(self.incarnation, after, block_ms=1000):
-                    after = id
-                    self._message(message)
+                for id, message in await self.live.inbox(self.incarnation, block_ms=1000):
+                    if id not in heard:
+                        heard.add(id)
+                        self._message(message)
                     await self.live.taken(self.incarnation, id)
+                    heard.discard(id)
             except LiveError as error:
                 log.warning("inbox not read: live state away", error=str(error))
                 await asyncio.sleep(RENEW_S)
@@ -340,7 +367,12 @@ class Node:
             log.error("INVITE without a source: it did not come through the edge")
             self.agent.reject(event.session, 403, now=now)
             return
-        if event.replaces is not None:
+        called = user_of(event.uri)
+        if is_misused(headers, called, self.owner.book):
+            log.error("marked as an emergency call and none", source=source)
+            self.agent.reject(event.session, 403, now=now)
+            return
+        if event.replaces is not None and "x-lq-emergency" not in headers:  # else it takes nothing: it calls for help
             if kind == "trunk":
                 self.agent.reject(event.session, 403, now=now)  # nobody outside takes our calls
             else:
@@ -351,7 +383,6 @@ class Node:
             return
         if kind == "trunk":
             self.agent.use_account(event.session, id)  # it may challenge our requests in this dialog
-        called = user_of(event.uri)
         given = inputs.Incoming(
             contact_of(event.local_tag),
             f"{kind}:{id}",
@@ -395,6 +426,12 @@ def credentials(book: Book, trunk: str) -> Credentials | None:
     return Credentials(register.in_realm, register.as_user, register.password)
 
 
+def domain_of(book: Book, trunk: str) -> str:
+    """The host in From and To of a call to that trunk: the carrier's, who may refuse another; "" for no trunk."""
+    known = book.trunks.get(trunk)
+    return "" if known is None else (known.register.user and known.register.domain) or known.address
+
+
 def build(node: str) -> Node:
     """Everything of one node, from its environment."""
     listen, edge = address("LQ_SIP"), address("LQ_EDGE")
@@ -415,6 +452,7 @@ def build(node: str) -> Node:
     spool = Spool(Path(process.variable("LCALL_HOME")) / "unsent" / f"{node}.jsonl")
     owner = Owner(incarnation=incarnation, live=live, sip=desk, media=media, pulse=pulse, memory=memory, spool=spool)
     agent.accounts = lambda trunk: credentials(owner.book, trunk)
+    desk.domain = lambda trunk: domain_of(owner.book, trunk)
     shell.trace = trace = Trace(node, listen, desk.where, trace_sinks())
     return Node(node, incarnation, listen, edge, live, agent, shell, media, owner, desk, trace, pulse, memory, spool)
 

@@ -1,6 +1,7 @@
 """PostgreSQL as a process that serves people uses it: never waited for longer than a moment; its absence is an answer.
 
 After a failure nobody tries again for a second, so that a database that hangs costs one request its patience, not all.
+Unless others were answered meanwhile: then it was that piece of work that took too long, and concerns nobody else.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Pool:
         self._dsn, self._settings = dsn, dict(settings or {})
         self._pool: asyncpg.Pool | None = None
         self._rests_until = 0.0
+        self._answered_at = 0.0
         self.available = False
 
     async def open(self) -> None:
@@ -71,26 +73,35 @@ class Pool:
         if time.monotonic() < self._rests_until or self._pool is None:
             raise PostgresAway("PostgreSQL did not answer a moment ago")
         connection: Any = None
+        began = time.monotonic()
         try:
             connection = await self._pool.acquire(timeout=PATIENCE_S)
             async with asyncio.timeout(seconds):
                 yield connection
             self._answered()
         except AWAY as error:
-            self._failed(error)
+            self._failed(error, began)
             if connection is not None:
                 connection.terminate()  # it would wait for the server's leave otherwise
             raise PostgresAway(f"{type(error).__name__}: {error}") from error
+        except asyncio.CancelledError:
+            if connection is not None:
+                connection.terminate()  # as above: nobody waits for the answer any more
+            raise
         finally:
             if connection is not None:
                 await self._pool.release(connection, timeout=PATIENCE_S)
 
     def _answered(self) -> None:
+        self._answered_at = time.monotonic()
         if not self.available:
             log.info("PostgreSQL answers")
         self.available = True
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, began: float) -> None:
+        if self._answered_at > began:
+            log.warning("PostgreSQL did not answer one of several", error=repr(error))
+            return
         self._rests_until = time.monotonic() + REST_S
         if self.available:
             log.warning("PostgreSQL does not answer", error=repr(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +12,7 @@ from lq.live.values import Lease
 
 ANSWER_S: Final = 0.4  # a node that lives answers in a millisecond; one that is stopped never does
 AGAIN_S: Final = 0.1
+_INCARNATION: Final = re.compile(rb";i=([^;>\s]+)>")
 
 
 class _Asker(asyncio.DatagramProtocol):
@@ -58,9 +60,14 @@ async def options(address: tuple[str, int], uri: str, headers: Sequence[str] = (
 
 async def answers(lease: Lease) -> bool:
     """Whether this very incarnation is there, whatever it says; its successor has the same address."""
-    host, _, port = lease.address.rpartition(":")
-    said = await options((host, int(port)), f"sip:lq@{lease.address}")
-    return f";i={lease.incarnation}>".encode() in said
+    return await incarnation_at(lease.address) == lease.incarnation
+
+
+async def incarnation_at(address: str) -> str:
+    """Which node is at host:port, whatever it says; "" if none answers."""
+    host, _, port = address.rpartition(":")
+    found = _INCARNATION.search(await options((host, int(port)), f"sip:lq@{address}"))
+    return found[1].decode() if found else ""
 
 
 async def tell_edge(edge: tuple[str, int], gone: str, heir: str) -> bool:

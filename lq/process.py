@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -34,7 +35,8 @@ def variable(name: str) -> str:
 
 
 def log_to_stderr(process: str) -> None:
-    """One JSON line per event on stderr, each with the name of the process."""
+    """One JSON line per event on stderr, each with the name of the process; SIGUSR1 adds where each thread stands."""
+    faulthandler.register(signal.SIGUSR1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -24,6 +24,8 @@ from lq.contacts.owner import Owner
 from lq.live.debris import Debris
 from lq.live.errors import LiveError
 from lq.live.redis import Live
+from lq.live.values import Lease
+from lq.probe import incarnation_at
 
 log = structlog.get_logger()
 
@@ -51,12 +53,15 @@ class Reconciler:
         passed: Callable[[], Awaitable[None]],
         whole_for: Callable[[], float],
         now: Callable[[], int] = lambda: int(time.time() * 1000),
+        incarnation_at: Callable[[str], Awaitable[str]] = incarnation_at,
     ) -> None:
         self._incarnation, self._live, self._owner = incarnation, live, owner
         self._debris = Debris(live)
         self._calls, self._delete_call = calls, delete_call
         self._passed, self._whole_for, self._now = passed, whole_for, now
+        self._incarnation_at = incarnation_at
         self._suspects: set[Suspect] = set()  # of the last sweep
+        self._seen_at: set[str] = set()  # host:port of all nodes that we have known
 
     async def watch(self) -> None:
         while True:
@@ -74,16 +79,17 @@ class Reconciler:
         """Mends what this sweep and the last have found."""
         calls = [call for call in await self._calls() if _LEG.fullmatch(call[1])]
         contacts = set(await self._live.contacts())
+        alive = await self._live.leases("lq")
+        self._seen_at |= {lease.address for lease in [*alive, *await self._live.leases("lq", lapsed=True)]}
         found = {*await self._ours(contacts), *_lost_legs(self._owner), *self._dead_calls(calls)}
-        if await self._is_first():
-            found |= {*await self._nobodys(contacts), *self._calls_of_nobody(calls, contacts)}
+        if self._incarnation == min((lease.incarnation for lease in alive), default=""):
+            found |= {*await self._nobodys(contacts, alive), *self._calls_of_nobody(calls, contacts)}
         again, self._suspects = found & self._suspects, found
+        if any(self._is_nobodys_call(*suspect) for suspect in again) and await self._is_somebody_cut_off(alive):
+            again = {suspect for suspect in again if not self._is_nobodys_call(*suspect)}
         for suspect in sorted(again)[:AT_ONCE]:
             await self._passed()
             await self._mend(*suspect)
-
-    async def _is_first(self) -> bool:
-        return self._incarnation == min((lease.incarnation for lease in await self._live.leases("lq")), default="")
 
     # -- what is ours -------------------------------------------------------------------------------------------------
     async def _ours(self, contacts: set[str]) -> Iterable[Suspect]:
@@ -109,11 +115,23 @@ class Reconciler:
             if id not in contacts and not self._owner.holds(id) and self._now() - _born(id) > YOUNG_MS:
                 yield "call", f"{engine} {call}"
 
-    async def _nobodys(self, contacts: set[str]) -> list[Suspect]:
-        alive = {lease.incarnation for lease in await self._live.leases("lq")}
+    def _is_nobodys_call(self, what: str, about: str) -> bool:
+        return what == "call" and not self._owner.holds(_leg_of(about.rpartition(" ")[2])[0])
+
+    async def _is_somebody_cut_off(self, alive: Sequence[Lease]) -> bool:
+        """A node without Redis talks on, and begins calls with an edge that has none either: only it knows of them."""
+        without = sorted(self._seen_at - {lease.address for lease in alive})
+        there = await asyncio.gather(*(self._incarnation_at(address) for address in without))
+        nodes = sorted({*there} - {""})
+        if nodes:
+            log.warning("calls of nobody are left alone: a node answers that has no lease", nodes=nodes)
+        return bool(nodes)
+
+    async def _nobodys(self, contacts: set[str], alive: Sequence[Lease]) -> list[Suspect]:
+        living = {lease.incarnation for lease in alive}
         owners = await self._debris.owners(sorted(contacts)) if contacts else {}
-        found = [("contact", id) for id, owner in owners.items() if owner not in alive]
-        found += [("agent", agent) for agent in await self._debris.unbound()]
+        found = [("contact", id) for id, owner in owners.items() if owner not in living]
+        found += [("agent", agent) for agent in (*await self._debris.unbound(), *await self._debris.nobodies())]
         found += await self._places()
         found += [("phone", ext) for ext in await self._debris.strangers(list(await self._live.config("phones")))]
         for trunk in await self._live.config("trunks"):
@@ -129,9 +147,7 @@ class Reconciler:
     # -- mending ------------------------------------------------------------------------------------------------------
     async def _mend(self, what: str, about: str) -> None:
         if what == "lost":
-            await self._take(about)
-        elif what == "call":
-            await self._delete_call(*about.split(" ", 1))
+            await self.take(about)
         elif what == "dialog":
             id, n = _leg_of(about)
             self._owner.deliver(id, inputs.Ended(n, "gone"))
@@ -140,14 +156,17 @@ class Reconciler:
             return
         MENDED.labels(what).inc()
         log.warning("left behind and mended", what=what, about=about)
+        if what == "call":  # Redis has looked: it is no other node's
+            await self._delete_call(*about.split(" ", 1))
         if done.snapshot:
             await self._owner.take_over(about, done.epoch, done.snapshot)
 
-    async def _take(self, contact: str) -> None:
-        """Ours by Redis, and we never heard of it: the message about it was lost."""
+    async def take(self, contact: str) -> asyncio.Event | None:
+        """Ours by Redis, and we never heard of it: the message about it was lost. The event: as Owner.take_over."""
         found = await self._live.contact(contact)
-        if found is not None and found.owner == self._incarnation and not self._owner.holds(contact):
-            await self._owner.take_over(contact, found.epoch, found.snapshot)
+        if found is None or found.owner != self._incarnation or self._owner.holds(contact):
+            return None
+        return await self._owner.take_over(contact, found.epoch, found.snapshot)
 
 
 def _lost_legs(owner: Owner) -> Iterable[Suspect]:

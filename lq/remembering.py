@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection
 import structlog
 
 from lq.contacts.owner import Owner
-from lq.ledger.events import Event
 from lq.live.errors import LiveError
 from lq.live.memory import RECENT_MS, Memory
 from lq.live.redis import Live
@@ -82,7 +81,8 @@ class Remembering:
             book = self._owner.book
             await self._live.remembered(self._incarnation, renewal.era, self._memory.recalled(book.agents, book.queues))
             await self._owner.say_again()
-            lost = await self._lost_events(renewal.now)
+            since = await self._look_back(renewal.now)
+            lost = self._memory.missing(await self._live.recent(since))
             await self._live.append(lost)
             if self._left:
                 await self._live.append(self._left)
@@ -98,11 +98,13 @@ class Remembering:
             return
         self._era = renewal.era
         if not first:
-            self._after = f"{max(0, renewal.now - LOOK_BACK_MS)}-0"  # a new stream may count from an earlier clock
+            self._after = f"{since}-0"  # a new stream may count from an earlier clock
             log.warning(
                 "Redis may have forgotten: all is said again",
                 era=renewal.era, contacts=self._owner.load, events=len(lost), s=round(time.monotonic() - began, 3),
             )  # fmt: skip
 
-    async def _lost_events(self, now: int) -> list[Event]:
-        return self._memory.missing(await self._live.recent(now - LOOK_BACK_MS))
+    async def _look_back(self, now: int) -> int:
+        """ms: where in the stream the last minute begins. Its ids stay ahead of a clock that was set back."""
+        newest = int((await self._live.last_event()).partition("-")[0])
+        return max(0, max(now, newest) - LOOK_BACK_MS)

@@ -1,12 +1,14 @@
 """What a process measures of itself, for whoever watches: Prometheus text at an internal address.
 
 The room that measures a thing defines its figure there (`gauge`, `counter`, `histogram`); docs/metrics.md lists them.
-They are served from a thread, so a loop that is stuck is seen to be stuck.
+They are served from a thread, so a loop that is stuck is seen to be stuck: by its figure, and at /alive by the runner,
+which ends a process whose loop stands still (ops/runner.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -21,6 +23,7 @@ SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 
 RECENT_S: Final = 60.0
 HOUR_S: Final = 3600.0
 BEAT_S: Final = 0.1
+STUCK_S: Final = 5.0  # a loop that has run nothing for so long does not live
 
 T = TypeVar("T")
 Page = Callable[[], bytes]  # a JSON document
@@ -108,18 +111,35 @@ class Age:
         self._at = time.monotonic()
 
 
-async def beat() -> None:
-    """Until cancelled: measures how late the loop of this process runs what is due."""
-    lag = Recent("loop_lag", "how late the event loop runs what is due")
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + BEAT_S
-        await asyncio.sleep(BEAT_S)
-        lag.observe(max(0.0, loop.time() - due))
+class Heart:
+    """The loop of this process, as its thread of figures sees it."""
+
+    def __init__(self) -> None:
+        self._beat_at: float | None = None
+        gauge("loop_still_seconds", "how long the event loop has run nothing").set_function(self.still_s)
+
+    async def beat(self) -> None:
+        """Until cancelled: measures how late the loop runs what is due."""
+        lag = Recent("loop_lag", "how late the event loop runs what is due")
+        try:
+            while True:
+                self._beat_at = due = time.monotonic() + BEAT_S
+                await asyncio.sleep(BEAT_S)
+                lag.observe(max(0.0, time.monotonic() - due))
+        finally:
+            self._beat_at = None
+
+    def still_s(self) -> float:
+        """0 while nothing is due, and where no loop was begun."""
+        due = self._beat_at
+        return max(0.0, time.monotonic() - due) if due is not None else 0.0
+
+
+HEART: Final = Heart()
 
 
 def serve(pages: Mapping[str, Page] | None = None) -> None:
-    """Serve /metrics (and these pages) at LCALL_METRICS, host:port, until the process ends; without it, nothing."""
+    """Serve /metrics, /alive and these pages at LCALL_METRICS (host:port) until the process ends; else nothing."""
     address = os.environ.get("LCALL_METRICS", "")
     if not address:
         return
@@ -132,11 +152,15 @@ def _application(pages: Mapping[str, Page]) -> Any:
     metrics = make_wsgi_app()
 
     def answer(environ: dict[str, Any], start_response: Any) -> Any:
-        page = pages.get(environ.get("PATH_INFO", ""))
-        if page is None:
+        path = environ.get("PATH_INFO", "")
+        if path == "/alive":
+            still_s = HEART.still_s()
+            status, body = "503 Stuck" if still_s > STUCK_S else "200 OK", json.dumps({"still_s": still_s}).encode()
+        elif page := pages.get(path):
+            status, body = "200 OK", page()
+        else:
             return metrics(environ, start_response)
-        body = page()
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
 
     return answer

@@ -55,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--ready-fd", type=int, default=-1, help="gets one line when everything stands")
     starting.add_argument("--while", type=int, default=0, dest="companion", help="end when this process ends")
     command("status", _status, "状态 what runs, and whether it answers now")
-    command("stop", _stop, "停止 stop the center")
+    stopping = command("stop", _stop, "停止 stop the center; whoever talks goes on when it is started again")
+    stopping.add_argument("--hang-up", action="store_true", help="first end all calls: it is not started again soon")
     logs = command("logs", _logs, "日志 show the logs of all services or of one")
     logs.add_argument("service", nargs="?", default="")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
@@ -110,7 +111,7 @@ def _running() -> tuple[Instance, Center]:
         raise home.HomeError(
             f"在此目录没有运行的呼叫中心 no center is running in {place.path}; start one with `make run`"
         )
-    return instance(place, {**os.environ, "LCALL_PORT_BASE": center.port_base, "LCALL_ADDRESS": center.address}), center
+    return instance(place, {**os.environ, **center.variables}), center
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------
@@ -159,6 +160,10 @@ async def _asked(running: Instance, center: Center) -> list[Status]:
 def _stop(options: argparse.Namespace) -> int:
     running, center = _running()
     if state.runs(center):  # else it was killed, and what it started is on its way out
+        if options.hang_up:
+            from ops import board  # as below
+
+            asyncio.run(board.hang_up(running))
         os.kill(center.runner, signal.SIGTERM)
     until = time.monotonic() + STOP_WITHIN_S + LEAVES_WITHIN_S
     while home.locked(running.home):  # a lock cannot be awaited with a limit
@@ -322,8 +327,8 @@ def _restore(options: argparse.Namespace) -> int:
 
 def _service(options: argparse.Namespace) -> int:
     text = unit.unit()
-    if not os.environ.get("LCALL_ADDRESS"):
-        print("未设置 LCALL_ADDRESS is not set: no phone elsewhere would reach this center", file=sys.stderr)
+    for warning in unit.warnings():
+        print(f"lcall: {warning}", file=sys.stderr)
     print(json.dumps({"unit": text}) if options.json else text, end="\n" if options.json else "")
     return 0
 

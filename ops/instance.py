@@ -10,13 +10,14 @@ from ops.home import Home, HomeError, database_user, read_secrets
 from ops.owners import Listener, described, holder
 from ops.ports import ports
 from ops.preparation import postgres_bin
+from ops.redis_files import redis_mb
 from ops.services import Instance, Service
 
 
 def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
     """Raises HomeError; secrets that are missing are made."""
     try:
-        table = ports(environ)
+        table, memory = ports(environ), redis_mb(environ)
     except ValueError as error:
         raise HomeError(str(error)) from error
     if not _is_ours(table.outside):
@@ -29,6 +30,7 @@ def instance(home: Home, environ: Mapping[str, str] = os.environ) -> Instance:
         read_secrets(home),
         database_user(),
         postgres_bin(home.postgres / "data"),
+        memory,
     )
 
 

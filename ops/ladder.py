@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ops.screen import padded, width
-from ops.story import ACD, Message, Story, Told, masked_number, printable
+from ops.story import ACD, Message, Story, Told, printable
 
 GAP: Final = 26  # between two lifelines
 LEFT: Final = 12  # in front of the first
@@ -136,9 +136,9 @@ STYLES: Final = {
 # -- columns -----------------------------------------------------------------------------------------------------------
 
 
-def columns(story: Story, mask: bool) -> tuple[Column, ...]:
+def columns(story: Story) -> tuple[Column, ...]:
     """Customer, lq, ACD if it was asked, and the other parties by address (a phone that rings twice has one)."""
-    parties = _parties(story, mask)
+    parties = _parties(story)
     nodes = list(dict.fromkeys(message.node for message in story.messages))
     inner = [Column(LQ, "lq", "→".join(nodes))]
     if any(message.leg == ACD for message in story.messages):
@@ -147,18 +147,17 @@ def columns(story: Story, mask: bool) -> tuple[Column, ...]:
     return (*customers, *inner, *(party for party in parties if party not in customers))
 
 
-def _parties(story: Story, mask: bool) -> list[Column]:
+def _parties(story: Story) -> list[Column]:
     found: dict[str, Column] = {}
     agents = {e.data["phone"]: e.data["agent"] for e in story.events if e.type == "contact_offered"}
     trunk = str(story.first("contact_started").get("trunk", ""))
     for event in story.events:
         if event.type == "leg_started":
             party, address = str(event.data["party"]), str(event.data["address"])
-            shown = masked_number(address) if mask else address
             who = agents.get(address, "") if party == "agent" else trunk
             word = {"customer": "客户", "agent": "坐席"}.get(party, party)
             key = _key(party, address)
-            found.setdefault(key, Column(key, f"{word} {printable(shown)}", printable(who)))
+            found.setdefault(key, Column(key, f"{word} {printable(address)}", printable(who)))
     for message in story.messages:
         if message.leg != ACD and message.leg not in _legs(story):
             key = f"{'customer' if message.leg.endswith('.1') else 'leg'}:{message.leg}"
@@ -279,8 +278,8 @@ def _word(key: str, value: Any) -> str:
 # -- the whole page ----------------------------------------------------------------------------------------------------
 
 
-def page(story: Story, *, mask: bool, colours: bool) -> str:
-    shown = columns(story, mask)
+def page(story: Story, *, colours: bool) -> str:
+    shown = columns(story)
     found = rows(story, shown)
     began = found[0].at if found else 0
     lines = [*summary(story), "", *head(shown)]

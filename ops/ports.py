@@ -77,6 +77,33 @@ class Ports:
         return tuple(self.rtpengine(n) for n in range(1, self.rtpengines + 1))
 
 
+_PORTS: Final[Mapping[str, tuple[int, int]]] = {  # of the demo world, and beyond LCALL_PORT_BASE
+    "sip": (5060, 0),
+    "sip_tls": (5061, 1),
+    "sip_wss": (8443, 2),
+    "sip_ws": (8442, 90),
+    "web": (8000, 10),
+    "web_tls": (8444, 91),
+    "api": (8100, 11),
+    "api_tls": (8445, 92),
+    "postgres": (15432, 20),
+    "redis": (16379, 21),
+    "redis_rtpengine": (16380, 22),
+    "ng": (12223, 23),
+    "ng_tcp": (12224, 24),
+    "rtpengine_cli": (12225, 25),
+    "more_rtpengines": (12240, 70),
+    "sip_internal": (15060, 26),
+    "mixer_rtp": (12230, 28),
+    "metrics_first": (15100, 50),
+    "gateway": (5080, 80),
+    "lq_first": (15070, 30),
+    "rtp_first": (30000, 1000),
+    "rtp_last": (33999, 2999),
+    "phones_first": (36000, 3000),
+}
+
+
 def ports(environ: Mapping[str, str] = os.environ) -> Ports:
     """The table for this instance. Raises ValueError for LCALL_PORT_BASE, LCALL_RTPENGINES, LCALL_ADDRESS of no use."""
     outside = _address(environ.get("LCALL_ADDRESS", ""))
@@ -84,66 +111,15 @@ def ports(environ: Mapping[str, str] = os.environ) -> Ports:
     if engines not in map(str, range(1, MOST_RTPENGINES + 1)):
         raise ValueError(f"LCALL_RTPENGINES={engines}: expected 1..{MOST_RTPENGINES}")
     base = environ.get("LCALL_PORT_BASE", "")
-    if not base:
-        return Ports(
-            host="127.0.0.1",
-            outside=outside,
-            sip=5060,
-            sip_tls=5061,
-            sip_wss=8443,
-            sip_ws=8442,
-            web=8000,
-            web_tls=8444,
-            api=8100,
-            api_tls=8445,
-            postgres=15432,
-            redis=16379,
-            redis_rtpengine=16380,
-            ng=12223,
-            ng_tcp=12224,
-            rtpengine_cli=12225,
-            more_rtpengines=12240,
-            sip_internal=15060,
-            mixer_rtp=12230,
-            metrics_first=15100,
-            gateway=5080,
-            lq_first=15070,
-            rtp_first=30000,
-            rtp_last=33999,
-            phones_first=36000,
-            rtpengines=int(engines),
-        )
-    b = int(base) if base.isascii() and base.isdecimal() else 0
-    if not 1024 <= b <= 60000:
-        raise ValueError(f"LCALL_PORT_BASE={base}: expected 1024..60000")
-    return Ports(
-        host="127.0.0.1",
-        outside=outside,
-        sip=b,
-        sip_tls=b + 1,
-        sip_wss=b + 2,
-        sip_ws=b + 90,
-        web=b + 10,
-        web_tls=b + 91,
-        api=b + 11,
-        api_tls=b + 92,
-        postgres=b + 20,
-        redis=b + 21,
-        redis_rtpengine=b + 22,
-        ng=b + 23,
-        ng_tcp=b + 24,
-        rtpengine_cli=b + 25,
-        more_rtpengines=b + 70,
-        sip_internal=b + 26,
-        mixer_rtp=b + 28,
-        metrics_first=b + 50,
-        gateway=b + 80,
-        lq_first=b + 30,
-        rtp_first=b + 1000,
-        rtp_last=b + 2999,
-        phones_first=b + 3000,
-        rtpengines=int(engines),
-    )
+    table = {name: demo if not base else _base(base) + offset for name, (demo, offset) in _PORTS.items()}
+    return Ports(host="127.0.0.1", outside=outside, rtpengines=int(engines), **table)
+
+
+def _base(given: str) -> int:
+    base = int(given) if given.isascii() and given.isdecimal() else 0
+    if not 1024 <= base <= 60000:
+        raise ValueError(f"LCALL_PORT_BASE={given}: expected 1024..60000")
+    return base
 
 
 def _address(given: str) -> str:

@@ -49,7 +49,7 @@ async def prepare(service: str, instance: Instance, step: Step) -> None:
             await make_cluster(instance, step)
         case "redis":
             write_private(home.redis / "users.acl", redis_acl(instance.secrets))
-            write_private(home.redis / "redis.conf", redis_conf(home.redis, instance.ports.redis))
+            write_private(home.redis / "redis.conf", redis_conf(home.redis, instance.ports.redis, instance.redis_mb))
         case "redis-rtpengine":
             text = redis_rtpengine_conf(home.redis_rtpengine, instance.ports.redis_rtpengine)
             write_private(home.redis_rtpengine / "redis.conf", text)

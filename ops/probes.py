@@ -78,6 +78,14 @@ async def answers(probe: Probe, pid: int) -> bool:
         return False
 
 
+async def hangs(probe: Probe, pid: int) -> bool:
+    """Whether this process runs and does not answer. Who was stopped does not run, nor who has ended."""
+    try:
+        return not (_is_stopped(pid) or await answers(probe, pid))
+    except OSError:
+        return False
+
+
 async def _ask(probe: Probe, pid: int) -> bool:
     match probe:
         case Postgres():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from ops.home import Secrets
 
+REDIS_MB: Final = 1024
+LEAST_MB: Final = 64
+MOST_MB: Final = 1 << 20
 # What the function library does inside FCALL is done with the caller's rights.
 _LIVE: Final = "+@connection +@read +@write +@transaction +fcall +fcall_ro +time -@dangerous +info -function"
 ACL: Final[Mapping[str, str]] = {
@@ -15,7 +19,7 @@ ACL: Final[Mapping[str, str]] = {
     "kamailio": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "lq": f"~{{lcall}}* {_LIVE} +function|list +function|load",
     "api": f"~{{lcall}}* {_LIVE} +function|list +function|load",
-    "journal": "~{lcall}:events +@connection +@transaction +@stream +info",
+    "journal": "~{lcall}:events %R~{lcall}:contacts +@connection +@transaction +@stream +info +smismember",
     "recorder": "~{lcall}:events %R~{lcall}:config:settings +@connection +@transaction +xadd +hget",
     "watch": "%R~{lcall}* ~{lcall}:events +@connection +@transaction +@read +info +time +xadd",
 }
@@ -31,12 +35,20 @@ def redis_acl(secrets: Secrets) -> str:
     return "\n".join(["user default off resetpass ~* &* +@all", *lines, ""])
 
 
-def redis_conf(directory: Path, port: int) -> str:
+def redis_mb(environ: Mapping[str, str] = os.environ) -> int:
+    """LCALL_REDIS_MB: how much the live state and events that are not in PostgreSQL yet may take. Raises ValueError."""
+    given = environ.get("LCALL_REDIS_MB", "") or str(REDIS_MB)
+    if not (given.isascii() and given.isdecimal() and LEAST_MB <= int(given) <= MOST_MB):
+        raise ValueError(f"LCALL_REDIS_MB={given}: expected {LEAST_MB}..{MOST_MB}")
+    return int(given)
+
+
+def redis_conf(directory: Path, port: int, mb: int) -> str:
     """The live state survives a restart of Redis but for its last second; it is never evicted."""
     return _conf(
         directory,
         port,
-        ("appendonly yes", "appendfsync everysec", "maxmemory 1gb", f'aclfile "{directory / "users.acl"}"'),
+        ("appendonly yes", "appendfsync everysec", f"maxmemory {mb}mb", f'aclfile "{directory / "users.acl"}"'),
     )
 
 

@@ -3,13 +3,18 @@
 Calls need the vital services only. Where there is a configuration already, a center that can take calls stands, and
 what is late (a database that recovers, a long migration) comes when it can. At a first start whatever fails ends it.
 
-Readiness is asked of each service's own instance; a service whose process has ended is never ready. Whatever happens
-to the runner itself, the guards (ops/guard.py) end their programs when its pipes close.
+Readiness is asked of each service's own instance; a service whose process has ended is never ready. A process of ours
+that runs and gives no sign of life is ended like one that died, once it has told its log where it stood. The programs
+of others are left to those who watch: that a store or the edge is silent may be the disk, or a flood, and to end it
+would cost more.
+
+Whatever happens to the runner itself, the guards (ops/guard.py) end their programs when its pipes close.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import shutil
@@ -34,6 +39,9 @@ FIRST_READY_S: Final = 60.0  # a fresh start on a slow machine
 ATTEMPTS: Final = 3  # of a service that has never been ready
 LONG_LIFE_S: Final = 10.0  # who lived longer is started again at once
 BACK_OFF_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+SIGNS_EVERY_S: Final = 5.0
+SIGNS_MISSED: Final = 6  # in a row: it hangs
+TELLS_S: Final = 0.5  # for its log
 STOP_WITHIN_S: Final = 30.0  # all together; who has not left by then is ended
 LOG_BYTES: Final = 64 << 20  # a longer log is put aside, the one before it thrown away
 LOG_EVERY_S: Final = 30.0
@@ -224,6 +232,7 @@ class Runner:
             child.stop()
         if await self._becomes_ready(unit, child):
             self._announce(unit, "ready", began)
+            await self._until_it_hangs(unit, child)
         status = await child.ended
         if service.node:
             await self._end_lease(unit)
@@ -241,6 +250,21 @@ class Runner:
                 return True
             await asyncio.wait({child.ended}, timeout=PROBE_EVERY_S)
         return False
+
+    async def _until_it_hangs(self, unit: Unit, child: Child) -> None:
+        """Or has ended; who hangs is ended."""
+        missed = 0
+        while (probe := unit.service.alive) and child.running and missed < SIGNS_MISSED:
+            await asyncio.wait({child.ended}, timeout=SIGNS_EVERY_S)
+            missed = missed + 1 if await probes.hangs(probe, child.pid) else 0
+        if missed and child.running and not self._stopping.is_set():
+            self._screen.progress(
+                unit.service.name, "没有反应，结束它 it hangs and is ended; its log tells where it stood"
+            )
+            with contextlib.suppress(ProcessLookupError):  # it has ended while we looked
+                os.kill(child.pid, signal.SIGUSR1)
+            await asyncio.wait({child.ended}, timeout=TELLS_S)
+            child.kill()
 
     async def _step(self, unit: Unit, *words: str, heard: Path = NOTHING) -> int:
         unit.child = child = await self._child(unit, words, heard)
@@ -324,6 +348,7 @@ class Runner:
             self.ready,
             self._started_at,
             tuple(self.statuses()),
+            self.instance.ports.rtpengines,
         )
         try:
             state.write(self.instance.home, center)

@@ -16,10 +16,10 @@ from ops.home import CHECKOUT, Home, Secrets
 from ops.owners import Listener
 from ops.ports import Ports, RtpEngine
 from ops.probes import Probe
+from ops.redis_files import REDIS_MB
 
 NODES: Final = ("lq1", "lq2")
 METERED: Final = (*NODES, "mixer", "api", "journal", "worker", "recorder", "web", "watch")  # by LCALL_METRICS
-METERED_ELSEWISE: Final = ("rtpengine",)  # by itself, and each of several
 DATABASE: Final = "lcall"
 SYSTEM_PATH: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 NAMES: Final = "KAMAILIO_NAMES"  # of the center beside its address, for the edge's certificate
@@ -38,6 +38,7 @@ class Instance:
     secrets: Secrets
     database_user: str  # whom PostgreSQL runs as, "" = as ourselves
     postgres_bin: Path
+    redis_mb: int = REDIS_MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Service:
     user: str = ""
     node: bool = False  # an lq node: its lease ends with it
     vital: bool = False  # without it no call comes in
+    alive: Probe | None = None  # asked all its life: who gives no sign for long hangs, and is ended
 
     @property
     def once(self) -> bool:
@@ -77,10 +79,15 @@ def services(instance: Instance) -> tuple[Service, ...]:
 
 
 def _metered(instance: Instance, service: Service) -> Service:
-    """It serves its figures, at a port of its own."""
+    """It serves its figures, and whether it lives, at a port of its own."""
     address = metrics_address(instance, service.name)
-    listens = (*service.listens, ("tcp", int(address.rpartition(":")[2])))
-    return replace(service, environment={**service.environment, "LCALL_METRICS": address}, listens=listens)
+    port = int(address.rpartition(":")[2])
+    return replace(
+        service,
+        environment={**service.environment, "LCALL_METRICS": address},
+        listens=(*service.listens, ("tcp", port)),
+        alive=probes.Http(port, "/alive"),
+    )
 
 
 def metrics_address(instance: Instance, name: str) -> str:
@@ -435,6 +442,7 @@ def _watch(instance: Instance) -> Service:
             "LCALL_POSTGRES_DSN": postgres_dsn(instance),
             "LCALL_REDIS_URL": redis_url(instance, "watch"),
             "LCALL_RECORDINGS": str(instance.home.recordings),
+            "LCALL_PINGED": f"redis-rtpengine=redis://{_local(ports.redis_rtpengine)}/0",
             "LCALL_EDGE_RPC": str(instance.home.kamailio / "rpc.sock"),
             "LCALL_CERTIFICATES": ",".join(f"{name}={_outside(ports, port)}" for name, port in shown.items()),
             "LCALL_WATCHED": ",".join(f"{name}=http://{metrics_address(instance, name)}/metrics" for name in watched),

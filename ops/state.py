@@ -30,6 +30,16 @@ class Center:
     ready: bool  # everything stood once
     started_at: str  # RFC 3339, UTC
     services: tuple[Status, ...]
+    rtpengines: int = 1  # LCALL_RTPENGINES
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """By these another process finds the same table of services and ports."""
+        return {
+            "LCALL_PORT_BASE": self.port_base,
+            "LCALL_ADDRESS": self.address,
+            "LCALL_RTPENGINES": str(self.rtpengines),
+        }
 
     def of(self, service: str) -> Status:
         """Raises KeyError for a service that this center does not have."""

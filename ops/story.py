@@ -12,7 +12,9 @@ from functools import cached_property
 from textwrap import shorten
 from typing import Any, Final, Protocol
 
-HIDDEN: Final = "****"
+from lq.sdk.masking import HIDDEN
+from lq.sdk.masking import masked as masked_number
+
 ACD: Final = "acd"
 _DIGITS: Final = re.compile(r"\+?\d{7,20}")
 _PARTIES: Final = ("from", "to", "p-asserted-identity", "remote-party-id", "contact", "diversion")
@@ -138,22 +140,17 @@ def messages(documents: Iterable[Mapping[str, Any]], contact: str) -> tuple[Mess
 # -- personal data -----------------------------------------------------------------------------------------------------
 
 
-def masked_number(number: str) -> str:
-    """`13800138000` → `138****8000`; what has fewer than seven digits is nobody's."""
-    digits = number.lstrip("+")
-    digits = digits[2:] if len(digits) == 13 and digits.startswith("86") else digits
-    if len(digits) < 7:
-        return number
-    return f"{digits[:3] if len(digits) >= 10 else ''}{HIDDEN}{digits[-4:]}"
-
-
 def masked(story: Story) -> Story:
     """The same without the other party's numbers and without what was keyed."""
-    numbers = sorted(_numbers(story), key=len, reverse=True)
+    numbers = _numbers(story)
+    shown = {number: masked_number(number) for number in numbers}
+    for bare in numbers & {number.removeprefix("+") for number in numbers if number.startswith("+")}:
+        shown[bare] = shown[f"+{bare}"].removeprefix("+")  # the same number, as messages have it
+    longest_first = sorted(numbers, key=len, reverse=True)
 
     def hide(text: str) -> str:
-        for number in numbers:
-            text = text.replace(number, masked_number(number))
+        for number in longest_first:
+            text = text.replace(number, shown[number])
         return text
 
     return replace(

@@ -44,7 +44,7 @@ async def show(wanted: Wanted, home: Home, running: Instance | None) -> str:
         return ladder.listing(found)
     if wanted.messages:
         return ladder.sip(found)
-    return ladder.page(found, mask=not wanted.numbers, colours=wanted.colours)
+    return ladder.page(found, colours=wanted.colours)
 
 
 async def read(wanted: Wanted, home: Home, running: Instance | None) -> Story:
@@ -136,7 +136,7 @@ async def follow(wanted: Wanted, home: Home, running: Instance | None) -> AsyncI
     told, last, over_at = 0, None, None
     while over_at is None or time.monotonic() < over_at + AFTER_END_S:
         found = await read(wanted, home, running)
-        shown = ladder.columns(found, not wanted.numbers)
+        shown = ladder.columns(found)
         rows = ladder.rows(found, shown)
         settled = [row for row in rows if row.at <= time.time_ns() // 1_000_000 - SETTLED_MS]
         if shown != heads:

@@ -13,7 +13,7 @@ from ops.home import CHECKOUT
 from ops.services import NAMES, TRACING
 
 TEMPLATE: Final = Path(__file__).with_name("lcall.service")
-OWN: Final = ("LCALL_ADDRESS", "LCALL_PORT_BASE", "LCALL_RTPENGINES", NAMES, *TRACING)
+OWN: Final = ("LCALL_ADDRESS", "LCALL_PORT_BASE", "LCALL_REDIS_MB", "LCALL_RTPENGINES", NAMES, *TRACING)
 
 
 def unit(environ: Mapping[str, str] = os.environ) -> str:
@@ -32,6 +32,19 @@ def unit(environ: Mapping[str, str] = os.environ) -> str:
     for name, value in filled.items():
         text = text.replace(name, value)
     return text
+
+
+def warnings(environ: Mapping[str, str] = os.environ, user: int | None = None) -> list[str]:
+    """What whoever asks for the unit should know of it, a sentence each. `user`: who it would run as."""
+    found = []
+    if not environ.get("LCALL_ADDRESS"):
+        found.append("未设置 LCALL_ADDRESS is not set: no phone elsewhere would reach this center")
+    if (os.geteuid() if user is None else user) == 0:
+        found.append(
+            "将以 root 运行 all of it but PostgreSQL would run as root: ask as a user of its own, "
+            "see docs/operations.md, Start at boot"
+        )
+    return found
 
 
 def _literally(text: str) -> str:

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from lq import process, telemetry
+from lq.redis_connection import Connection
 from recorder.letters import Letters
 from recorder.live import Listening
 from recorder.recorder import Recorder
@@ -61,15 +62,21 @@ async def _again_and_again(work: Callable[[], Awaitable[None]], every_s: float, 
 async def main() -> None:
     process.log_to_stderr("recorder")
     redis = Redis.from_url(
-        process.variable("LCALL_REDIS_URL"), socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+        process.variable("LCALL_REDIS_URL"),
+        connection_class=Connection,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
     )
     spools = [Path(place) for place in process.variable("LCALL_SPOOL").split(":") if place]
     recordings = Path(process.variable("LCALL_RECORDINGS"))
     asked_to_leave = process.end_signal()
     telemetry.serve()
+    beating = asyncio.create_task(telemetry.HEART.beat())
     process.say_ready("recorder")
     listen = os.environ.get("LCALL_RECORDER_LISTEN") or f"{process.variable('LCALL_HOME')}/run/recorder.sock"
     await run(spools, recordings, redis, asked_to_leave, listen)
+    beating.cancel()
     await redis.aclose()
 
 

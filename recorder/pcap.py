@@ -115,17 +115,8 @@ def _ip_length(data: bytes, at: int) -> int:
     return 40 + int.from_bytes(data[at + 4 : at + 6]) if version == 6 else -1
 
 
-def rtp_packets(data: bytes) -> Iterator[RtpPacket]:
-    """All RTP packets in the order of capture; a cut tail ends them. Raises BadPcap on a bad file header."""
-    capture = Capture()
-    for at in range(0, len(data), CHUNK):
-        yield from capture.feed(data[at : at + CHUNK])
-    if not capture.begun:
-        raise BadPcap("shorter than its header")
-
-
 def rtp_file(pcap: Path) -> Iterator[RtpPacket]:
-    """The same of a file. Raises BadPcap, OSError."""
+    """All RTP packets in the order of capture; a cut tail ends them. Raises BadPcap on a bad file header, OSError."""
     capture = Capture()
     with pcap.open("rb") as file:
         while data := file.read(CHUNK):

@@ -2,6 +2,8 @@
 
 Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
 captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
+What was held back on its way and comes at once, seconds late, has its place by them too; a sender whose clock stood
+still while it was silent is placed where it comes. Which of the two it is tells the pace of half a second.
 Holes are filled with silence and told as gaps, never hidden. The capture clock is the machine's, and may be set during
 a call: where it says what cannot be, audio goes on behind what was heard last, and none is overwritten. A-law is kept
 bit by bit, µ-law becomes the nearest A-law codes; G.722, G.729 and opus go through a decoder of their stream, in the
@@ -12,9 +14,9 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,9 @@ PACKET_S: Final = 0.02
 GAP_S: Final = 0.06  # two packets missing; a single one is concealed by any phone
 EDGE_S: Final = 1.0  # so much later may one voice begin than the other, or earlier end
 JUMP: Final = RATE  # a timestamp that leaps further than a second from the capture clock is a restarted stream
+LATE: Final = 10 * RATE  # what is held back for longer is placed where it comes
+WATCHED: Final = RATE // 2  # for so long what lags is watched: does it catch up?
+CATCHES_UP: Final = 1.5  # times as fast as it was said
 LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory; what is later is left out
 STREAMS: Final = 64  # that are remembered; a phone has one, a leg gets one more with each partner
 REORDER: Final = round(0.1 * RATE)  # so long a decoder waits for a packet that was overtaken
@@ -117,6 +122,15 @@ class _Channel:
         return given
 
 
+class _Came(NamedTuple):
+    """A packet, and where the capture clock puts it."""
+
+    packet: RtpPacket
+    codec: str
+    captured: int
+    now: int
+
+
 @dataclass(slots=True)
 class _Stream:
     """One sender's clock: where a timestamp of it stands, and its decoder."""
@@ -131,20 +145,48 @@ class _Stream:
     waiting: list[tuple[int, bytes]] = field(default_factory=list)
     newest: int = 0
     done: int = -1  # the last position that went through the decoder
+    lagging: list[_Came] = field(default_factory=list)  # until it is told why
+    catches_up: bool | None = None  # what lags was held back on its way; None: nothing lags, or it is not told yet
 
-    def place(self, timestamp: int, captured: int, now: int) -> int:
-        """`captured`: by the capture clock; `now`: where that is, which is another place if the clock was set."""
+    def place(self, timestamp: int, captured: int, now: int) -> int | None:
+        """`captured`: by the capture clock; `now`: where that is, which is another place if the clock was set.
+
+        None: it lags, and it is not told yet whether its place is by the sender's clock or the capture clock.
+        """
         if self.placed:
-            ahead = (timestamp - self.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
-            position = self.position + ahead * RATE // self.clock
+            position = self._by_its_clock(timestamp)
             if abs(position - captured) <= JUMP and position >= -REORDER:
+                self.catches_up = None
                 return position
-            if now != captured and self.channel.end - REORDER <= position <= now + REORDER:
+            follows = position >= self.channel.end - REORDER
+            if now != captured and follows and position <= now + REORDER:
                 return position  # the sender's clock is the better witness
+            if now == captured and follows and JUMP < captured - position <= LATE and self.catches_up is not False:
+                return position if self.catches_up else None
             self.drain()
             now = max(now, self.channel.end)
         self.position, self.timestamp, self.placed, self.done, self.newest = now, timestamp, True, -1, now
+        self.catches_up = None
         return now
+
+    def _by_its_clock(self, timestamp: int) -> int:
+        ahead = (timestamp - self.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        return self.position + ahead * RATE // self.clock
+
+    def is_told(self) -> bool:
+        """Why it lags: it has caught up, or could have."""
+        first, last = self.lagging[0], self.lagging[-1]
+        has_caught_up = last.captured - self._by_its_clock(last.packet.timestamp) <= JUMP
+        return has_caught_up or last.captured - first.captured >= WATCHED
+
+    def told(self) -> list[_Came]:
+        """What lags, with the answer why: what comes faster than it was said was held back, and catches up."""
+        came, self.lagging = self.lagging, []
+        if came:
+            first, last = came[0], came[-1]
+            said = self._by_its_clock(last.packet.timestamp) - self._by_its_clock(first.packet.timestamp)
+            self.catches_up = said > CATCHES_UP * (last.captured - first.captured)
+        return came
 
     def put(self, position: int, payload: bytes) -> None:
         if self.codec in PLAIN:
@@ -212,23 +254,42 @@ class Assembler:
         if stream is None:
             stream = self._streams[key] = _Stream(channel, "", CLOCKS.get(codec, RATE))
             if len(self._streams) > STREAMS:
-                self._streams.pop(next(iter(self._streams))).drain()
+                self._end(self._streams.pop(next(iter(self._streams))))
+        if stream.lagging or not self._put(stream, packet, codec, captured, now):
+            stream.lagging.append(_Came(packet, codec, captured, now))
+            if stream.is_told():
+                self._put_all(stream)
+
+    def _put_all(self, stream: _Stream) -> None:
+        for came in stream.told():
+            if not self._put(stream, *came):
+                stream.lagging.append(came)
+
+    def _put(self, stream: _Stream, packet: RtpPacket, codec: str, captured: int, now: int) -> bool:
+        """False: it is not told yet where."""
         position = stream.place(packet.timestamp, captured, now)
+        if position is None:
+            return False
         if position >= _LONGEST:
             self.left_out += 1
         if not 0 <= position < _LONGEST:  # before 0: the first packet has overtaken it
-            return
+            return True
         if codec == EVENT:
             # A pressed key takes the place of the voice, from its timestamp to the end of this packet (RFC 4733 §2.5.1)
-            channel.quiet(position, max(position, now + round(PACKET_S * RATE)), decoded=True)
-            return
-        if codec == NOISE:
-            channel.quiet(position, position + round(PACKET_S * RATE), decoded=True)
-            return
-        if codec != stream.codec:
-            stream.drain()
-            stream.codec, stream.decode, stream.done = codec, decoder(codec), -1
-        stream.put(position, packet.payload)
+            stream.channel.quiet(position, max(position, now + round(PACKET_S * RATE)), decoded=True)
+        elif codec == NOISE:
+            stream.channel.quiet(position, position + round(PACKET_S * RATE), decoded=True)
+        else:
+            if codec != stream.codec:
+                stream.drain()
+                stream.codec, stream.decode, stream.done = codec, decoder(codec), -1
+            stream.put(position, packet.payload)
+        return True
+
+    def _end(self, stream: _Stream) -> None:
+        while stream.lagging:  # each time at least the first of them finds its place
+            self._put_all(stream)
+        stream.drain()
 
     def _now(self, captured: int) -> int:
         """Where that capture time is. The clock was set if it is before what was heard, or after all that can be."""
@@ -239,7 +300,7 @@ class Assembler:
     def finish(self) -> None:
         """Nothing more comes of what was begun."""
         for stream in self._streams.values():
-            stream.drain()
+            self._end(stream)
 
     def voices(self, pauses: Sequence[tuple[float, float]] = ()) -> Voices:
         """All of it. `pauses`: from, to in s of the epoch; holes there are told as such."""
@@ -250,15 +311,6 @@ class Assembler:
         stops = [(round((a - start) * RATE), round((min(b, start + LONGEST_S) - start) * RATE)) for a, b in pauses]
         gaps = tuple(gap for n, channel in enumerate(self.channels) for gap in _gaps(n, channel, length, sorted(stops)))
         return Voices(start, np.ascontiguousarray(samples.reshape(2, -1).T), gaps, self.left_out)
-
-
-def assemble(packets: Iterable[RtpPacket], left: int, right: int, codecs: Mapping[int, str] | None = None) -> Voices:
-    """Stereo of the two ports: left is what the party said, right what it heard. No packet at all: no samples."""
-    assembler = Assembler()
-    assembler.part(left, right, codecs)
-    for packet in packets:
-        assembler.feed(packet)
-    return assembler.voices()
 
 
 def _gaps(channel: int, side: _Channel, length: int, pauses: Sequence[tuple[int, int]]) -> Iterator[Gap]:

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from lcall_web.accounts import store
 from lcall_web.accounts.rules import TOO_LONG, Form
 from lcall_web.accounts.store import SQL, Place
 from lcall_web.common import audit
-from lcall_web.common.database import SEARCH_S, Database, TooMuch
+from lcall_web.common.database import SEARCH_S, Database, TooMuch, literal
 from lcall_web.common.i18n import mark
 from lcall_web.common.masking import without_numbers, without_numbers_within
 from lcall_web.common.spreadsheet import MOST_ROWS
@@ -182,7 +181,7 @@ async def search(database: Database, viewer: Viewer, wanted: Search, most: int =
 
 
 def _arguments(wanted: Search) -> tuple[Any, ...]:
-    who, about = store.literal(wanted.who), store.literal(wanted.about)
+    who, about = literal(wanted.who), literal(wanted.about)
     return wanted.start, wanted.end, wanted.who, who, wanted.action, about, wanted.before
 
 

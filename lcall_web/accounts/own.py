@@ -12,7 +12,7 @@ import asyncpg
 from lcall_web.accounts import codes, rules, store
 from lcall_web.accounts.store import SQL, Place
 from lcall_web.common import audit
-from lcall_web.common.database import Database
+from lcall_web.common.database import Database, literal
 from lcall_web.common.viewer import ROLES, Viewer
 
 
@@ -57,7 +57,7 @@ async def sessions(
     connection: asyncpg.Connection, viewer: Viewer, operator: str | None, wanted: str = ""
 ) -> tuple[Session, ...]:
     """`wanted`: a number, a part of a name, an address."""
-    rows = await connection.fetch(SQL["sessions"], operator, viewer.session, wanted, store.literal(wanted))
+    rows = await connection.fetch(SQL["sessions"], operator, viewer.session, wanted, literal(wanted))
     return tuple(
         Session(
             id=row["id"],

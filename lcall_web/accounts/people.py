@@ -11,12 +11,12 @@ from typing import Final
 import asyncpg
 from sanic.exceptions import Forbidden, NotFound
 
-from lcall_web.accounts import passwords, rules, store
+from lcall_web.accounts import passwords, rules
 from lcall_web.accounts.changing import STALE, Refused, changing, note
-from lcall_web.accounts.roles import roles
+from lcall_web.accounts.roles import roles, team_of
 from lcall_web.accounts.rules import Role
 from lcall_web.accounts.store import SQL, Place
-from lcall_web.common.database import Database
+from lcall_web.common.database import Database, literal
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import ROLES, Viewer
 
@@ -66,7 +66,7 @@ class Wanted:
 async def listed(database: Database, wanted: Wanted) -> tuple[list[Line], bool]:
     """In the order of their numbers; whether there are more."""
     text = wanted.text
-    arguments = (text, store.literal(text), wanted.role, wanted.team, wanted.disabled, wanted.after)
+    arguments = (text, literal(text), wanted.role, wanted.team, wanted.disabled, wanted.after)
     rows = await database.fetch(SQL["operators"], *arguments, PAGE + 1)
     return [_line(row) for row in rows[:PAGE]], len(rows) > PAGE
 
@@ -107,6 +107,8 @@ async def create(
     async with changing(database) as connection:
         known = await _roles(connection)
         _grantable(viewer, known, role)
+        if not viewer.reach.everything and team not in (None, await team_of(connection, viewer)):
+            raise Refused(rules.TEAMS, "team")
         if await connection.fetchval(SQL["create_operator"], id, name, role, team, hashed) is None:
             raise Refused(EXISTS, "id", 409)
         about = {"name": name, "role": role, "team": team}
@@ -125,6 +127,8 @@ async def change(
             _grantable(viewer, known, role)
             if before.id == viewer.id:
                 raise Refused(ONESELF, "role")
+        if team != before.team and not viewer.reach.everything:
+            raise Refused(rules.TEAMS, "team")
         if await connection.fetchval(SQL["change_operator"], before.id, before.version, name, role, team) is None:
             raise Refused(STALE, status=409)
         was = {"name": before.name, "role": before.role, "team": before.team}
@@ -187,25 +191,31 @@ def _grantable(viewer: Viewer, known: Mapping[str, Role], role: str) -> None:
 
 
 def _mine_to_change(viewer: Viewer, known: Mapping[str, Role], account: Account) -> None:
-    if not rules.may_grant(viewer, known[account.role]):
-        raise Forbidden(rules.BEYOND)
+    if not rules.may_change(viewer, known[account.role], account.id):
+        raise Forbidden(rules.UNCHANGEABLE)
 
 
 # -- everybody's sessions ----------------------------------------------------------------------------------------------
 
 
 async def end_session(database: Database, viewer: Viewer, id: int, place: Place) -> list[bytes]:
+    """Of an account that he may change; raises Forbidden, and nothing has ended."""
     async with database.transaction() as connection:
         ended = await connection.fetch(SQL["end_session"], id, None)
         for row in ended:
+            found = await connection.fetchrow(SQL["account"], row["operator"])
+            assert found is not None
+            _mine_to_change(viewer, await _roles(connection), Account(**dict(found)))
             await note(connection, viewer, "session_ended", f"operator:{row['operator']}", place)
     return _tokens(ended)
 
 
 async def end_all_sessions(database: Database, viewer: Viewer, place: Place) -> list[bytes]:
-    """But his own."""
+    """But his own, and those of accounts that he may not change."""
     async with database.transaction() as connection:
-        ended = await connection.fetch(SQL["end_all_sessions"], viewer.id)
+        grantable = [id for id, role in (await _roles(connection)).items() if rules.may_grant(viewer, role)]
+        people = None if viewer.reach.agents is None else list(viewer.reach.agents)
+        ended = await connection.fetch(SQL["end_all_sessions"], viewer.id, grantable, people)
         await note(connection, viewer, "sessions_ended", "operator:*", place, sessions=len(ended))
     return _tokens(ended)
 

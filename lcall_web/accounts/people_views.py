@@ -168,7 +168,7 @@ async def _one(request: Request, account: people.Account, form: Form, status: in
         account=account,
         form=form,
         role=mine,
-        changeable=rules.may_grant(viewer, mine),
+        changeable=rules.may_change(viewer, mine, account.id),
         sessions=sessions,
         done=_done(request),
         **choices,

@@ -88,9 +88,11 @@ limit 500
 delete from web_session where id = $1 and ($2::text is null or operator = $2) returning operator, token_sha256
 
 -- name: end_all_sessions
--- Of everybody but who asks for it.
-with steps as (delete from login_step where operator <> $1)
-delete from web_session where operator <> $1 returning operator, token_sha256
+-- Of everybody but who asks for it: $2 the roles, $3 the people whose accounts he may change, null for all.
+with others as (
+    select id from operator where id <> $1 and role = any ($2) and ($3::text[] is null or id = any ($3))),
+steps as (delete from login_step where operator in (select id from others))
+delete from web_session where operator in (select id from others) returning operator, token_sha256
 
 -- name: operators
 -- $1: a number or a part of a name, $2: as LIKE takes it; $3 a role, $4 a team, $5 whether disabled; behind $6.

@@ -12,7 +12,7 @@ import asyncpg
 from sanic.exceptions import NotFound
 
 from lcall_web.accounts.changing import STALE, Refused, changing, note
-from lcall_web.accounts.rules import BEYOND, Role, may_grant
+from lcall_web.accounts.rules import BEYOND, TEAMS, Role, may_grant
 from lcall_web.accounts.store import SQL, Place
 from lcall_web.common.database import Database
 from lcall_web.common.i18n import mark
@@ -105,11 +105,18 @@ async def team(database: Database, id: int) -> Team:
     return found
 
 
+async def team_of(connection: asyncpg.Connection, viewer: Viewer) -> int | None:
+    row = await connection.fetchrow(SQL["account"], viewer.id)
+    return None if row is None else row["team"]
+
+
 async def put_team(
     database: Database, viewer: Viewer, before: Team | None, name: str, queues: Sequence[str], place: Place
 ) -> None:
-    """Raises Refused."""
+    """Who does not see everything may change the name of his own, for its queues are what he sees. Raises Refused."""
     async with changing(database) as connection:
+        if not viewer.reach.everything:
+            queues = await _renamed(connection, viewer, before, queues)
         try:
             if before is None:
                 id = await connection.fetchval(SQL["create_team"], name, queues)
@@ -124,9 +131,23 @@ async def put_team(
         await note(connection, viewer, action, f"team:{id}", place, name=name, queues=list(queues))
 
 
+async def _renamed(
+    connection: asyncpg.Connection, viewer: Viewer, before: Team | None, queues: Sequence[str]
+) -> Sequence[str]:
+    """The queues of his own team as they are. Raises Refused for another team, and for others of those that exist."""
+    if before is None or before.id != await team_of(connection, viewer):
+        raise Refused(TEAMS)
+    known = {row["id"] for row in await connection.fetch(SQL["queues"])}
+    if set(queues) != known & set(before.queues):
+        raise Refused(TEAMS)
+    return before.queues
+
+
 async def delete_team(database: Database, viewer: Viewer, team: Team, place: Place) -> None:
-    """Its people stay, in no team."""
+    """Its people stay, in no team. Raises Refused."""
     async with changing(database) as connection:
+        if not viewer.reach.everything:
+            raise Refused(TEAMS)
         await connection.execute(SQL["delete_team"], team.id)
         await note(connection, viewer, "team_deleted", f"team:{team.id}", place, name=team.name)
 

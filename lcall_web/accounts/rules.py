@@ -100,6 +100,8 @@ UNREADABLE: Final = mark("内容里有不能显示的字符。")
 BAD_ID: Final = mark("只能用字母、数字和 . _ -，以字母或数字开头，最多 32 个字符。")
 UNKNOWN: Final = mark("没有这个选项。")
 BEYOND: Final = mark("不能授予超出您自己权限的角色。")
+UNCHANGEABLE: Final = mark("这个账号的权限比您的大，或者不在您的数据范围内：您不能修改它。")
+TEAMS: Final = mark("谁在哪个班组、班组负责哪些技能组，只有能看到全部的人才能改。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,11 @@ class Role:
 def may_grant(viewer: Viewer, role: Role) -> bool:
     """Nobody gives more than he has, or changes the account of one who has more."""
     return role.permissions <= viewer.permissions and (viewer.reach.everything or role.scope != ALL)
+
+
+def may_change(viewer: Viewer, role: Role, id: str) -> bool:
+    """An account, of this role. Whose work he does not see he could see by a new password for it."""
+    return may_grant(viewer, role) and viewer.reach.holds_agent(id)
 
 
 def name_fault(name: str) -> str:

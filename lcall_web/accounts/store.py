@@ -178,10 +178,5 @@ async def log_out(database: Database, known: sessions.Sessions, viewer: Viewer, 
     await known.end(viewer.session)
 
 
-def literal(text: str) -> str:
-    """A text that LIKE takes as it is."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
 def _hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

@@ -29,6 +29,7 @@ TOPICS: Final = ("agents", "queues", "contacts", "recordings")
 # what of the configuration is looked at
 DOCUMENTS: Final = ("queues", "phones", "flows", "pause_reasons", "wrap_up_codes")
 READERS: Final = 500
+EACH: Final = 20  # of one person, however often he has logged in
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0)
 FIGURES_AT_MOST_S: Final = 1.0  # how often the figures of the queues are read again while calls move
 FIGURES_SETTLE_S: Final = 3.0  # history, from which today's come, follows the live state by a moment
@@ -106,6 +107,7 @@ class Reader:
     """An open page: what has changed since it was last told. `whole`: everything."""
 
     session: bytes
+    who: str = ""
     board: bool = False  # it shows the board
     parts: Sequence[Part] = ()
     whole: bool = True
@@ -159,10 +161,11 @@ class Feed:
 
     # -- readers -------------------------------------------------------------------------------------------------------
 
-    def join(self, session: bytes, board: bool = False, parts: Sequence[Part] = ()) -> Reader:
-        if len(self._readers) >= READERS:
+    def join(self, session: bytes, who: str, board: bool = False, parts: Sequence[Part] = ()) -> Reader:
+        """Raises Busy."""
+        if len(self._readers) >= READERS or sum(reader.who == who for reader in self._readers) >= EACH:
             raise Busy
-        reader = Reader(session, board, parts)
+        reader = Reader(session, who, board, parts)
         reader.woken.set()
         self._readers.add(reader)
         return reader

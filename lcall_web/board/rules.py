@@ -53,7 +53,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """Somebody who was called into a call: `to` as LQ-SDK has it (agent:1002, out:138…); outcome "": not known yet."""
+    """Somebody who was called into a call: `to` as LQ-SDK has it (agent:1002, out:138…); outcome: also the gate's rule
+    that has refused it, "": not known yet."""
 
     leg: str
     to: str
@@ -179,7 +180,7 @@ def calling_after(calling: Calling | None, event: Event) -> Calling | None:
     if event.type == "contact_called" and data["verb"] != "monitor":
         return Calling(str(data["leg"]), str(data["to"]))
     if event.type == "contact_call_ended" and calling is not None and data["leg"] == calling.leg:
-        return replace(calling, outcome=str(data["outcome"]))
+        return replace(calling, outcome=str(data.get("rule") or data["outcome"]))
     return calling
 
 
@@ -210,13 +211,11 @@ def queue_after(queue: Queue, event: Event) -> Queue:
 
 
 def totals(agents: Iterable[Agent], queues: Iterable[Queue], calls: Iterable[Call]) -> Totals:
-    """Over all queues. service_level: today's waits that came out in time, of all that came out."""
+    """Over all queues. service_level: of today's waits, as lq/ledger/metrics.py has it for one queue."""
     signed_in = [agent for agent in agents if agent.state != "signed_out"]
     queues = list(queues)
     known = [queue for queue in queues if queue.answered is not None]
-    out = [(queue, (queue.answered or 0) + (queue.abandoned or 0) + (queue.overflowed or 0)) for queue in known]
-    weighed = [(level, over) for queue, over in out for level in queue.service_level.values() if level is not None]
-    over = sum(weight for _, weight in weighed)
+    counted = sum(queue.counted or 0 for queue in known)
     return Totals(
         waiting=sum(queue.waiting for queue in queues),
         oldest_s=max((queue.oldest_wait_s for queue in queues if queue.oldest_wait_s is not None), default=None),
@@ -225,7 +224,7 @@ def totals(agents: Iterable[Agent], queues: Iterable[Queue], calls: Iterable[Cal
         signed_in=len(signed_in),
         answered=sum(queue.answered or 0 for queue in known) if known else None,
         abandoned=sum(queue.abandoned or 0 for queue in known) if known else None,
-        service_level=sum(level * weight for level, weight in weighed) / over if over else None,
+        service_level=sum(queue.in_time or 0 for queue in known) / counted if counted else None,
     )
 
 

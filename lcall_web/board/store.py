@@ -67,6 +67,11 @@ def _number(viewer: Viewer, number: str, language: str) -> str:
     return number.removeprefix("+86") if viewer.may(NUMBERS) else masked(number)
 
 
+def _phone(viewer: Viewer, phone: str) -> str:
+    """A mobile seat's is somebody's private number; a phone of the center is for all to see."""
+    return masked(phone) if phone.startswith("+") and not viewer.may(NUMBERS) else phone
+
+
 def _queue_name(board: Board, id: str, language: str) -> str:
     queue = board.queues.get(id)
     return board.name("queues", id, language) or (queue.name if queue else id)
@@ -79,7 +84,7 @@ def _agent(board: Board, agent: Agent, viewer: Viewer, language: str) -> Json:
         "state": agent.state,
         "label": translated(language, AGENT_STATES.get(agent.state, agent.state)),
         "since": 0 if agent.since is None else round(agent.since.timestamp() * 1000),
-        "phone": agent.phone or "",
+        "phone": _phone(viewer, agent.phone or ""),
         "queues": list(agent.queues),
         "note": _note(board, agent, viewer, language),
         **(_for_leader(board, agent, viewer, language) if viewer.may(TEAM) else {}),
@@ -93,9 +98,11 @@ def _for_leader(board: Board, agent: Agent, viewer: Viewer, language: str) -> Js
     return {
         "team": viewer.reach.holds_agent(agent.id),
         "reason": _reason(board, agent, language),
+        "longest_s": _longest_s(board, agent),
         "next": translated(language, NEXT.get(agent.next or "", agent.next or "")),
         "contact": agent.contact or "" if call is None else call.id,
         "number": _number(viewer, shown.number, language) if shown else "",
+        "dial": shown.number if shown and viewer.may(NUMBERS) else "",
         "queue": _queue_name(board, shown.queue, language) if shown else "",
         "call": shown.state if shown else "",
         "leaders": _leaders(board, call, language) if call else [],
@@ -133,6 +140,12 @@ def _reason(board: Board, agent: Agent, language: str) -> str:
     return board.name("pause_reasons", reason, language) or translated(language, PAUSE_REASONS.get(reason, reason))
 
 
+def _longest_s(board: Board, agent: Agent) -> int:
+    """How long a pause for his reason may be; 0: as long as he likes, or he has none."""
+    reason = board.documents.get("pause_reasons", {}).get(agent.reason or "", {})
+    return int(reason.get("longest_min") or 0) * 60 if agent.state == "paused" else 0
+
+
 def _queue(board: Board, queue: Queue, language: str) -> Json:
     goal, level = next(iter(queue.service_level.items()), ("", None))
     oldest = None if queue.oldest_wait_s is None else board.queues_read_at - round(queue.oldest_wait_s * 1000)
@@ -145,6 +158,8 @@ def _queue(board: Board, queue: Queue, language: str) -> Json:
         "talking": queue.talking,
         "answered": queue.answered,
         "abandoned": queue.abandoned,
+        "in_time": queue.in_time,
+        "counted": queue.counted,
         "level": level,
         "goal_s": goal,
     }

@@ -39,7 +39,8 @@ async def live(request: Request) -> None:
     ?board=1), `ping`, those of app.ctx.parts."""
     feed: Feed = request.app.ctx.feed
     parts: list[Part] = [part for begin in request.app.ctx.parts if (part := begin(request)) is not None]
-    reader = feed.join(door.viewer(request).session, bool(request.args.get("board")), parts)
+    viewer = door.viewer(request)
+    reader = feed.join(viewer.session, viewer.id, bool(request.args.get("board")), parts)
     try:
         stream = await request.respond(content_type="text/event-stream; charset=utf-8")
         await _send(stream, "retry: 1000\n\n")

@@ -30,15 +30,19 @@ MORE: Final = mark("还有更多通话没有导出：一次最多 50000 条，�
 FIELDS: Final[Mapping[str, str]] = {
     "from": mark("从"), "to": mark("到"), "number": mark("号码"), "agent": mark("坐席"), "queue": mark("技能组"),
     "direction": mark("方向"), "result": mark("结果"), "trunk": mark("中继"), "least": mark("最短通话"),
-    "most": mark("最长通话"), "code": mark("话后小结"), "recorded": mark("录音"),
+    "most": mark("最长通话"), "code": mark("话后小结"), "recorded": mark("录音"), "at_from": mark("每天从"),
+    "at_to": mark("每天到"), "customer": mark("客户"), "waited": mark("最短排队"), "ended_by": mark("结束方"),
+    "cause": mark("原因码"), "call": mark("通话编号"),
 }  # fmt: skip
 COLUMNS: Final = (
     (mark("开始时间"), "time", 19), (mark("方向"), "text", 7), (mark("号码"), "text", 16), (mark("接入号"), "text", 16),
     (mark("技能组"), "text", 12), (mark("工号"), "text", 8), (mark("坐席"), "text", 10), (mark("结果"), "text", 12),
     (mark("排队"), "seconds", 10), (mark("振铃"), "seconds", 10), (mark("通话"), "seconds", 10),
-    (mark("话后整理"), "seconds", 10), (mark("结束方"), "text", 12), (mark("原因码"), "text", 8),
-    (mark("中继"), "text", 10), (mark("录音"), "text", 12), (mark("通话编号"), "text", 38),
+    (mark("话后整理"), "seconds", 10), (mark("话后小结"), "text", 20), (mark("结束方"), "text", 12),
+    (mark("原因码"), "text", 8), (mark("中继"), "text", 10), (mark("录音"), "text", 12), (mark("通话编号"), "text", 38),
 )  # fmt: skip
+
+CODES: Final = "; "
 
 running = asyncio.Semaphore(AT_ONCE)
 
@@ -128,7 +132,8 @@ async def _lines(here: Context, wish: Wish) -> AsyncIterator[Any]:
 
 def _shown(name: str, wish: Wish) -> str:
     value = wish.given[name]
-    named = {"direction": words.DIRECTIONS, "result": words.RESULTS, "recorded": rules.RECORDED}.get(name, {})
+    known = {"direction": words.DIRECTIONS, "result": words.RESULTS, "recorded": rules.RECORDED}
+    named = {**known, "ended_by": words.ENDED_BY}.get(name, {})
     return translated(wish.language, named.get(value, value))
 
 
@@ -140,6 +145,6 @@ def _cells(row: store.Row, there: ZoneInfo, language: str) -> list[Any]:
     return [
         *(started.isoformat(), word(words.DIRECTIONS, row.direction), row.number, row.called, row.queue, row.agent),
         *(row.agent_name, word(words.RESULTS, row.result), row.wait_s, row.ring_s, row.talk_s, row.wrap_up_s),
-        *(word(words.ENDED_BY, row.ended_by), str(row.cause or ""), row.trunk),
+        *(CODES.join(row.codes), word(words.ENDED_BY, row.ended_by), str(row.cause or ""), row.trunk),
         *(word(words.RECORDINGS, row.recording), row.id),
     ]

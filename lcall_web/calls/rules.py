@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from lcall_web.common.i18n import mark
-from lcall_web.common.words import DIRECTIONS, RESULTS, SEGMENTS
+from lcall_web.common.words import DIRECTIONS, ENDED_BY, RESULTS, SEGMENTS
 from lq.sdk import Segment
 
 COMPLETE: Final = 10  # digits from which a number may have had a prefix in front of it
@@ -21,6 +22,7 @@ LAST: Final = 4  # digits that show of a masked number
 FEW: Final = 4  # digits from which not many numbers have them
 LONGEST: Final = 64
 PUNCTUATION: Final = "+-(). \t"
+INSTANT: Final = timedelta(microseconds=1)  # of PostgreSQL's clock
 
 DAY: Final = mark("请按 2026-11-24 的格式填写日期。")
 ORDER: Final = mark("结束日期早于开始日期。")
@@ -29,6 +31,30 @@ TOO_LONG: Final = mark("内容太长。")
 UNKNOWN: Final = mark("没有这个选项。")
 LENGTH: Final = mark("请填秒数，或 1:30 这样的时长。")
 LENGTHS: Final = mark("最长时长小于最短时长。")
+TIME: Final = mark("请按 09:30 的格式填写时间。")
+CAUSE: Final = mark("原因码是 1 到 127 的数字。")
+CALL_ID: Final = mark("通话编号只有字母、数字和短横线。")
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A stretch of every day, both ends in it; over midnight if it ends before it begins."""
+
+    first: time
+    last: time
+    zone: str
+
+    def windows(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """Of the days from `start` to `end`, not beyond them: from each, before each."""
+        zone = ZoneInfo(self.zone)
+        day, found = start.astimezone(zone).date() - timedelta(days=1), []
+        while (begin := datetime.combine(day, self.first, zone).astimezone(UTC)) < end:
+            ends_on = day if self.first <= self.last else day + timedelta(days=1)
+            over = datetime.combine(ends_on, self.last, zone).astimezone(UTC) + INSTANT
+            if over > start:
+                found.append((max(begin, start), min(over, end)))
+            day += timedelta(days=1)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +73,19 @@ class Search:
     most_s: float | None = None
     code: str | None = None  # of the wrap-up, or one that this stands below
     recorded: bool | None = None
+    hours: Hours | None = None
+    customer: tuple[str, ...] = ()  # all of these stand in his name
+    ended_by: str | None = None
+    cause: int | None = None  # Q.850
+    call: str | None = None  # its id
+    waited_s: float | None = None  # at least
     after: tuple[datetime, str] | None = None  # the last call of the page before
 
     @property
     def few(self) -> bool:
-        """Its calls are few in any history, and an index of numbers finds them."""
-        return self.patterns is not None and all(len(each.strip("%+")) >= FEW for each in self.patterns)
+        """Its calls are few in any history, and an index finds them: of numbers, of ids."""
+        known = self.patterns is not None and all(len(each.strip("%+")) >= FEW for each in self.patterns)
+        return known or bool(self.customer) or self.call is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +96,24 @@ class Form:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-MORE: Final = ("trunk", "least", "most", "code", "recorded")  # shown when they are wanted
+TIMES: Final = ("at_from", "at_to")
+MORE: Final = (  # shown when they are wanted
+    *(*TIMES, "customer", "waited", "least", "most", "trunk", "code", "recorded", "ended_by", "cause", "call"),
+)
 FIELDS: Final = ("from", "to", "number", "agent", "queue", "direction", "result", *MORE, "cursor")
 RECORDED: Final[Mapping[str, str]] = {"yes": mark("有录音"), "no": mark("无录音")}
 LONGEST_S: Final = 86_400
+WORDS: Final = 5  # of a name
+LAST_CAUSE: Final = 127
 FIRST_YEAR, LAST_YEAR = 2000, 2999
+CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+CALL: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool) -> tuple[Search, Form]:
-    """A search as it was asked for; without any wish: today's calls."""
+def read(
+    given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool, customers: bool = True
+) -> tuple[Search, Form]:
+    """A search as it was asked for; without any wish: today's calls. A call's id is looked for on all days."""
     today = now.astimezone(ZoneInfo(zone)).date()
     wishes = {name: given.get(name, "").strip() for name in FIELDS}
     if not set(given) & {"from", "to"}:
@@ -93,7 +135,7 @@ def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool
     first, last = (_day(wishes, name, errors) for name in ("from", "to"))
     if first and last and last < first:
         errors["to"] = ORDER
-    least, most = (_length(wishes, name, errors) for name in ("least", "most"))
+    least, most, waited = (_length(wishes, name, errors) for name in ("least", "most", "waited"))
     if least is not None and most is not None and most < least:
         errors["most"] = LENGTHS
     recorded = taken("recorded", RECORDED)
@@ -104,9 +146,14 @@ def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool
             errors["number"] = DIGITS
         else:
             patterns = number_patterns(digits, numbers_whole)
+    if wishes["customer"] and not customers:
+        errors["customer"] = UNKNOWN
+    call = taken("call")
+    if call is not None and not CALL.fullmatch(call):
+        errors["call"] = CALL_ID
     search = Search(
-        start=_midnight(first, zone) if first else None,
-        end=_midnight(last + timedelta(days=1), zone) if last else None,
+        start=_midnight(first, zone) if first and call is None else None,
+        end=_midnight(last + timedelta(days=1), zone) if last and call is None else None,
         patterns=patterns,
         agent=taken("agent"),
         queue=taken("queue"),
@@ -117,6 +164,12 @@ def read(given: Mapping[str, str], zone: str, now: datetime, numbers_whole: bool
         most_s=most,
         code=taken("code"),
         recorded=None if recorded is None else recorded == "yes",
+        hours=_hours(wishes, zone, errors),
+        customer=tuple((taken("customer") or "").split()[:WORDS]),
+        ended_by=taken("ended_by", ENDED_BY),
+        cause=_cause(wishes, errors),
+        call=call,
+        waited_s=waited,
         after=behind(wishes["cursor"]),
     )
     return search, Form(wishes, errors)
@@ -134,6 +187,29 @@ def _day(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> date |
         errors[name] = DAY
         return None
     return found
+
+
+def _hours(wishes: Mapping[str, str], zone: str, errors: dict[str, str]) -> Hours | None:
+    if not any(wishes[name] for name in TIMES):
+        return None
+    found = []
+    for name, default in zip(TIMES, ("00:00", "23:59"), strict=True):
+        written = CLOCK.fullmatch(wishes[name] or default)
+        if written is None:
+            errors[name] = TIME
+            return None
+        found.append(time(int(written[1]), int(written[2])))
+    return Hours(found[0], found[1].replace(second=59, microsecond=999_999), zone)
+
+
+def _cause(wishes: Mapping[str, str], errors: dict[str, str]) -> int | None:
+    written = wishes["cause"]
+    if not written:
+        return None
+    if not (written.isascii() and written.isdigit() and len(written) <= 3 and 0 < int(written) <= LAST_CAUSE):
+        errors["cause"] = CAUSE
+        return None
+    return int(written)
 
 
 def _length(wishes: Mapping[str, str], name: str, errors: dict[str, str]) -> float | None:
@@ -188,7 +264,6 @@ def number_patterns(digits: str, whole: bool) -> tuple[str, ...]:
 NEAR: Final = timedelta(hours=1)
 FARTHER: Final = 4
 STRETCHES: Final = 7
-INSTANT: Final = timedelta(microseconds=1)  # of PostgreSQL's clock
 
 
 def slices(wanted: Search, now: datetime) -> Iterator[Search]:

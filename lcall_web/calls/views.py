@@ -14,11 +14,11 @@ from sanic import Blueprint, Request
 from sanic.exceptions import BadRequest, NotFound
 from sanic.response import HTTPResponse
 
-from lcall_web.calls import export, rules, store
-from lcall_web.common import context, door, failures, pages, spreadsheet, words
+from lcall_web.calls import detail, export, rules, store
+from lcall_web.common import codes, context, door, failures, pages, spreadsheet, words
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark
-from lcall_web.common.viewer import EXPORT, NUMBERS
+from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS
 
 log = structlog.get_logger()
 
@@ -27,6 +27,7 @@ blueprint = Blueprint("calls", url_prefix="/calls")
 ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 NOT_MADE: Final = mark("文件没有做成。")
 EXPORTING: Final = mark("正在导出的人太多，请稍后再试。")
+NAMED: Final = mark("叫这个名称的客户太多，请多写几个字。")
 TOO_MUCH: Final = mark("查询范围太大，请缩短日期范围或增加条件。")
 
 
@@ -40,6 +41,8 @@ async def listing(request: Request) -> HTTPResponse:
     if not form.errors:
         try:
             found = await store.search(here.database, viewer, wanted, request.ctx.language)
+        except store.TooManyNamed:
+            message = NAMED
         except TooMuch:
             message = TOO_MUCH
     more = wanted.after is not None and "hx-request" in request.headers
@@ -55,7 +58,7 @@ async def listing(request: Request) -> HTTPResponse:
         more=any(form.given[name] for name in rules.MORE),
         queues=queues,
         trunks=await store.trunks(here.database),
-        codes=await store.codes(here.database, request.ctx.language),
+        codes=await codes.tree(here.database.fetch, request.ctx.language),
         ranges=_ranges(now.astimezone(ZoneInfo(here.watch.center.time_zone))),
         others=viewer.reach.others,
         numbers=viewer.may(NUMBERS),
@@ -63,13 +66,17 @@ async def listing(request: Request) -> HTTPResponse:
         results=words.RESULTS,
         recordings=words.RECORDINGS,
         recorded=rules.RECORDED,
+        customers=viewer.may(CUSTOMERS),
+        enders=words.ENDED_BY,
+        causes=words.CAUSES,
     )
 
 
 def _asked(request: Request, now: datetime) -> tuple[rules.Search, rules.Form]:
     args = request.get_args(keep_blank_values=True)  # an emptied date asks for every day, no date for today
     given = {name: args.get(name) or "" for name in args}
-    return rules.read(given, context.of(request).watch.center.time_zone, now, door.viewer(request).may(NUMBERS))
+    viewer, zone = door.viewer(request), context.of(request).watch.center.time_zone
+    return rules.read(given, zone, now, viewer.may(NUMBERS), viewer.may(CUSTOMERS))
 
 
 @blueprint.get("/export.xlsx")
@@ -94,6 +101,8 @@ async def exported(request: Request) -> HTTPResponse | None:
             async for piece in pieces:
                 await response.send(piece)
             await response.eof()
+    except store.TooManyNamed:  # the first that is asked
+        return await failures.failure(request, 422, NAMED)
     except (export.Failed, TimeoutError) as error:
         log.warning("a file of calls was not made", begun=begun, error=repr(error))
         if not begun:
@@ -123,7 +132,7 @@ def _ranges(now: datetime) -> list[tuple[str, str, str]]:
 
 @blueprint.get("/<id:str>")
 async def one(request: Request, id: str) -> HTTPResponse:
-    found = await store.call(context.of(request), door.viewer(request), _id(id))
+    found = await detail.call(context.of(request), door.viewer(request), _id(id), request.ctx.language)
     contact = found.contact
     started_at = contact.started_at or found.until
     return await pages.page(
@@ -133,6 +142,7 @@ async def one(request: Request, id: str) -> HTTPResponse:
         contact=contact,
         started_at=started_at,
         over=contact.state == "ended",
+        coded={each.code: each.name for each in found.codes},
         timeline=rules.timeline(contact.segments, started_at, found.until),
         words=words,
     )
@@ -141,7 +151,8 @@ async def one(request: Request, id: str) -> HTTPResponse:
 @blueprint.post("/<id:str>/number")
 async def number(request: Request, id: str) -> HTTPResponse:
     """The number whole (查看号码); written down."""
-    numbers = await store.reveal(context.of(request), door.viewer(request), _id(id), request.ip)
+    here, viewer = context.of(request), door.viewer(request)
+    numbers = await detail.reveal(here, viewer, _id(id), request.ip, request.ctx.language)
     return await pages.page(request, "calls/numbers.html", numbers=numbers, whole=True)
 
 

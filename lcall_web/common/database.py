@@ -18,7 +18,7 @@ import asyncpg
 from lq.postgres import PATIENCE_S, SEARCH_S, Pool
 from lq.postgres import PostgresAway as DatabaseAway
 
-__all__ = ["SEARCH_S", "Database", "DatabaseAway", "Fetch", "TooMuch", "numbered", "queries"]
+__all__ = ["SEARCH_S", "Database", "DatabaseAway", "Fetch", "TooMuch", "literal", "numbered", "queries"]
 
 NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 PLACE: Final = re.compile(r"(?<!:):([a-z_]+)")  # :name, and no ::cast
@@ -34,6 +34,11 @@ Fetch = Callable[[str, Mapping[str, Any]], Awaitable[list[asyncpg.Record]]]
 
 class TooMuch(Exception):
     """PostgreSQL answers, but what it was asked takes too long."""
+
+
+def literal(text: str) -> str:
+    """A text that LIKE takes as it is."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def queries(beside: str) -> Mapping[str, str]:

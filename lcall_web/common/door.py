@@ -111,10 +111,10 @@ async def _let_in(request: Request) -> HTTPResponse | None:
     token = request.cookies.get(SESSION) or ""
     if token:
         request.ctx.viewer = await here.sessions.find(token)
-    if request.method not in READING and not _vouched(request):
-        raise Forbidden(mark("页面已经过期，请返回并刷新页面，再试一次。"))
     if request.ctx.viewer is None and request.path not in FOR_ALL:
         return _to_login(request)
+    if request.method not in READING and not _vouched(request):
+        raise Forbidden(mark("页面已经过期，请返回并刷新页面，再试一次。"))
     return None
 
 
@@ -128,6 +128,8 @@ def _vouched(request: Request) -> bool:
 def _to_login(request: Request) -> HTTPResponse:
     if "hx-request" in request.headers:
         return HTTPResponse(status=401, headers={"HX-Redirect": "/login"})
+    if request.method not in READING and "text/html" in request.headers.get("accept", ""):
+        return redirect("/login", status=303)  # a form that the browser itself sends
     if request.method not in READING or request.path == "/live":
         return HTTPResponse(status=401)
     following = request.path + (f"?{request.query_string}" if request.query_string else "")

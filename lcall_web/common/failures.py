@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 from sanic import Request, Sanic
-from sanic.exceptions import SanicException
+from sanic.exceptions import Forbidden, SanicException
 from sanic.response import HTTPResponse
 
 from lcall_web.common import door, pages
@@ -38,8 +39,11 @@ WORDS: Final[Mapping[int, Words]] = {
     500: Words(mark("系统出错了"), mark("错误已记入日志。请再试一次；若仍然出现，请联系管理员。")),
     503: Words(mark("暂时不可用"), mark("通话不受影响。本页会自动重试，恢复后即可继续。")),
 }
+PART: Final = mark("通话不受影响，恢复后即可继续。")
+UNDONE: Final = mark("通话不受影响，请稍后再试一次。")
 DATABASE: Final = mark("数据库没有响应。")
 API: Final = mark("呼叫接口（LQ-SDK）没有响应。")
+SANICS: Final = str(Forbidden())  # its own word, where nobody has said more
 BUSY: Final = mark("同时收听的人太多，请稍后再试。")
 
 
@@ -58,7 +62,7 @@ def attach(app: Sanic[Any, Any]) -> None:
 
 async def _refused(request: Request, error: SanicException) -> HTTPResponse:
     status = error.status_code or 500
-    reason = str(error) if status == 403 else ""
+    reason = str(error) if status == 403 and str(error) != SANICS else ""
     return await failure(request, status if status in WORDS else 400 if status < 500 else 500, reason)
 
 
@@ -94,17 +98,33 @@ async def failure(request: Request, status: int, reason: str = "") -> HTTPRespon
     door.prepare(request)
     asked_by_script = "hx-request" in request.headers
     whole = not asked_by_script or request.headers.get("hx-target") == MAIN
-    retry_s = RETRY_S if status == 503 and request.method == "GET" else 0
+    reads = request.method in door.READING
+    tries_again = status == 503 and reads and whole
     answer = await pages.page(
         request,
         "common/failure.html" if whole else "common/failure_part.html",
         status,
         code=status,
-        words=WORDS[status],
+        words=WORDS[status] if tries_again or status != 503 else replace(WORDS[503], advice=PART if reads else UNDONE),
         reason=reason,
-        retry_s=0 if asked_by_script else retry_s,
-        again_s=retry_s if asked_by_script else 0,  # a refresh would end what lives beside the page: the soft phone
+        tries_again=tries_again,
+        retry_s=RETRY_S if tries_again and not asked_by_script else 0,
+        again_s=RETRY_S if tries_again and asked_by_script else 0,  # a refresh would end the soft phone beside the page
+        back="" if reads else sent_from(request.headers.get("referer", ""), request.host),
     )
+    if not reads:
+        answer.headers["HX-Push-Url"] = "false"  # nothing can be read there
     if status == 503:
         answer.headers["Retry-After"] = str(RETRY_S)
     return answer
+
+
+def sent_from(referer: str, host: str) -> str:
+    """The page of ours where the form stood; "" if that is not known."""
+    try:
+        page = urlsplit(referer)
+    except ValueError:
+        return ""
+    if page.netloc != host or not page.path.startswith("/") or page.path.startswith("//"):
+        return ""
+    return page.path + (f"?{page.query}" if page.query else "")

@@ -42,6 +42,11 @@ def mark(text: str) -> str:
     return text
 
 
+def mark_in(context: str, text: str) -> str:
+    """Likewise, where one Chinese word is several English ones: `several` things, what one may `do`."""
+    return text
+
+
 def translated(language: str, text: str, **values: object) -> str:
     found = CATALOGUES[language].gettext(text) if text else ""
     return found % values if values else found

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from lq.sdk.masking import HIDDEN as HIDDEN
+from lq.sdk.masking import masked as masked
+
 HOME: Final = "+86"
 FIXED: Final = re.compile(r"(?:10|2\d)[2-8]\d{7}|[3-9]\d\d[2-8]\d{6,7}")  # the Chinese numbering plan (MIIT)
 TOLL_FREE: Final = re.compile(r"[48]00\d{7}")
-
-HIDDEN: Final = "****"
-SHORT: Final = 6  # digits: 110, 95588, an extension; they are nobody's private number
-WHOLE: Final = 10  # digits from which the first three may show as well
 
 
 def published(number: str) -> str:
@@ -20,21 +19,6 @@ def published(number: str) -> str:
     if home == number:
         return number
     return f"0{home}" if FIXED.fullmatch(home) and not TOLL_FREE.fullmatch(home) else home
-
-
-def masked(number: str) -> str:
-    """`+8613800138000` → `138****8000`; short numbers stay, and what is no number shows nothing of itself."""
-    national = number.removeprefix("+86")
-    sign, digits = ("+", national[1:]) if national.startswith("+") else ("", national)
-    digits = "".join(letter for letter in digits if letter not in "-() ")
-    if not number:
-        return ""
-    if not (digits.isascii() and digits.isdigit()):
-        return HIDDEN
-    if len(digits) <= SHORT:
-        return sign + digits
-    head = digits[:3] if len(digits) >= WHOLE else ""
-    return f"{sign}{head}{HIDDEN}{digits[-4:]}"
 
 
 NUMBER: Final = re.compile(r"(?<![\w.-])\+?\d{7,15}(?![\w-])")

@@ -95,6 +95,7 @@ def _environment(language: str) -> Environment:
         pgettext=catalogue.pgettext,  # what is done ("do"), where the same word says what has happened
     )
     environment.globals["word"] = catalogue.gettext  # for texts marked in Python
+    environment.globals["several"] = partial(catalogue.pgettext, "several")
     environment.filters.update(duration=duration, day=_day, clock=_clock)
     return environment
 

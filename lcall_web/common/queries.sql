@@ -33,3 +33,14 @@ insert into audit (operator, action, object, address, detail) values ($1, $2, $3
 -- name: center
 -- What the center's settings say of its name, its time zone, and whether it holds the demo world; its own logo.
 select body, (select version from center_logo) as logo from config_document where kind = 'settings' and id = 'center'
+
+-- name: codes
+-- The tree of wrap-up codes, each below its parent.
+with recursive tree as (
+    select d.id, d.body, 0 as depth, array[lpad(coalesce(d.body->>'order', '0'), 9, '0'), d.id] as place
+    from config_document d where d.kind = 'wrap_up_codes' and coalesce(d.body->>'parent', '') = ''
+    union all
+    select d.id, d.body, t.depth + 1, t.place || array[lpad(coalesce(d.body->>'order', '0'), 9, '0'), d.id]
+    from config_document d join tree t on d.body->>'parent' = t.id where d.kind = 'wrap_up_codes' and t.depth < 3
+)
+select id, depth, body->>'name' as name, coalesce(body->>'name_en', '') as name_en from tree order by place

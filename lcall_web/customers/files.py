@@ -6,7 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -24,7 +24,8 @@ from lcall_web.customers.store import SQL
 
 log = structlog.get_logger()
 
-PIECE: Final = 1000
+PIECE: Final = 1000  # rows that are fetched at once
+EXPORT_S: Final = 60.0  # for all of them, each piece within the time of a search
 AT_ONCE: Final = 50  # rows of a file that is brought in, for each transaction
 SHOWN: Final = 50
 AGAIN_S: Final = 2.0
@@ -42,6 +43,7 @@ class Import:
     taken: int
     known: int
     created_at: datetime
+    unread: tuple[str, ...]  # columns of the file that nobody here knows
     still: bool  # nothing has moved for a while
 
     @property
@@ -59,18 +61,15 @@ class TooManyRows(Exception):
 async def export(
     database: Database, viewer: Viewer, wanted: rules.Search, language: str, asked: Mapping[str, str], address: str
 ) -> list[list[str]]:
-    """All that is found as rows, numbers as this viewer may see them; written down. Raises TooManyRows."""
-    found: list[list[str]] = []
+    """All that is found as rows, numbers as this viewer may see them; written down. Raises TooManyRows. One statement,
+    fetched in pieces: who is changed meanwhile stands in it as he was."""
     known = await field_store.fields(database)
-    while True:
-        text, values = store.statement("sheet", wanted, PIECE)
-        rows = await database.fetch(text, *values, seconds=store.PATIENCE_S)
-        found += [sheets.cells(_values(row, viewer, known, language), language, known) for row in rows]
-        if len(found) > MOST_ROWS:
-            raise TooManyRows
-        if len(rows) < PIECE:
-            break
-        wanted = replace(wanted, after=(rows[-1]["changed_at"], rows[-1]["id"]))
+    text, values = store.statement("sheet", wanted, MOST_ROWS + 1)
+    async with database.transaction(EXPORT_S) as connection:
+        rows = connection.cursor(text, *values, prefetch=PIECE, timeout=store.PATIENCE_S)
+        found = [sheets.cells(_values(row, viewer, known, language), language, known) async for row in rows]
+    if len(found) > MOST_ROWS:
+        raise TooManyRows
     async with database.transaction() as connection:
         await audit.note(connection, viewer.id, "customers_exported", "", address, filters=dict(asked), rows=len(found))
     return found
@@ -87,14 +86,16 @@ def _values(row: asyncpg.Record, viewer: Viewer, known: Sequence[Field], languag
 
 
 async def look(database: Database, viewer: Viewer, key: uuid.UUID, file: str, data: bytes) -> None:
-    """Keeps what a file says, for its import or for nothing. Raises Unreadable."""
+    """Keeps what a file says, for its import or for nothing. Raises Unreadable. Companies are taken first, wherever
+    they stand: one of which somebody's row has the name alone would be there already when its own row comes."""
     owners, known = list(await store.owners(database)), await field_store.fields(database)
-    rows = await asyncio.to_thread(sheets.parse, data, owners, known)
+    sheet = await asyncio.to_thread(sheets.parse, data, owners, known)
+    rows = sorted(sheet.rows, key=lambda row: row.kind != "company")
     bad = sum(bool(row.errors) for row in rows)
-    records = [(key, row.n, json.dumps(row.body), json.dumps(row.errors)) for row in rows]
+    records = [(key, row.n, json.dumps(row.body), json.dumps(row.errors), place) for place, row in enumerate(rows, 1)]
     async with database.transaction(store.PATIENCE_S) as connection:
         await connection.execute(SQL["import_forget"])
-        done = await connection.execute(SQL["import_begin"], key, viewer.id, file[:200], len(rows), bad)
+        done = await connection.execute(SQL["import_begin"], key, viewer.id, file[:200], len(rows), bad, sheet.unread)
         if done != "INSERT 0 0":
             await connection.executemany(SQL["import_row"], records)
 
@@ -105,7 +106,8 @@ async def state(database: Database, viewer: Viewer, id: uuid.UUID) -> Import:
     if row is None or row["operator"] != viewer.id:
         raise NotFound(f"import {id}")
     names = ("id", "file", "state", "total", "bad", "done", "taken", "known", "created_at", "still")
-    return Import(operator=row["operator_name"] or row["operator"], **{name: row[name] for name in names})
+    about = {name: row[name] for name in names}
+    return Import(operator=row["operator_name"] or row["operator"], unread=tuple(row["unread"]), **about)
 
 
 async def preview(database: Database, id: uuid.UUID, bad: bool) -> list[sheets.SheetRow]:
@@ -163,7 +165,7 @@ async def _piece(database: Database, viewer: Viewer, id: uuid.UUID, address: str
             taken += 1
         await connection.executemany(SQL["import_wrong"], wrong)
         more = len(rows) == AT_ONCE
-        done = rows[-1]["n"] if rows else before["done"]
+        done = rows[-1]["place"] if rows else before["done"]
         step = (done, taken, known, len(wrong), "running" if more else "done")
         await connection.execute(SQL["import_step"], id, *step)
         return more

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -24,12 +24,13 @@ from lcall_web.common.viewer import BLACKLIST, NUMBERS, TEAM, Viewer
 from lcall_web.customers import black, field_store, fields, numbers, store
 from lcall_web.customers.black import BlackList
 from lcall_web.customers.fields import Field
-from lcall_web.customers.rules import Draft, Phone
+from lcall_web.customers.rules import PHONES, Draft, Phone
 from lcall_web.customers.store import SQL, Card, Note
 from lq.sdk import ApiError, Contact
 from lq.sdk.values import decode
 
 TALKED: Final = ("talk", "conference", "consult")
+OF_PEOPLE: Final = ("mobile", "fixed", "toll_free", "international")  # kinds of numbers that one may have as his own
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ class Pop:
     script: tuple[Piece, ...] = ()  # what he shall say
     black: tuple[BlackList, ...] = ()  # where the caller can be put, by who may
     fields: tuple[Field, ...] = ()  # that the center has added
+    new_number: bool = False  # the customer who was chosen does not have it yet
+
+    @property
+    def dials(self) -> bool:
+        """Whether there is a number to call back; who sees it masked calls it by the contact."""
+        return bool(self.number) and self.origin.kind not in ("anonymous", "unknown")
 
 
 async def contact_of(here: Context, viewer: Viewer, id: str) -> Contact:
@@ -138,7 +145,15 @@ async def pop(here: Context, viewer: Viewer, id: str, language: str) -> Pop:
         script=tuple(script.pieces(said, _own_values(card, known, language) | _values(card, viewer, queue, called))),
         black=lists,
         fields=known,
+        new_number=card is not None and _is_new(contact, card.customer),
     )
+
+
+def _is_new(contact: Contact, customer: store.Customer) -> bool:
+    """Whether this customer can be given the number that he calls from."""
+    number, phones = numbers.read(contact.number), customer.draft.phones
+    known = number in {phone.number for phone in phones} or len(phones) >= PHONES
+    return not known and numbers.origin(number).kind in OF_PEOPLE
 
 
 def _values(card: Card | None, viewer: Viewer, queue: str, called: str) -> dict[str, str]:
@@ -189,6 +204,27 @@ async def choose(here: Context, viewer: Viewer, id: str, customer: int) -> None:
             await connection.execute(SQL[name], contact.id, chosen)
 
 
+async def add_number(here: Context, viewer: Viewer, id: str, address: str) -> None:
+    """The number of this contact is also his about whom it is; once, however often that is said."""
+    contact = await contact_of(here, viewer, id)
+    async with here.database.transaction() as connection:
+        if (chosen := await connection.fetchval(SQL["chosen"], contact.id)) is None:
+            raise NotFound(f"nobody was chosen for {id}")
+        customer = await store.customer(connection, chosen)
+    while _is_new(contact, customer):
+        draft = replace(customer.draft, phones=(*customer.draft.phones, _phone(numbers.read(contact.number))))
+        about = {"anyway": True, "same_company": True}
+        try:
+            return await store.change(here.database, viewer, chosen, customer.version, draft, address, **about)
+        except store.Stale as stale:  # he was changed meanwhile, perhaps by this very click in another tab
+            customer = stale.customer
+    return None
+
+
+def _phone(number: str) -> Phone:
+    return Phone(number, "mobile" if numbers.origin(number).kind == "mobile" else "work")
+
+
 async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str) -> None:
     """Belongs to the contact, and to its customer if it is known."""
     contact = await contact_of(here, viewer, id)
@@ -203,13 +239,14 @@ async def note(here: Context, viewer: Viewer, id: str, key: uuid.UUID, body: str
 
 
 async def register(
-    here: Context, viewer: Viewer, id: str, key: uuid.UUID, draft: Draft, address: str, anyway: bool
+    here: Context, viewer: Viewer, id: str, key: uuid.UUID, draft: Draft, address: str, *, instead: int, anyway: bool
 ) -> int:
-    """A new customer, made in the call that he is in: one, however many tabs say so. Raises Known."""
+    """A new customer, made in the call that he is in: one, however many tabs say so. Raises Known. `instead`: the
+    customer whom the form showed, and who is not on the line; 0: nobody."""
     contact = await contact_of(here, viewer, id)
     async with here.database.transaction() as connection:
         await connection.execute(SQL["one_at_a_time"], contact.id)
-        if (known := await connection.fetchval(SQL["chosen"], contact.id)) is not None:
+        if (known := await connection.fetchval(SQL["chosen"], contact.id)) not in (None, instead):
             return int(known)
         made = await store.create(connection, viewer, key, draft, address, anyway)
         await connection.execute(SQL["choose"], contact.id, made, viewer.id)
@@ -223,8 +260,6 @@ def with_number(draft: Draft, contact: Contact) -> Draft:
     """The number that he calls from is his, also where who enters him does not see it whole."""
     number = numbers.read(contact.number)
     others: Sequence[Phone] = [phone for phone in draft.phones if phone.number != number]
-    kind = "mobile" if numbers.origin(number).kind == "mobile" else "work"
     had = next((phone for phone in draft.phones if phone.number == number), None)
-    first = [had or Phone(number, kind)] if number else []
-    fields = {name: getattr(draft, name) for name in Draft.__slots__ if name != "phones"}
-    return Draft(**fields, phones=(*first, *others))
+    first = [had or _phone(number)] if number else []
+    return replace(draft, phones=(*first, *others))

@@ -19,6 +19,19 @@ and (:after_at::timestamptz is null or (c.changed_at, c.id) < (:after_at, :after
 lcall_holds(concat_ws(E'\n', lcall_customer_text(c.name, c.position, c.email, c.address, c.tags),
     (select string_agg(e.value, E'\n') from jsonb_each_text(c.own) e where e.key = any (:texts::text[]))), :words)
 
+-- name: with_text
+-- Digits that stand in a text: longer than a pair, so that the grams alone prove none of them.
+lcall_wanted_grams(:digits) <> '{}' and c.grams @> lcall_wanted_grams(:digits) and lcall_holds(
+    concat_ws(E'\n', lcall_customer_text(c.name, c.position, c.email, c.address, c.tags),
+    (select string_agg(e.value, E'\n') from jsonb_each_text(c.own) e where e.key = any (:texts::text[]))), :digits)
+
+-- name: either
+-- The first of either kind hold the first of both: so each is found by its own index, in the order of the list where
+-- there are many. With an `or` between them all customers would be read.
+c.id in (
+    (select c.id from customer c where NUMBER order by c.changed_at desc, c.id desc limit :limit)
+    union (select c.id from customer c where TEXT order by c.changed_at desc, c.id desc limit :limit))
+
 -- name: with_parts
 -- A number of his has one of these parts.
 c.id in (select p.customer from customer_phone p where p.number like any (:parts))
@@ -31,7 +44,8 @@ c.id in (select p.customer from customer_phone p where p.number = any (:exact) o
 -- Latest change first, behind the last one of the page before.
 select c.id, c.kind, c.name, c.position, c.level, c.tags, c.own, c.changed_at, k.name as company, o.name as owner_name,
        c.owner,
-       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers,
+       array(select p.id from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as phones
 from customer c
 left join customer k on k.id = c.company and k.deleted_at is null
 left join operator o on o.id = c.owner
@@ -40,7 +54,7 @@ order by c.changed_at desc, c.id desc
 limit :limit
 
 -- name: sheet
--- A piece of what is taken away as a file.
+-- What is taken away as a file.
 select c.id, c.kind, c.name, c.position, c.level, c.tags, c.email, c.address, c.remark, c.owner, c.own, c.changed_at,
        k.name as company,
        array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id) as numbers
@@ -177,12 +191,13 @@ order by c.name, c.id
 limit $2
 
 -- name: notes
--- Of a customer, and of a call: written in it before it was known whose it is.
+-- Of a customer, and of a call: written in it before it was known whose it is. Behind the last one of the page before.
 select n.id, n.body, n.at, n.contact, coalesce(o.name, n.author) as author
 from customer_note n left join operator o on o.id = n.author
-where n.customer = $1 or ($2::text is not null and n.contact = $2)
+where (n.customer = $1 or ($2::text is not null and n.contact = $2))
+and ($4::timestamptz is null or (n.at, n.id) < ($4, $5::bigint))
 order by n.at desc, n.id desc
-limit 100
+limit $3
 
 -- name: note
 insert into customer_note (key, customer, contact, body, author) values ($1, $2, $3, $4, $5)
@@ -190,27 +205,40 @@ on conflict (key) do nothing
 returning id
 
 -- name: history
--- Calls with these numbers; of a number that several have, not those that were said to be about another one.
-select h.contact_id, h.direction, h.number, h.number_published, h.called_published, h.agent, o.name as agent_name,
+-- Calls with these numbers; of a number that several have, not those that were said to be about another one. And those
+-- that were said to be about him, whatever number they came from: one that he has no more, somebody else's. Latest first,
+-- behind the last one of the page before.
+with his as (
+    select found.contact_id from unnest($1::text[]) as number, lateral (
+        select c.contact_id from cdr c
+        where c.number = number.number and ($4::timestamptz is null or (c.started_at, c.contact_id) < ($4, $5::text))
+        and not exists (select from contact_customer x where x.contact = c.contact_id and x.customer <> $2)
+        order by c.started_at desc, c.contact_id desc
+        limit $3) as found
+    union
+    select x.contact from contact_customer x where x.customer = $2
+), h as (
+    select c.* from his join cdr c on c.contact_id = his.contact_id
+    where $4::timestamptz is null or (c.started_at, c.contact_id) < ($4, $5::text)
+    order by c.started_at desc, c.contact_id desc
+    limit $3
+)
+select h.contact_id, h.direction, h.agent, o.name as agent_name,
        h.queue, q.body->>'name' as queue_name, q.body->>'name_en' as queue_name_en,
        h.started_at, h.talk_s + h.hold_s as talk_s, h.result, r.state as recording_state,
        array(select s.agent from segment s
              where s.contact_id = h.contact_id and s.kind in ('talk', 'conference') and s.agent is not null) as agents,
        array(select s.queue from segment s
-             where s.contact_id = h.contact_id and s.kind = 'queue' and s.queue is not null) as queues
-from (
-    select found.* from unnest($1::text[]) as number, lateral (
-        select c.* from cdr c
-        where c.number = number.number and not exists (
-            select from contact_customer x where x.contact = c.contact_id and x.customer <> $2)
-        order by c.started_at desc, c.contact_id desc
-        limit $3) as found
-) h
+             where s.contact_id = h.contact_id and s.kind = 'queue' and s.queue is not null) as queues,
+       array(select last.code from (
+           select distinct on (i.agent) i.code, i.started_at from agent_interval i
+           where i.contact = h.contact_id and i.code is not null
+           order by i.agent, i.seq desc) last order by last.started_at, last.code) as codes
+from h
 left join operator o on o.id = h.agent
 left join config_document q on q.kind = 'queues' and q.id = h.queue
 left join recording r on r.id = h.recording_id
 order by h.started_at desc, h.contact_id desc
-limit $3
 
 -- name: owners
 -- $1: one who is named already stays in the list, whatever became of him.
@@ -227,7 +255,8 @@ where id = $1 and deleted_at is not null and merged_into is null
 -- name: alike
 -- Who may be the same: one of the numbers, or the same name.
 select c.id, c.kind, c.name, c.level, k.name as company,
-       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers
+       array(select p.number from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as numbers,
+       array(select p.id from customer_phone p where p.customer = c.id order by p.place, p.id limit 3) as phones
 from customer c left join customer k on k.id = c.company and k.deleted_at is null
 where c.deleted_at is null and c.id <> $1 and c.id in (
     select p.customer from customer_phone p where p.number = any ($2)
@@ -312,13 +341,14 @@ update follow_up set customer = $2 where contact = $1 and customer <> $2
 select pg_advisory_xact_lock(hashtextextended($1, 10))
 
 -- name: import_begin
-insert into customer_import (id, operator, file, total, bad) values ($1, $2, $3, $4, $5) on conflict (id) do nothing
+insert into customer_import (id, operator, file, total, bad, unread) values ($1, $2, $3, $4, $5, $6)
+on conflict (id) do nothing
 
 -- name: import_row
-insert into customer_import_row (import, n, body, errors) values ($1, $2, $3, $4)
+insert into customer_import_row (import, n, body, errors, place) values ($1, $2, $3, $4, $5)
 
 -- name: import
-select i.id, i.operator, o.name as operator_name, i.file, i.state, i.total, i.bad, i.done, i.taken, i.known, i.created_at,
+select i.id, i.operator, o.name as operator_name, i.file, i.state, i.total, i.bad, i.done, i.taken, i.known, i.unread, i.created_at,
        i.changed_at < now() - interval '15 seconds' as still
 from customer_import i left join operator o on o.id = i.operator
 where i.id = $1
@@ -337,7 +367,11 @@ update customer_import set state = 'running', changed_at = now() where id = $1 a
 select operator, file, total, state, done from customer_import where id = $1 for update skip locked
 
 -- name: import_piece
-select n, body, errors from customer_import_row where import = $1 and n > $2 order by n limit $3
+-- Of a file from before they had a place: as they stand.
+select n, body, errors, coalesce(place, n) as place from customer_import_row
+where import = $1 and coalesce(place, n) > $2
+order by coalesce(place, n)
+limit $3
 
 -- name: import_wrong
 update customer_import_row set errors = $3 where import = $1 and n = $2

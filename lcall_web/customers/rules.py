@@ -226,9 +226,11 @@ def differing(keep: Draft, other: Draft) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """None: it does not matter. `parts` are for LIKE, `exact` and `last` for who sees numbers masked."""
+    """None: it does not matter. `digits` may stand in a text as words do, or be (of) a number: `parts` are for LIKE,
+    `exact` and `last` for who sees numbers masked."""
 
     words: tuple[str, ...] | None = None
+    digits: tuple[str, ...] | None = None
     parts: tuple[str, ...] | None = None
     exact: tuple[str, ...] | None = None
     last: str | None = None
@@ -271,7 +273,8 @@ def search(given: Mapping[str, str], viewer: str, whole: bool) -> tuple[Search, 
 
 
 def _terms(q: str, whole: bool) -> dict[str, Any]:
-    """A number written with spaces is one number; else words, of which one may be a number."""
+    """A number written with spaces is one number; else words, of which one may be a number. What looks like a number
+    may as well be a part of a text: the number of a contract, of a house."""
     if _is_number(q):
         return _number(q, whole)
     words = q.split()[:WORDS]
@@ -286,21 +289,32 @@ def _is_number(text: str) -> bool:
 
 def _number(text: str, whole: bool) -> dict[str, Any]:
     """Who sees numbers masked finds them by the complete number or its last four digits, not by what is hidden."""
+    digits = tuple(word for word in text.split() if numbers.digits(word))[:WORDS]
     if whole:
-        return {"parts": numbers.parts(text)}
+        return {"digits": digits, "parts": numbers.parts(text)}
     kept, read = numbers.digits(text), numbers.read(text)
-    return {"exact": (read,) if read else (), "last": kept if len(kept) == LAST else ""}
+    return {"digits": digits, "exact": (read,) if read else (), "last": kept if len(kept) == LAST else ""}
 
 
-def cursor(at: datetime, id: int) -> str:
+def cursor(at: datetime, id: int | str) -> str:
     return base64.urlsafe_b64encode(json.dumps([at.isoformat(), id]).encode()).decode()
 
 
 def behind(cursor: str) -> tuple[datetime, int] | None:
     """What is not one of ours begins at the first page."""
+    at, id = _read(cursor)
+    return (at, id) if at is not None and isinstance(id, int) and abs(id) < 2**62 else None
+
+
+def behind_call(cursor: str) -> tuple[datetime, str] | None:
+    at, id = _read(cursor)
+    return (at, id) if at is not None and isinstance(id, str) and id.isprintable() else None
+
+
+def _read(cursor: str) -> tuple[datetime | None, object]:
     try:
         at, id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         moment = datetime.fromisoformat(at)
     except (ValueError, TypeError, binascii.Error):
-        return None
-    return (moment, id) if moment.tzinfo and isinstance(id, int) and abs(id) < 2**62 else None
+        return None, None
+    return (moment, id) if moment.tzinfo else (None, None)

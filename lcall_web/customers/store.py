@@ -15,13 +15,14 @@ from sanic.exceptions import Forbidden, NotFound
 from lcall_web.common import audit
 from lcall_web.common.database import SEARCH_S, Database, numbered, queries
 from lcall_web.common.masking import masked
-from lcall_web.common.viewer import LISTEN, NUMBERS, REVEAL, Viewer
-from lcall_web.customers import field_store, fields, numbers, rules
+from lcall_web.common.viewer import NUMBERS, REVEAL, Viewer
+from lcall_web.customers import field_store, fields, numbers, past, rules
+from lcall_web.customers.past import Note as Note  # for the pop, which has notes of calls without a customer
+from lcall_web.customers.past import PastCall
 from lcall_web.customers.rules import Draft, Phone
 
 SQL: Final = queries(__file__)
 PAGE: Final = 50
-CALLS: Final = 20
 PEOPLE: Final = 50
 PATIENCE_S: Final = SEARCH_S + 1  # PostgreSQL gives up first, and says so
 MOVES: Final = (  # what was one's who goes, to the one who stays
@@ -41,6 +42,7 @@ class Line:
     level: str
     tags: tuple[str, ...]
     numbers: tuple[str, ...]  # as this viewer may see them
+    phones: tuple[int, ...]  # their ids: by these they are called
     owner: str
     changed_at: datetime
     own: Mapping[str, str] = field(default_factory=dict)  # of the fields that the center has added
@@ -66,28 +68,6 @@ class Shown:
     label: str
     origin: numbers.Origin
     to: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    body: str
-    at: datetime
-    author: str
-    contact: str
-
-
-@dataclass(frozen=True, slots=True)
-class PastCall:
-    id: str
-    direction: str
-    number: str
-    agent: str
-    queue: str
-    started_at: datetime
-    talk_s: float
-    result: str
-    recording: str
-    his: bool  # the viewer may open it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +103,9 @@ class Card:
     people: tuple[Person, ...]
     more_people: bool
     notes: tuple[Note, ...]
+    more_notes: str  # where the next ones are, "" after the last
     calls: tuple[PastCall, ...]
+    more_calls: str
 
 
 class Stale(Exception):
@@ -156,24 +138,25 @@ def phone_shown(id: int, number: str, label: str, viewer: Viewer) -> Shown:
 
 
 def statement(name: str, wanted: rules.Search, limit: int) -> tuple[str, list[Any]]:
-    """Of a search, as PostgreSQL takes it: conditions that ask another table are left out where they do not matter."""
-    names = ["conditions"]
-    if wanted.parts is not None:
-        names.append("with_parts")
-    if wanted.exact is not None:
-        names.append("with_number")
-    if wanted.words and wanted.hidden:
-        names.append("with_shown")
-    text = SQL[name].replace("CONDITIONS", " and ".join(SQL[each] for each in names))
+    """Of a search, as PostgreSQL takes it: conditions that ask another table are left out where they do not matter.
+    What may be a number or stand in a text is looked for as either, by the index of each."""
     after_at, after_id = wanted.after or (None, None)
-    lists = {"words": wanted.words, "parts": wanted.parts, "exact": wanted.exact}
+    lists = {"words": wanted.words, "digits": wanted.digits, "parts": wanted.parts, "exact": wanted.exact}
     values = {
         **{name: None if found is None else list(found) for name, found in lists.items()},
         **{"last": wanted.last, "kind": wanted.kind, "level": wanted.level, "tag": wanted.tag, "owner": wanted.owner},
         **{"own": json.dumps(dict([wanted.own])) if wanted.own else None, "texts": list(wanted.texts)},
         **{"after_at": after_at, "after_id": after_id, "limit": limit},
     }
-    return numbered(text, values)
+    shown = ["conditions", "with_shown"] if wanted.words and wanted.hidden else ["conditions"]
+    if wanted.digits is None:
+        return numbered(SQL[name].replace("CONDITIONS", _all(*shown)), values)
+    either = SQL["either"].replace("NUMBER", _all(*shown, "with_number" if wanted.parts is None else "with_parts"))
+    return numbered(SQL[name].replace("CONDITIONS", either.replace("TEXT", _all(*shown, "with_text"))), values)
+
+
+def _all(*names: str) -> str:
+    return " and ".join(SQL[each] for each in names)
 
 
 async def search(
@@ -191,7 +174,7 @@ def _line(row: asyncpg.Record, viewer: Viewer) -> Line:
     plain = {name: row[name] for name in ("id", "kind", "name", "position", "level", "changed_at")}
     owner = row["owner_name"] or row["owner"] or ""
     about = {"company": row["company"] or "", "tags": tuple(row["tags"]), "own": json.loads(row["own"])}
-    return Line(**plain, **about, numbers=found, owner=owner)
+    return Line(**plain, **about, numbers=found, phones=tuple(row["phones"]), owner=owner)
 
 
 async def bin(database: Database, after: tuple[datetime, int] | None) -> tuple[list[Deleted], str | None]:
@@ -236,13 +219,17 @@ async def card_within(
     found = await customer(connection, id)
     phones = found.draft.phones
     people = await connection.fetch(SQL["people"], id, PEOPLE + 1) if found.draft.kind == "company" else []
+    written, more_notes = await past.notes(connection, id, contact)
+    calls, more_calls = await past.history(connection, viewer, [phone.number for phone in phones], id, language)
     return Card(
         customer=found,
         phones=tuple(phone_shown(phone.id or 0, phone.number, phone.label, viewer) for phone in phones),
         people=tuple(_person(row, viewer) for row in people[:PEOPLE]),
         more_people=len(people) > PEOPLE,
-        notes=await notes(connection, id, contact),
-        calls=await history(connection, viewer, [phone.number for phone in phones], id, language),
+        notes=written,
+        more_notes=more_notes,
+        calls=calls,
+        more_calls=more_calls,
     )
 
 
@@ -253,29 +240,9 @@ def _person(row: asyncpg.Record, viewer: Viewer) -> Person:
 
 
 async def notes(connection: asyncpg.Connection, customer: int | None, contact: str | None) -> tuple[Note, ...]:
-    rows = await connection.fetch(SQL["notes"], customer, contact)
-    return tuple(Note(row["body"], row["at"], row["author"], row["contact"] or "") for row in rows)
-
-
-async def history(
-    connection: asyncpg.Connection, viewer: Viewer, found: Sequence[str], customer: int, language: str
-) -> tuple[PastCall, ...]:
-    rows = await connection.fetch(SQL["history"], list(found), customer, CALLS)
-    return tuple(
-        PastCall(
-            id=row["contact_id"],
-            direction=row["direction"],
-            number=shown(row["number"], viewer),
-            agent=row["agent_name"] or row["agent"] or "",
-            queue=(row["queue_name_en"] if language == "en" else "") or row["queue_name"] or row["queue"] or "",
-            started_at=row["started_at"],
-            talk_s=row["talk_s"],
-            result=row["result"],
-            recording=(row["recording_state"] or "") if viewer.may(LISTEN) else "",
-            his=viewer.reach.holds_call((row["agent"], *row["agents"]), (row["queue"], *row["queues"])),
-        )
-        for row in rows
-    )
+    """The latest."""
+    found, _ = await past.notes(connection, customer, contact)
+    return found
 
 
 async def owners(database: Database, named: str = "") -> dict[str, str]:
@@ -442,7 +409,7 @@ async def alike(database: Database, viewer: Viewer, found: Customer) -> list[Lin
     return [
         Line(
             *(row["id"], row["kind"], row["name"], row["company"] or "", "", row["level"], ()),
-            *(tuple(shown(number, viewer) for number in row["numbers"]), "", found.changed_at),
+            *(tuple(shown(number, viewer) for number in row["numbers"]), tuple(row["phones"]), "", found.changed_at),
         )
         for row in rows
     ]

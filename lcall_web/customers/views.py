@@ -17,7 +17,7 @@ from lcall_web.common.database import TooMuch
 from lcall_web.common.failures import MAIN
 from lcall_web.common.i18n import mark
 from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS, REVEAL, SETTINGS, Viewer
-from lcall_web.customers import field_store, fields, numbers, rules, store
+from lcall_web.customers import field_store, fields, numbers, past, rules, store
 from lcall_web.customers.fields import Field
 from lcall_web.customers.rules import Draft, Form, Row
 
@@ -263,6 +263,29 @@ async def _card(
     known = fields.active(await field_store.fields(context.of(request).database))
     about = {"written": written, "error": error, "message": message, "key": str(uuid.uuid4()), "own_fields": known}
     return await page(request, "card.html", status, card=card, customer=card.customer, contact="", **about)
+
+
+@blueprint.get("/<id:int>/calls")
+@door.needs(CUSTOMERS)
+async def older_calls(request: Request, id: int) -> HTTPResponse:
+    """More rows of his history."""
+    viewer, after = door.viewer(request), rules.behind_call(request.args.get("cursor") or "")
+    async with context.of(request).database.transaction() as connection:
+        found = await store.customer(connection, whole_id(id))
+        had = [phone.number for phone in found.draft.phones]
+        calls, more = await past.history(connection, viewer, had, id, request.ctx.language, after)
+    return await page(request, "past_calls.html", calls=calls, more=more, contact="")
+
+
+@blueprint.get("/<id:int>/notes")
+@door.needs(CUSTOMERS)
+async def older_notes(request: Request, id: int) -> HTTPResponse:
+    """More of what was noted."""
+    after = rules.behind(request.args.get("cursor") or "")
+    async with context.of(request).database.transaction() as connection:
+        found = await store.customer(connection, whole_id(id))
+        written, more = await past.notes(connection, found.id, None, after)
+    return await page(request, "past_notes.html", notes=written, more=more, contact="")
 
 
 def read_note(given: Mapping[str, str]) -> tuple[uuid.UUID | None, str, str]:

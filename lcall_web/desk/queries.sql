@@ -1,5 +1,5 @@
 -- name: mine
--- Calls of this agent since $2, latest first.
+-- The $3 latest calls of this agent since $2.
 select c.contact_id, c.direction, c.number, c.number_published, c.called, c.called_published, c.started_at, c.result,
        c.talk_s + c.hold_s as talk_s
 from cdr c
@@ -9,10 +9,11 @@ where c.started_at >= $2 and c.contact_id in (
     select s.contact_id from segment s
     where s.agent = $1 and s.started_at >= $2 and s.kind in ('talk', 'conference'))
 order by c.started_at desc, c.contact_id desc
-limit 20
+limit $3
 
 -- name: missed
--- Calls that rang at him since $2 without his answer, the latest ring of each; and whether anybody has talked with them.
+-- The $3 latest calls that rang at him since $2 without his answer, the latest ring of each; and whether anybody has
+-- talked with them.
 select distinct on (s.started_at, c.contact_id)
        c.contact_id, c.direction, c.number, c.number_published, c.called, c.called_published, s.started_at, c.result,
        s.reason, c.agent is not null and c.answered_at is not null as served
@@ -21,7 +22,7 @@ where s.agent = $1 and s.started_at >= $2 and s.kind = 'ring' and s.reason not i
   and not exists (select from segment later where later.contact_id = s.contact_id and later.agent = $1
                   and later.kind = 'ring' and later.started_at > s.started_at)
 order by s.started_at desc, c.contact_id desc
-limit 20
+limit $3
 
 -- name: callers
 -- Which customer each contact of $1, with its number in $2, is about: the one chosen in it, else who has the number; of

@@ -146,7 +146,9 @@ def recording_of(contact: Contact) -> str:
 
 def reasons(now: Situation) -> dict[str, str]:
     """For each button why it cannot be used now, "" where it can; marked texts."""
-    return {**_of_agent(now), **_of_call(now)}
+    found = {**_of_agent(now), **_of_call(now)}
+    keys, dial = found["keys"], found["dial"]  # one pad: it dials where there is no call to send its keys to
+    return {**found, "keypad": "" if not (keys and dial) else keys if now.state in BOUND else dial}
 
 
 def _of_agent(now: Situation) -> dict[str, str]:
@@ -196,6 +198,8 @@ def _of_call(now: Situation) -> dict[str, str]:
 AWAY: Final = mark("呼叫接口没有响应，操作没有完成。通话不受影响，请稍后再试。")
 UNKNOWN: Final = mark("操作没有完成：状态已经变化。请按现在显示的状态再试。")
 REFUSALS: Final[Mapping[str, str]] = {  # codes of LQ-SDK -> what to do
+    "phone_forbidden": mark("这部话机是别的坐席专用的：请换一部。"),
+    "phone_disabled": mark("这部话机已经停用：请换一部。"),
     "cannot_be_answered": mark("这部话机不能由电脑接听：请拿起话机接听。"),
     "not_ringing": mark("这个来电已经结束，或已由别人接听。"),
     "not_talking": mark("通话已经变化：请按现在显示的状态再试。"),
@@ -204,8 +208,8 @@ REFUSALS: Final[Mapping[str, str]] = {  # codes of LQ-SDK -> what to do
     "busy": mark("正在呼叫另一方：请等他接听，或先取消。"),
     "unknown_target": mark("没有这个坐席、技能组或号码：请检查后再拨。"),
     "itself": mark("不能转给自己。"),
-    "mode": mark("转技能组请用“直接转接”。"),
-    "conference": mark("多方通话中不能转到技能组。"),
+    "mode": mark("转到技能组、语音导航或会议，请用“直接转接”。"),
+    "conference": mark("多方通话中不能转到技能组、语音导航或会议。"),
     "no_customer": mark("这通电话里现在没有客户。"),
     "no_consult": mark("没有正在咨询的人，或他还没有接听。"),
     "never_recorded": mark("按录音策略，这条线路不录音。"),

@@ -37,6 +37,8 @@ Json = dict[str, Any]
 SQL: Final = queries(__file__)
 SHOWN: Final = 8  # waiting calls; the rest is a figure
 KEPT: Final = 500
+MINE: Final = 20  # of today's calls; all of them stand in the list of calls
+MISSED: Final = 100  # … which has none of those that he missed: here is all that can be called back
 ANONYMOUS: Final = mark("匿名")
 CUSTOMER: Final = mark("客户")
 SEVERAL: Final = mark("%(name)s 等 %(count)s 位")
@@ -185,6 +187,11 @@ def needs_code(floor: Floor, queue: str) -> bool:
     return required and bool(rules.codes(floor.documents.get("wrap_up_codes", {}), queue))
 
 
+def pops(floor: Floor, queue: str) -> bool:
+    """Whether the card of who calls comes by itself; a call of no queue has it too."""
+    return bool(floor.documents.get("queues", {}).get(queue, {}).get("screen_pop", True))
+
+
 def _call(floor: Floor, agent: Agent, contact: Contact, now: rules.Situation, eyes: Eyes, known: Known) -> Json:
     state = "ended" if agent.state not in rules.BOUND else "held" if now.held else contact.state  # for him
     open_segments = [segment for segment in contact.segments if segment.ended_at is None]
@@ -198,6 +205,7 @@ def _call(floor: Floor, agent: Agent, contact: Contact, now: rules.Situation, ey
         "name": eyes.name(known.get((contact.id, contact.number))),
         "called": contact.called if contact.direction == "in" else "",
         "queue": _queue_name(floor, contact.queue or "", eyes),
+        "pops": not now.monitors and pops(floor, contact.queue or ""),
         "since": _ms(open_segments[-1].started_at if open_segments else contact.started_at),
         "answered": _ms(contact.answered_at),
         "rings": now.own is not None and now.own.state in rules.CALLED,
@@ -272,10 +280,15 @@ def _ms(at: datetime | None) -> int:
 
 
 def free_phones(floor: Floor, viewer: Viewer) -> list[str]:
-    """At which nobody else is signed in; his own first, then what ends as his number does."""
+    """Nobody else's, at which nobody else is signed in; his own first, then what ends as his number does."""
     taken = {agent.phone for agent in floor.agents.values() if agent.phone and agent.id != viewer.id}
     phones = floor.documents.get("phones", {})
-    free = [id for id, phone in phones.items() if id not in taken and phone.get("enabled", True)]
+    whose = ("", viewer.id)
+    free = [
+        id
+        for id, phone in phones.items()
+        if id not in taken and phone.get("enabled", True) and phone.get("agent", "") in whose
+    ]
     return sorted(free, key=lambda id: (phones[id].get("agent") != viewer.id, id[-3:] != viewer.id[-3:], id))
 
 
@@ -305,19 +318,31 @@ class Row:
 class Today:
     mine: tuple[Row, ...]
     missed: tuple[Row, ...]
+    more_mine: bool  # than those
+    more_missed: bool
 
 
 async def today(here: Context, eyes: Eyes) -> Today:
     """Raises DatabaseAway."""
     begin = _midnight(here.watch.center.time_zone)
-    mine = await here.database.fetch(SQL["mine"], eyes.viewer.id, begin)
-    missed = await here.database.fetch(SQL["missed"], eyes.viewer.id, begin)
+    mine, more_mine = await _latest(here.database, "mine", eyes.viewer.id, begin, MINE)
+    missed, more_missed = await _latest(here.database, "missed", eyes.viewer.id, begin, MISSED)
     asked = {_asked(row) for row in (*mine, *missed)} if eyes.viewer.may(CUSTOMERS) else set()
     known = await callers.read(here.database, asked)
     return Today(
         tuple(Row(**_row(row, eyes, known), talk_s=row["talk_s"]) for row in mine),
         tuple(Row(**_row(row, eyes, known), reason=row["reason"] or "", served=row["served"]) for row in missed),
+        more_mine,
+        more_missed,
     )
+
+
+async def _latest(
+    database: Database, name: str, agent: str, since: datetime, most: int
+) -> tuple[list[asyncpg.Record], bool]:
+    """… and whether there are more."""
+    rows = await database.fetch(SQL[name], agent, since, most + 1)
+    return rows[:most], len(rows) > most
 
 
 def _asked(row: asyncpg.Record) -> Asked:
@@ -343,6 +368,15 @@ def _other(row: asyncpg.Record) -> str:
 
 def _midnight(zone: str) -> datetime:
     return datetime.now(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+async def number_at_hand(floor: Floor, details: Details, viewer: Viewer, contact: str) -> str:
+    """The number whole, of the call that he is in or whose wrap-up he is in; "": he has another one, or none."""
+    agent = floor.agents.get(viewer.id)
+    if agent is None or not contact or agent.contact != contact:
+        return ""
+    found = await details.of(floor, contact)
+    return rules.peer(found, agent) if found else ""
 
 
 async def number_of(database: Database, viewer: Viewer, contact: str) -> str:

@@ -84,11 +84,11 @@ async def agent(request: Request, verb: str) -> HTTPResponse:
     if verb not in AGENT:
         raise NotFound(verb)
 
-    async def carry_out(lq: Client) -> object:
-        await _coded(request, lq, viewer.id, verb, form.get("code", ""))
-        return await AGENT[verb](lq, viewer.id, form)
-
-    return await _answer(request, carry_out)
+    return await _answer(
+        request,
+        lambda lq: AGENT[verb](lq, viewer.id, form),
+        lambda lq: _coded(request, lq, viewer.id, verb, form.get("code", "")),
+    )
 
 
 async def _coded(request: Request, lq: Client, agent: str, verb: str, code: str) -> None:
@@ -116,11 +116,9 @@ async def call(request: Request, contact: str, verb: str) -> HTTPResponse:
     if verb not in CALL or not ID.fullmatch(contact):
         raise NotFound(verb)
 
-    async def carry_out(lq: Client) -> object:
-        await _his(lq, viewer.id, contact, verb)
-        return await CALL[verb](lq, contact, viewer.id, form)
-
-    return await _answer(request, carry_out)
+    return await _answer(
+        request, lambda lq: CALL[verb](lq, contact, viewer.id, form), lambda lq: _his(lq, viewer.id, contact, verb)
+    )
 
 
 @blueprint.post("/dial")
@@ -131,16 +129,24 @@ async def dial(request: Request) -> HTTPResponse:
     to = form.get("to", "").strip()
     of, phone = form.get("contact", ""), form.get("phone", "")
     if of or phone:
-        database = context.of(request).database
         try:
-            to = await (
-                store.customers_number(database, viewer, phone) if phone else store.number_of(database, viewer, of)
-            )
+            to = await _whole(request, of, phone)
         except DatabaseAway:
             return _refused(request, Wrong(rules.AWAY, 503))
         if not to:
             return _refused(request, Wrong(NO_NUMBER, 404))
     return await _answer(request, lambda lq: lq.place(viewer.id, _target(to)))
+
+
+async def _whole(request: Request, contact: str, phone: str) -> str:
+    """Of a call that he has, or has just had, also before it stands in history. Raises DatabaseAway."""
+    viewer, database = door.viewer(request), context.of(request).database
+    if phone:
+        return await store.customers_number(database, viewer, phone)
+    floor, details = request.app.ctx.feed.board, request.app.ctx.details
+    return await store.number_at_hand(floor, details, viewer, contact) or await store.number_of(
+        database, viewer, contact
+    )
 
 
 async def _his(lq: Client, agent: str, contact: str, verb: str) -> None:
@@ -154,13 +160,20 @@ async def _his(lq: Client, agent: str, contact: str, verb: str) -> None:
             raise Wrong(reason, 409)
 
 
-async def _answer(request: Request, work: Callable[[Client], Awaitable[object]]) -> HTTPResponse:
-    """What came of it, in words. The page's key makes a repeat the same request."""
-    key = request.headers.get("idempotency-key", "")
-    if not rules.KEY.fullmatch(key):
+Asked = Callable[[Client], Awaitable[object]]
+
+
+async def _answer(request: Request, work: Asked, check: Asked | None = None) -> HTTPResponse:
+    """What came of it, in words. The page's key makes a repeat the same request, of which nothing is checked anew."""
+    given = request.headers.get("idempotency-key", "")
+    if not rules.KEY.fullmatch(given):
         return _refused(request, Wrong(OLD_PAGE, 400))
-    lq = context.of(request).lq.keyed(f"desk-{door.viewer(request).id}-{key}")
+    key = f"desk-{door.viewer(request).id}-{given}"
+    lq, repeats = context.of(request).lq.keyed(key), request.app.ctx.repeats
     try:
+        if check is not None and f"{request.path} {key}" not in repeats:
+            await check(lq)
+            repeats.add(f"{request.path} {key}")
         await work(lq)
     except Wrong as wrong:
         return _refused(request, wrong)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -25,7 +25,10 @@ from lq.sdk.client import Audio
 SQL: Final = queries(__file__)
 AT_REST: Final = ("stored", "verified")
 OUTLINES: Final = 200
+EACH: Final = 8  # recordings at the same time, of all that the web has room for (Context.audio)
 SILENCE: Final = "silence"
+
+_listening: Counter[str] = Counter()  # person -> to how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,24 @@ async def audio(
         raise Forbidden
     if here.audio.locked():
         raise Busy
-    await here.database.fetch(SQL["downloaded" if keep else "played"], viewer.id, f"recording:{id}", address)
-    async with here.audio, here.sound.recording_audio(id, range) as found:
-        yield found
+    with _ears(viewer.id):
+        await here.database.fetch(SQL["downloaded" if keep else "played"], viewer.id, f"recording:{id}", address)
+        async with here.audio, here.sound.recording_audio(id, range) as found:
+            yield found
+
+
+@contextmanager
+def _ears(who: str) -> Iterator[None]:
+    """One more for him, until it is over. Raises Busy: others want to hear something, too."""
+    if _listening[who] >= EACH:
+        raise Busy
+    _listening[who] += 1
+    try:
+        yield
+    finally:
+        _listening[who] -= 1
+        if not _listening[who]:
+            del _listening[who]
 
 
 class Outlines:

@@ -68,7 +68,8 @@ async def remove_comment(request: Request, id: str, number: int) -> HTTPResponse
     if not 0 < number < 2**63:
         raise NotFound(str(number))
     await store.remove_comment(here, viewer, found, number)
-    return await _comments(request, found)
+    left = await store.comments(here, viewer, found)  # alone: the next one may be half written below them
+    return await pages.page(request, "recordings/comment_removed.html", recording=found, comments=left)
 
 
 async def _comments(

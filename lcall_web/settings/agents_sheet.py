@@ -8,14 +8,12 @@ from typing import Any, Final
 
 from lcall_web.common.i18n import mark
 from lcall_web.settings import rules
-from lcall_web.settings.fields import ROLES
 from lcall_web.settings.rules import Fault
 
 MOST: Final = 1000
 COLUMNS: Final[Mapping[str, str]] = {
     "id": mark("工号"),
     "name": mark("姓名"),
-    "role": mark("身份"),
     "queues": mark("技能组"),
     "phone": mark("话机"),
     "password": mark("话机密码"),
@@ -23,15 +21,14 @@ COLUMNS: Final[Mapping[str, str]] = {
     "caller_id": mark("外显号码"),
 }
 ENGLISH: Final[Mapping[str, str]] = {
-    **{"operator number": "id", "name": "name", "role": "role", "queues": "queues", "phone": "phone"},
+    **{"operator number": "id", "name": "name", "queues": "queues", "phone": "phone"},
     **{"phone password": "password", "mobile": "mobile", "shown number": "caller_id"},
 }
 EXAMPLES: Final = (
-    ("2001", "李雷", "坐席", "sales", "8201", "", "+8613800138000", ""),
-    ("2002", "韩梅梅", "班长", "sales、support", "8202", "", "", ""),
+    ("2001", "李雷", "sales", "8201", "", "+8613800138000", ""),
+    ("2002", "韩梅梅", "sales、support", "8202", "", "", ""),
 )
 NO_QUEUE: Final = mark("没有技能组 %(name)s。")
-NO_ROLE: Final = mark("身份只能是坐席、班长或管理员。")
 TWICE: Final = mark("第 %(line)s 行已经有它。")
 OWNED: Final = mark("这部话机属于 %(agent)s。")
 NO_HEAD: Final = mark("第一行必须是表头，至少有工号和姓名。")
@@ -98,12 +95,6 @@ def _agent(
             body[name] = cells[name]
     if not body.get("name"):
         faults["name"] = Fault(rules.NEEDED)
-    if role := cells.get("role"):
-        known = {**{text: id for id, text in ROLES.items()}, **{id: id for id in ROLES}}
-        if role.lower() in known:
-            body["role"] = known[role.lower()]
-        else:
-            faults["role"] = Fault(NO_ROLE)
     if cells.get("queues"):
         body["queues"] = _queues(cells["queues"], queues, faults)
     return body

@@ -42,7 +42,7 @@ class Table:
 
 async def table(here: Context, kind: Kind, documents: Mapping[str, Document], language: str, numbers: bool) -> Table:
     names, (extra, states) = await asyncio.gather(
-        store.names(here, store.named_kinds(kind)), _extra(here, kind, documents, language)
+        store.names(here, store.named_kinds(kind), language), _extra(here, kind, documents, language)
     )
     fields = [kind.field(name) for name in kind.columns if name != "name"]
     rows = []

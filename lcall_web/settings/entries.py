@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -26,10 +28,22 @@ AT_ONCE: Final = 1_000  # entries of one request of LQ-SDK
 MOST: Final = 20_000  # of one import
 PAGE: Final = 100
 SHOWN: Final = 8  # faults of an import
+BETWEEN: Final = re.compile("[,，]")
 LAST_YEAR: Final = 2999  # what is later is how other programs write "never"
 NOTHING: Final = mark("请填写至少一个号码。")
 TOO_MANY: Final = mark("一次最多导入 20000 个号码，请分成几个文件。")
 DAY: Final = mark("请按 2026-10-01 填写日期。")
+
+Line = tuple[int, ListEntry]  # the line on which it was written
+Wrong = tuple[int, str, Fault]  # line, what was written there, what is the matter with it
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of numbers: so many are in the list now, and these cannot be."""
+
+    stored: int
+    wrong: Sequence[Wrong]
 
 
 @reads("/entries/<id:str>")
@@ -42,16 +56,16 @@ async def add(request: Request, id: str) -> HTTPResponse:
     """Numbers that were typed, one a line, with one note and one day on which they expire."""
     form = given(request)
     written = {name: first(form, name) for name in ("numbers", "note", "expires")}
-    found = [line for line in written["numbers"].replace(",", "\n").replace("，", "\n").splitlines() if line.strip()]
+    found = _numbers(written["numbers"])
     if not found or len(found) > MOST:
         return await _page(request, id_of(id), REFUSED, written, {"numbers": Fault(TOO_MANY if found else NOTHING)})
     try:
         expires = _until(written["expires"], context.of(request).watch.center.time_zone)
     except ValueError:
         return await _page(request, id, REFUSED, written, {"expires": Fault(DAY)})
-    wrong = await _put(request, id, [ListEntry(number.strip(), written["note"], expires) for number in found])
-    if wrong:
-        return await _page(request, id, REFUSED, written, {}, wrong)
+    put = await _put(request, id, [(n, ListEntry(number, written["note"], expires)) for n, number in found])
+    if put.wrong:
+        return await _page(request, id, REFUSED, written, put=put)
     return redirect(f"/settings/entries/{id}?done={len(found)}", status=303)
 
 
@@ -67,13 +81,19 @@ async def add_file(request: Request, id: str) -> HTTPResponse:
     if not given_entries or len(given_entries) > MOST:
         fault = Fault(TOO_MANY if given_entries else NOTHING)
         return await _page(request, id_of(id), REFUSED, faults={"file": fault})
-    wrong = wrong or await _put(request, id_of(id), [entry for _, entry in given_entries])
-    if wrong:
-        return await _page(request, id, REFUSED, wrong=wrong)
+    put = Put(0, wrong) if wrong else await _put(request, id_of(id), given_entries)
+    if put.wrong:
+        return await _page(request, id, REFUSED, put=put)
     return redirect(f"/settings/entries/{id}?done={len(given_entries)}", status=303)
 
 
-def _entries(rows: list[list[str]], zone: str) -> tuple[list[tuple[int, ListEntry]], list[tuple[int, str, Fault]]]:
+def _numbers(text: str) -> list[tuple[int, str]]:
+    """With the line of each; several may stand on one, with commas between them."""
+    lines = enumerate(text.splitlines(), 1)
+    return [(n, part.strip()) for n, line in lines for part in BETWEEN.split(line) if part.strip()]
+
+
+def _entries(rows: list[list[str]], zone: str) -> tuple[list[Line], list[Wrong]]:
     found, wrong = [], []
     for n, row in enumerate(rows, 1):
         number, note, expires = (*row, "", "", "")[:3]
@@ -94,20 +114,22 @@ def _until(day: str, zone: str) -> datetime | None:
     return datetime.combine(last + timedelta(days=1), time(), ZoneInfo(zone))
 
 
-async def _put(request: Request, id: str, entries: list[ListEntry]) -> list[tuple[int, str, Fault]]:
-    """Line, number and fault of what cannot be; then nothing of that thousand is written."""
+async def _put(request: Request, id: str, entries: Sequence[Line]) -> Put:
+    """Of a thousand in which one cannot be, nothing is written."""
     lq, operator = context.of(request).lq, door.viewer(request).id
-    wrong = []
+    stored, wrong = 0, list[Wrong]()
     for start in range(0, len(entries), AT_ONCE):
         some = entries[start : start + AT_ONCE]
         try:
-            await lq.put_list_entries(id, some, operator=operator)
+            await lq.put_list_entries(id, [entry for _, entry in some], operator=operator)
         except ApiError as error:
             if error.status != REFUSED:
                 raise
-            n = next((int(part) for part in (error.field or "").split(".") if part.isdigit()), 0)
-            wrong.append((start + n + 1, some[n].number, refusals.said(error.message)))
-    return wrong
+            line, entry = some[next((int(part) for part in (error.field or "").split(".") if part.isdigit()), 0)]
+            wrong.append((line, entry.number, refusals.said(error.message)))
+        else:
+            stored += len(some)
+    return Put(stored, wrong)
 
 
 @writes("/entries/<id:str>/remove")
@@ -127,7 +149,7 @@ async def _page(
     status: int = 200,
     written: Mapping[str, str] | None = None,
     faults: Mapping[str, Fault] | None = None,
-    wrong: list[tuple[int, str, Fault]] | None = None,
+    put: Put | None = None,
 ) -> HTTPResponse:
     here = context.of(request)
     found = await store.document(here, "lists", id)
@@ -155,8 +177,9 @@ async def _page(
         sought=sought,
         written={"numbers": "", "note": "", "expires": "", **(written or {})},
         faults=problems,
-        wrong=(wrong or [])[:SHOWN],
-        more=max(len(wrong or []) - SHOWN, 0),
+        put=put,
+        wrong=put.wrong[:SHOWN] if put else (),
+        more=max(len(put.wrong) - SHOWN, 0) if put else 0,
         mask=(lambda number: number) if numbers(request) else masked,
         whole=numbers(request),
         now=datetime.now(ZoneInfo(here.watch.center.time_zone)),

@@ -46,7 +46,8 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Kind:
     name: str  # as LQ-SDK calls it
-    title: str  # marked
+    title: str  # marked: of one thing
+    titles: str  # marked in "several"
     icon: str
     about: str  # marked: what it is for
     empty: str  # marked: what to do when there is none
@@ -87,7 +88,6 @@ CALLS: Final = {
     "national": mark("国内长途"),
     "international": mark("国际长途"),
 }
-ROLES: Final = {"agent": mark("坐席"), "leader": mark("班长"), "admin": mark("管理员")}
 MODELS: Final = {
     **{"": mark("未知"), "yealink": "Yealink", "fanvil": "Fanvil", "grandstream": "Grandstream", "poly": "Poly"},
     **{"baresip": "baresip", "browser": mark("浏览器")},

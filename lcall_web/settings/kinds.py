@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lcall_web.common.i18n import mark
+from lcall_web.common.i18n import mark, mark_in
 from lcall_web.settings.fields import (
     AT_ONCE,
     BASICS,
@@ -19,7 +19,6 @@ from lcall_web.settings.fields import (
     NEXT_CALL,
     RECORDED,
     RECORDING,
-    ROLES,
     SHOWN_NUMBER,
     STRATEGIES,
     WEEK,
@@ -29,11 +28,12 @@ from lcall_web.settings.fields import (
     notice,
     recording,
 )
-from lcall_web.settings.lines import ROUTES, TRUNKS
+from lcall_web.settings.lines import PURPOSES, ROUTES, TRUNKS
 
 AGENTS: Final = Kind(
     "agents",
     mark("坐席"),
+    mark_in("several", "坐席"),
     "headset",
     mark("接打电话的人。工号就是登录网页和签入话机用的号码。"),
     mark("新建第一个坐席，或用 Excel 一次导入。"),
@@ -43,7 +43,6 @@ AGENTS: Final = Kind(
             BASICS,
             (
                 Field("name", "text", mark("姓名"), required=True),
-                Field("role", "choice", mark("身份"), mark("网页上的权限在“账号”里设置。"), "agent", options=ROLES),
                 Field("enabled", "flag", mark("启用"), mark("停用后不能签入，历史记录保留。"), True),
             ),
         ),
@@ -72,12 +71,13 @@ AGENTS: Final = Kind(
     ),
     ("queues", "mobile"),
     id_label=mark("工号"),
-    hidden={"pin_hash": "it is given as pin"},
+    hidden={"pin_hash": "it is given as pin", "role": "what one may do is said by his account"},
 )
 
 PHONES: Final = Kind(
     "phones",
     mark("话机"),
+    mark_in("several", "话机"),
     "phone",
     mark("分机号和它的密码。话机用它注册到本中心。"),
     mark("新建一个分机，把号码和密码填进话机。"),
@@ -132,6 +132,7 @@ PHONES: Final = Kind(
 QUEUES: Final = Kind(
     "queues",
     mark("技能组"),
+    mark_in("several", "技能组"),
     "users",
     mark("来电在这里排队，分配给会这项业务的坐席。"),
     mark("新建第一个技能组，再把坐席加进来。"),
@@ -172,6 +173,10 @@ QUEUES: Final = Kind(
                     *("wrap_up_code", "choice", mark("话后小结"), "", "optional"),
                     options={"optional": mark("可不填"), "required": mark("必须填写")},
                 ),
+                Field(
+                    *("screen_pop", "flag", mark("来电弹屏")),
+                    *(mark("振铃时自动弹出客户资料；关闭后由坐席在软电话上点开。"), True),
+                ),
             ),
         ),
         Section(
@@ -198,6 +203,7 @@ TARGET: Final = Field("target", "target", mark("转到"), mark("来电首先到�
 NUMBERS: Final = Kind(
     "numbers",
     mark("接入号"),
+    mark_in("several", "接入号"),
     "phone-incoming",
     mark("客户拨打的号码，以及接听它的地方。"),
     mark("新建一个接入号，选择来电转到哪里。"),
@@ -214,6 +220,7 @@ NUMBERS: Final = Kind(
 CALENDARS: Final = Kind(
     "calendars",
     mark("工作时间"),
+    mark_in("several", "工作时间"),
     "clock",
     mark("每周的时段、节假日和调休上班的周末。外呼路由和外呼用途按它判断。"),
     mark("新建一份工作时间。"),
@@ -247,31 +254,10 @@ CALENDARS: Final = Kind(
     ("name", "override", "hours"),
 )
 
-PURPOSES: Final = Kind(
-    "purposes",
-    mark("外呼用途"),
-    "target",
-    mark("为什么给客户打电话：服务、营销、通知……按用途限制时段和次数。"),
-    mark("新建一个用途，例如营销。"),
-    NEXT_CALL,
-    (
-        Section(
-            BASICS,
-            (
-                Field("name", "text", mark("名称")),
-                Field("calendar", "one", mark("时段"), mark("只在这些时间可用；不选则任何时间。"), of="calendars"),
-                Field(
-                    *("per_number_a_day", "number", mark("同一号码每天次数"), mark("0 为不限。"), 0), unit=mark("次")
-                ),
-            ),
-        ),
-    ),
-    ("name", "calendar", "per_number_a_day"),
-)
-
 LISTS: Final = Kind(
     "lists",
     mark("黑白名单"),
+    mark_in("several", "黑白名单"),
     "ban",
     mark("黑名单、白名单、重要客户和免打扰名单。"),
     mark("新建一个名单，再把号码加进来。"),
@@ -306,6 +292,7 @@ ORDER: Final = Field("order", "number", mark("顺序"), mark("小的排在前面
 PAUSE_REASONS: Final = Kind(
     "pause_reasons",
     mark("示忙原因"),
+    mark_in("several", "示忙原因"),
     "coffee",
     mark("坐席示忙时可以选择的原因。"),
     mark("新建之前，坐席可选小休、用餐、培训、会议。"),
@@ -329,6 +316,7 @@ PAUSE_REASONS: Final = Kind(
 WRAP_UP_CODES: Final = Kind(
     "wrap_up_codes",
     mark("话后小结"),
+    mark_in("several", "话后小结"),
     "tags",
     mark("一通电话谈了什么。最多三级；坐席选最末一级。是否必填在技能组里设置。"),
     mark("新建第一个小结码，例如咨询、投诉。"),
@@ -353,6 +341,7 @@ WRAP_UP_CODES: Final = Kind(
 CONFERENCES: Final = Kind(
     "conferences",
     mark("会议室"),
+    mark_in("several", "会议室"),
     "messages",
     mark("拨打会议室的接入号，或从话机拨它的编号，就在一起通话。"),
     mark("新建一个会议室。"),
@@ -378,10 +367,10 @@ CONFERENCES: Final = Kind(
     ("name", "max_parties", "calls"),
 )
 
-CODE: Final = mark("话机上拨的代码")
 CENTER: Final = Kind(
     "settings",
     mark("中心"),
+    mark_in("several", "中心"),
     "building",
     mark("名称、时区、语言和话机上的功能代码。"),
     "",
@@ -475,7 +464,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Kind, ...]], ...]] = (
 )
 KINDS: Final[Mapping[str, Kind]] = {kind.name: kind for _, kinds in GROUPS for kind in kinds}
 ELSEWHERE: Final[Mapping[str, str]] = {
-    "flows": "drawn in the editor of IVR flows",
+    "flows": "by LQ-SDK until there is an editor: docs/flows.md",
     "webhooks": "of programs: docs/sdk.md",
     "tokens": "of programs: ./lcall token",
 }

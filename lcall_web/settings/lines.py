@@ -1,15 +1,16 @@
-"""The lines to the outside as pages: trunks, and the routes of calls over them. Pure."""
+"""Calls to the outside as pages: trunks, the routes of calls over them, what they are for. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from lcall_web.common.i18n import mark
+from lcall_web.common.i18n import mark, mark_in
 from lcall_web.settings.fields import BASICS, ENABLED, LIMITS, NEXT_CALL, NOTICE, Field, Kind, Section, recording
 
 TRUNKS: Final = Kind(
     "trunks",
     mark("中继"),
+    mark_in("several", "中继"),
     "plug",
     mark("到运营商的线路：E1 网关或 SIP 中继。"),
     mark("新建一条中继，填写网关的地址。"),
@@ -73,6 +74,7 @@ TRUNKS: Final = Kind(
 ROUTES: Final = Kind(
     "routes",
     mark("外呼路由"),
+    mark_in("several", "外呼路由"),
     "route",
     mark("外呼的电话走哪条中继。指定了坐席或技能组的路由优先，其次前缀最长的优先。"),
     mark("没有路由就不能外呼。新建一条，选择中继。"),
@@ -119,4 +121,27 @@ ROUTES: Final = Kind(
         ),
     ),
     ("name", "trunks", "prefixes", "calendar"),
+)
+
+PURPOSES: Final = Kind(
+    "purposes",
+    mark("外呼用途"),
+    mark_in("several", "外呼用途"),
+    "target",
+    mark("为什么给客户打电话：服务、营销、通知……按用途限制时段和次数。"),
+    mark("新建一个用途，例如营销。"),
+    NEXT_CALL,
+    (
+        Section(
+            BASICS,
+            (
+                Field("name", "text", mark("名称")),
+                Field("calendar", "one", mark("时段"), mark("只在这些时间可用；不选则任何时间。"), of="calendars"),
+                Field(
+                    *("per_number_a_day", "number", mark("同一号码每天次数"), mark("0 为不限。"), 0), unit=mark("次")
+                ),
+            ),
+        ),
+    ),
+    ("name", "calendar", "per_number_a_day"),
 )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from datetime import date, datetime
 from typing import Any, Final
 
-from python_calamine import CalamineError, CalamineWorkbook
-
+from lcall_web.common import workbook as reader
 from lcall_web.common.i18n import mark
 
 LARGEST: Final = 2_000_000  # bytes of a file
-UNPACKED: Final = 100_000_000  # of a workbook: a small file may hold a huge one
+ROWS: Final = 100_000
 COLUMNS: Final = 20
 NO_FILE: Final = mark("请选择文件。")
 TOO_LARGE: Final = mark("文件太大：最多 2 MB。")
+BUSY: Final = mark("正在读取别人的文件，请稍后再试。")
 NO_WORKBOOK: Final = mark("无法读取：请使用 .xlsx 工作簿。")
 NO_TEXT: Final = mark("无法读取：请使用 .xlsx 工作簿，或 UTF-8 的 .csv、.txt 文件。")
 
@@ -31,14 +29,16 @@ def workbook(body: bytes) -> list[list[str]]:
     if len(body) > LARGEST:
         raise Unreadable(TOO_LARGE)
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            if sum(one.file_size for one in packed.infolist()) > UNPACKED:
-                raise Unreadable(TOO_LARGE)
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(body)).get_sheet_by_index(0)
-        rows = sheet.to_python(skip_empty_area=False)
-    except (zipfile.BadZipFile, CalamineError, ValueError, IndexError, OSError) as error:
+        found = reader.rows(body, ROWS + 1, COLUMNS)
+    except reader.Unreadable as error:
         raise Unreadable(NO_WORKBOOK) from error
-    return [[_text(cell) for cell in row[:COLUMNS]] for row in rows]
+    except reader.TooLarge as error:
+        raise Unreadable(TOO_LARGE) from error
+    except reader.Busy as error:
+        raise Unreadable(BUSY) from error
+    if len(found) > ROWS:
+        raise Unreadable(TOO_LARGE)
+    return [[_text(cell) for cell in row] for row in found]
 
 
 def rows(name: str, body: bytes) -> list[list[str]]:

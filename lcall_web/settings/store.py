@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lcall_web.common.context import Context
 from lcall_web.common.database import DatabaseAway, queries
+from lcall_web.common.i18n import DEFAULT
 from lcall_web.settings import refusals, rules
 from lcall_web.settings.fields import Kind
 from lcall_web.settings.kinds import KINDS, TARGETS
@@ -62,12 +63,13 @@ async def variables(here: Context) -> frozenset[str]:
     return frozenset(name for row in rows for name in (row["name"], row["name_en"].lower()) if name)
 
 
-async def names(here: Context, kinds: Iterable[str]) -> Names:
-    """What documents of these kinds are called, for choices and links."""
+async def names(here: Context, kinds: Iterable[str], language: str = DEFAULT) -> Names:
+    """What documents of these kinds are called in this language, for choices and links."""
+    fields = ("name_en", "name") if language == "en" else ("name",)
     wanted = sorted(set(kinds))
     found = await asyncio.gather(*(here.lq.documents(kind) for kind in wanted))
     return {
-        kind: {one.id: str(one.body.get("name") or one.id) for one in some}
+        kind: {one.id: str(next(filter(None, map(one.body.get, fields)), one.id)) for one in some}
         for kind, some in zip(wanted, found, strict=True)
     }
 

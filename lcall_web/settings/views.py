@@ -175,6 +175,7 @@ async def _form(
         values["password"] = [secrets.token_urlsafe(12)]
     masks = {field.name: rules.hidden_from(field, body, numbers(request)) for field in kind.fields}
     base = {name: texts for name, texts in base.items() if not masks[name]}
+    names = await store.names(here, store.named_kinds(kind), request.ctx.language)
     return await show(
         request,
         "form.html",
@@ -189,8 +190,8 @@ async def _form(
         base=json.dumps(base, ensure_ascii=False),
         faults=faults or {},
         merged=merged,
-        theirs=cells.texts(kind, body, await store.names(here, store.named_kinds(kind)), request.ctx.language),
-        options=await _options(request, here, kind, document.id),
+        theirs=cells.texts(kind, body, names, request.ctx.language),
+        options=_options(names, kind, document.id),
         users={} if new else await store.users(here, kind.name, document.id),
         change=None if new else await store.last_change(here, kind.name, document.id),
         live=None if new else await cells.live(here, kind, document.id, request.ctx.language),
@@ -199,12 +200,11 @@ async def _form(
     )
 
 
-async def _options(request: Request, here: Context, kind: Kind, id: str) -> store.Names:
+def _options(names: store.Names, kind: Kind, id: str) -> store.Names:
     """What a field may name: (id -> text) by kind; never the document itself."""
-    found = await store.names(here, store.named_kinds(kind))
     return {
         named: {each: text for each, text in some.items() if (named, each) != (kind.name, id)}
-        for named, some in found.items()
+        for named, some in names.items()
     }
 
 
@@ -216,7 +216,7 @@ def _years(here: Context, values: Mapping[str, list[str]]) -> list[tuple[int, li
     return [(this + n, rules.year(this + n, *days)) for n in YEARS]
 
 
-# -- secrets, switches, deleting ---------------------------------------------------------------------------------------
+# -- secrets, the emergency switch, deleting ---------------------------------------------------------------------------
 
 
 @writes("/secret/<id:str>")
@@ -233,20 +233,6 @@ async def secret(request: Request, id: str) -> HTTPResponse:
     if saved.document is None:
         return await _form(request, kind, saved.present or found, status=409)
     return await show(request, "secret.html", "phones", kind=kind, id=id, secret=password)
-
-
-@writes("/switch/<name:str>/<id:str>")
-async def switch(request: Request, name: str, id: str) -> HTTPResponse:
-    """Enables or disables a thing from its list; twice the same is the same."""
-    kind, here = kind_of(name), context.of(request)
-    wanted = first(given(request), "enabled") == "1"
-    found = await store.document(here, name, id_of(id))
-    if found is None or "enabled" not in [field.name for field in kind.fields]:
-        raise NotFound(id)
-    saved = await store.put(here, kind, id, {**found.body, "enabled": wanted}, found.version, door.viewer(request).id)
-    if saved.document is None:
-        return await _form(request, kind, saved.present or found, status=409)
-    return redirect(f"{address(name)}?done={id}", status=303)
 
 
 @writes("/override/<id:str>")

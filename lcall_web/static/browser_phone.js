@@ -12,16 +12,20 @@ window.browserPhone = (() => {
   const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
   const KEPT = "browser-phone";
   const LOCK = "lcall-phone";
-  const LEFT = "browser-phone-left"; // the call that this tab was in when its page went
+  const LEFT = "browser-phone-left"; // the call that a page of his was in when it went: of all tabs, whichever has the phone next
+  const GIVEN = "browser-phone-given"; // the last password, of this tab
+  const PATIENCE_MS = 5000; // for another one: in a call there is not more time
   const AWAY = "application/lcall-away";
   const AWAY_MS = 20_000; // as long as the center waits
   const OUT_MS = 10_000; // a logout is done by then
+  const me = document.body.dataset.me;
   const home = () => document.getElementById("browser-phone");
   const heard = () => home().querySelector("[data-heard]");
   const ringer = () => home().querySelector("[data-ringer]");
 
   let state = "off", reason = "", caller = "";
   let wanted = null; // {phone} while it shall be on
+  let ext = ""; // the phone that it is
   let ua = null, session = null;
   let release = null; // gives the phone to another tab
   let failures = 0, again = 0, renewal = 0;
@@ -97,25 +101,45 @@ window.browserPhone = (() => {
     return { NotFoundError: "no_microphone", OverconstrainedError: "no_microphone", NotReadableError: "busy", AbortError: "busy" }[error.name] || "blocked";
   }
 
+  // While the web can give none, because something is away that it needs, the last one does.
   async function credentials() {
     const token = JSON.parse(document.body.getAttribute("hx-headers"));
+    const last = lasting();
     try {
       const answer = await fetch("/phone/credentials", {
         method: "POST", headers: { ...token, "Content-Type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams(wanted), redirect: "manual",
+        body: new URLSearchParams(wanted), redirect: "manual", signal: last ? AbortSignal.timeout(PATIENCE_MS) : null,
       });
-      if (answer.ok) return await answer.json();
-      if (answer.status === 401) return location.reload();
-      if (answer.status === 409) show("failed", (await answer.json()).reason);
-      else later("away");
+      if (answer.ok) return kept(await answer.json());
+      if (answer.status < 500) return refusedByTheWeb(answer);
     } catch (error) {
       console.warn("no password for the phone", error.message);
-      later("away");
     }
+    if (!last) later("away");
+    return last;
+  }
+
+  async function refusedByTheWeb(answer) {
+    sessionStorage.removeItem(GIVEN);
+    if (answer.status === 401) page.leave(() => location.reload());
+    else if (answer.status === 409 && !session) show("failed", (await answer.json()).reason);
+    else later("away");
     return null;
   }
 
+  function kept(given) {
+    sessionStorage.setItem(GIVEN, JSON.stringify({ me, asked: wanted?.phone, given }));
+    return given;
+  }
+
+  function lasting() {
+    const last = JSON.parse(sessionStorage.getItem(GIVEN));
+    const holds = last && last.me === me && last.asked === wanted?.phone && last.given.until - Date.now() > REGISTER_S * 1000;
+    return holds ? last.given : null;
+  }
+
   function later(why) {
+    if (session) return; // a call goes on all the same
     show("failed", why);
     clearTimeout(again);
     again = setTimeout(begin, AGAIN_MS[Math.min(failures++, AGAIN_MS.length - 1)]);
@@ -134,6 +158,7 @@ window.browserPhone = (() => {
 
   function connect(given) {
     if (!given.edge) return show("failed", "insecure");
+    ext = given.phone;
     const own = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(given.edge)], uri: `sip:${given.phone}@lcall`,
       authorization_user: given.user, password: given.password, register_expires: REGISTER_S,
@@ -157,6 +182,7 @@ window.browserPhone = (() => {
   // A password that has run out while the machine slept is asked for anew; another refusal is final.
   function refused(response) {
     if (session) return;
+    if (response && response.status_code < 500) sessionStorage.removeItem(GIVEN);
     if (response && [401, 403].includes(response.status_code) && failures < 2) later("refused");
     else if (response && response.status_code < 500) show("failed", "refused");
     else later("unreachable");
@@ -181,12 +207,18 @@ window.browserPhone = (() => {
   function stop() {
     wanted = null;
     sessionStorage.removeItem(KEPT);
+    forget();
     clearTimeout(again);
     clearTimeout(renewal);
     close();
     if (release) release();
     release = null;
     show("off");
+  }
+
+  function forget() {
+    sessionStorage.removeItem(GIVEN);
+    localStorage.removeItem(LEFT);
   }
 
   function close() {
@@ -232,16 +264,25 @@ window.browserPhone = (() => {
   // The page goes in a call, and may be there again in a moment: the center is told so, not that the call is over.
   function leaves() {
     const { call_id, local_tag, remote_tag } = session._dialog.id;
-    sessionStorage.setItem(LEFT, JSON.stringify({ dialog: `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`, caller, at: Date.now() }));
+    const dialog = `${call_id};to-tag=${remote_tag};from-tag=${local_tag}`;
+    localStorage.setItem(LEFT, JSON.stringify({ me, ext, dialog, caller, at: Date.now() }));
     session.sendInfo(AWAY);
+  }
+
+  // What is older, or another's, says nothing to anybody any more.
+  function justLeft() {
+    const left = JSON.parse(localStorage.getItem(LEFT));
+    if (left && left.me === me && Date.now() - left.at <= AWAY_MS) return left;
+    localStorage.removeItem(LEFT);
+    return null;
   }
 
   // Whether it calls in the place of the leg that it has left (INVITE with Replaces, RFC 3891).
   function comesBack() {
-    const left = JSON.parse(sessionStorage.getItem(LEFT));
-    sessionStorage.removeItem(LEFT);
-    if (!left || Date.now() - left.at > AWAY_MS) return false;
-    const one = ua.call(`sip:${wanted.phone}@lcall`, { ...voice(), extraHeaders: [`Replaces: ${left.dialog}`] });
+    const left = justLeft();
+    localStorage.removeItem(LEFT);
+    if (!left || left.ext !== ext) return false;
+    const one = ua.call(`sip:${ext}@lcall`, { ...voice(), extraHeaders: [`Replaces: ${left.dialog}`] });
     has(one, left.caller);
     sound(one, one.connection); // it is there already
     return true;
@@ -389,6 +430,7 @@ window.browserPhone = (() => {
     if (out) setTimeout(() => { out = false; }, OUT_MS); // he has stayed, when he was asked
   });
   addEventListener("pagehide", () => {
+    if (out) forget();
     if (!ua) return;
     if (state === "talking" && !out) leaves();
     else close();
@@ -396,8 +438,9 @@ window.browserPhone = (() => {
   addEventListener("pageshow", (event) => { if (event.persisted && wanted) begin(); });
   addEventListener("online", () => { if (wanted && state === "failed") begin(); });
   addEventListener("DOMContentLoaded", () => {
-    const kept = sessionStorage.getItem(KEPT);
-    if (kept !== null && home()) start({ phone: kept, quiet: true }).catch(() => {});
+    justLeft();
+    const before = sessionStorage.getItem(KEPT);
+    if (before !== null && home()) start({ phone: before, quiet: true }).catch(() => {});
     if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", () => { if (wanted && reason === "no_microphone") begin(); });
     if (navigator.permissions) watchPermission();
   });

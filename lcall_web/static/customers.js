@@ -8,9 +8,5 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!form || xhr.status < 400) return;
   if (xhr.status < 500 && (requestConfig.boosted || [409, 422].includes(xhr.status))) return; // the form itself comes, or a page
   event.detail.shouldSwap = false;
-  page.tell((xhr.status < 500 && refusal(xhr.responseText)) || form.dataset.kept);
+  page.tell((xhr.status < 500 && page.refusal(xhr.responseText)) || form.dataset.kept);
 });
-
-function refusal(text) {
-  return new DOMParser().parseFromString(text, "text/html").querySelector(".alert")?.textContent.replace(/\s+/g, " ").trim();
-}

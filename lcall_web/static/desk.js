@@ -1,32 +1,26 @@
 // The soft phone. What it shows comes from the center alone (the stream's `desk`); a click asks, and waits for the news.
 "use strict";
 page.widget("#soft-phone", (desk) => {
-  const PENDING_MS = 12_000; // no answer and no news: the button may be used again
-  const NEWS_MS = 1500; // … an answer and no news
-  const AGAIN_MS = [400, 1200]; // the same request once more, with its key: it is done once
-  const csrf = JSON.parse(document.body.getAttribute("hx-headers"))["x-csrf-token"];
   const $ = (selector) => desk.querySelector(selector);
   const all = (selector) => desk.querySelectorAll(selector);
-  const pad = $("#desk-pad");
-  const panel = $("#desk-to");
   const parties = $(".lc-desk-parties");
   const line = $(".lc-desk-waiting ol");
   const tidies = [];
-  const pending = new Map(); // action -> timer
   let now = null; // the last news
   let rang = ""; // the call that he has been offered and not taken
+  const latest = () => now;
+  const orders = deskOrders(desk, () => now?.known && showButtons(now));
+  const codes = deskCodes(desk, orders);
+  const keypad = deskKeypad(desk, orders, latest);
+  const panel = deskPanel(desk, orders, latest);
 
   // -- what is shown ---------------------------------------------------------------------------------------------------
-
-  function put(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
 
   function clock(element, since) {
     if (since) element.dataset.since = since;
     else {
       delete element.dataset.since;
-      put(element, "");
+      page.put(element, "");
     }
   }
 
@@ -35,13 +29,13 @@ page.widget("#soft-phone", (desk) => {
     now = news;
     desk.dataset.known = news.known ? "yes" : "no";
     if (!news.known) {
-      put($('[data-f="label"]'), desk.dataset.missing);
+      page.put($('[data-f="label"]'), desk.dataset.missing);
       return;
     }
-    settle();
+    orders.settle();
     const { agent, call } = news;
     desk.dataset.state = agent.state;
-    for (const field of all("[data-f]")) put(field, agent[field.dataset.f] || "");
+    for (const field of all("[data-f]")) page.put(field, agent[field.dataset.f] || "");
     $('[data-f="next_label"]').hidden = !agent.next;
     $(".lc-desk-phone").hidden = !agent.phone;
     clock($(".lc-desk-state time"), agent.state === "signed_out" ? 0 : agent.since);
@@ -53,9 +47,9 @@ page.widget("#soft-phone", (desk) => {
     showCall(call, agent);
     showButtons(news);
     showWaiting(news.waiting);
-    showCodes(news.wrap_up, agent.state === "wrap_up");
-    if (!call || !call.id) closePad();
-    if (!call && !panel.hidden) closePanel();
+    codes.show(news.wrap_up, agent.state === "wrap_up");
+    keypad.check();
+    if (!call && panel.isOpen()) panel.close();
     if (before?.known && (before.agent.contact !== agent.contact || before.over !== news.over)) today();
     showCard(call, agent);
     live.tick(desk);
@@ -68,7 +62,7 @@ page.widget("#soft-phone", (desk) => {
       pop.drop(rang);
       rang = "";
     }
-    pop.show(call && agent.state !== "signed_out" ? call.id : "");
+    pop.show(call?.pops && agent.state !== "signed_out" ? call.id : "");
   }
 
   function showCall(call, agent) {
@@ -77,10 +71,13 @@ page.widget("#soft-phone", (desk) => {
     part.dataset.state = call.state;
     part.classList.toggle("lc-ringing", call.rings);
     part.classList.toggle("lc-over", agent.state === "wrap_up");
-    for (const field of part.querySelectorAll("[data-c]")) put(field, call[field.dataset.c] || "");
+    for (const field of part.querySelectorAll("[data-c]")) page.put(field, call[field.dataset.c] || "");
     for (const way of part.querySelectorAll("[data-way]")) way.hidden = way.dataset.way !== call.direction;
     part.querySelector(".lc-state").dataset.state = call.state;
     part.querySelector("[data-c-link]").href = `/calls/${encodeURIComponent(call.id)}`;
+    const card = part.querySelector("[data-c-pop]"); // of who may not look at customers there is none
+    if (card) card.href = `/pop/${encodeURIComponent(call.id)}`;
+    if (card) card.hidden = call.pops;
     clock(part.querySelector("time"), agent.state === "wrap_up" ? 0 : call.since);
     for (const mark of part.querySelectorAll("[data-mark]")) {
       const on = mark.dataset.mark === "recording" ? call.recording : call[mark.dataset.mark];
@@ -99,14 +96,14 @@ page.widget("#soft-phone", (desk) => {
     }));
   }
 
-  const NAMES = { blind: "transfer", consult: "transfer", "add-to": "add", keypad: "keys" }; // -> whose reason counts
+  const NAMES = { blind: "transfer", consult: "transfer", "add-to": "add" }; // -> whose reason counts
 
   function showButtons({ why, call }) {
     for (const button of all("[data-do]")) {
       const action = button.dataset.do;
       const reason = why[NAMES[action] || action];
       if (reason === undefined) continue;
-      button.disabled = reason !== "" || pending.has(action);
+      button.disabled = reason !== "" || orders.waits(action);
       button.title = reason || (button.dataset.key ? `${button.innerText.trim()} (${button.dataset.key})` : "");
     }
     $('[data-menu="record"]').disabled = why["record-start"] !== "" && why["record-stop"] !== "";
@@ -129,7 +126,7 @@ page.widget("#soft-phone", (desk) => {
   }
 
   function showWaiting({ count, calls }) {
-    put($("[data-waiting]"), String(count));
+    page.put($("[data-waiting]"), String(count));
     line.classList.toggle("lc-empty", count === 0);
     line.replaceChildren(...calls.map((call) => {
       const row = document.createElement("li");
@@ -150,59 +147,6 @@ page.widget("#soft-phone", (desk) => {
     }
   }
 
-  // -- what the call was about: a tree of up to three levels, one list for each ----------------------------------------
-
-  const coded = $('[data-form="done"]');
-  let drawn = "";
-
-  function showCodes(wrapUp, over) {
-    $('[data-do="done"]').hidden = !over;
-    put($("[data-limit]"), over && wrapUp?.limit_s ? ` / ${live.duration(wrapUp.limit_s)}` : "");
-    if (!wrapUp) {
-      drawn = coded.elements.code.value = "";
-      return;
-    }
-    coded.querySelector("[data-levels]").hidden = !wrapUp.codes.length;
-    coded.querySelector("[data-required]").hidden = !wrapUp.required;
-    const drawing = JSON.stringify([wrapUp.codes, wrapUp.chosen]);
-    if (drawing === drawn) return;
-    drawn = drawing;
-    draw(wrapUp.codes, path(wrapUp.codes, wrapUp.chosen || coded.elements.code.value));
-  }
-
-  function path(codes, code) {
-    const found = codes.find((each) => each.id === code);
-    return found ? [...path(codes, found.parent), code] : [];
-  }
-
-  function draw(codes, chosen) {
-    const levels = coded.querySelector("[data-levels]");
-    for (const list of levels.querySelectorAll("select")) list.remove();
-    let parent = "";
-    for (let level = 0; level < 3; level += 1) {
-      const options = codes.filter((each) => each.parent === parent);
-      if (!options.length) break;
-      const list = document.createElement("select");
-      list.className = "form-select";
-      list.setAttribute("aria-label", `${coded.dataset.choose} ${level + 1}`);
-      list.add(new Option(coded.dataset.choose, ""));
-      for (const each of options) list.add(new Option(each.name, each.id, false, each.id === chosen[level]));
-      list.addEventListener("change", () => choose(codes, [...chosen.slice(0, level), list.value]));
-      levels.append(list);
-      if (!chosen[level]) break;
-      parent = chosen[level];
-    }
-  }
-
-  // A heading opens what is below it; a leaf is told at once, so that nothing is lost when the time is over.
-  function choose(codes, chosen) {
-    draw(codes, chosen);
-    const code = chosen.at(-1);
-    const leaf = code && !codes.some((each) => each.parent === code);
-    coded.elements.code.value = leaf ? code : "";
-    if (leaf) ask("code", "/desk/agent/code", { code }, coded);
-  }
-
   // -- today's calls -----------------------------------------------------------------------------------------------------
 
   const LATER_MS = [1500, 6000]; // history follows the live state by a moment, on a busy machine by some
@@ -210,108 +154,44 @@ page.widget("#soft-phone", (desk) => {
     for (const wait of LATER_MS) setTimeout(() => htmx.trigger("#desk-today", "desk-today"), wait);
   }
 
-  // What he has opened or closed stays so when the lists come anew.
+  // What he has opened or closed stays so when the lists come anew, and where he is reading in them.
   const opened = {};
+  const read = {};
   desk.addEventListener("click", (event) => {
     const list = event.target.closest("#desk-today summary")?.parentElement;
     if (list) opened[list.dataset.list] = !list.open;
   });
+  desk.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    if (target?.id !== "desk-today") return;
+    for (const list of target.querySelectorAll("[data-list]")) read[list.dataset.list] = list.querySelector("ul").scrollTop;
+  });
   desk.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
     if (target?.id !== "desk-today") return;
-    for (const list of target.querySelectorAll("[data-list]")) list.open = opened[list.dataset.list] ?? list.open;
+    for (const list of target.querySelectorAll("[data-list]")) {
+      list.open = opened[list.dataset.list] ?? list.open;
+      list.querySelector("ul").scrollTop = read[list.dataset.list] ?? 0;
+    }
   });
 
   // -- what is asked for -------------------------------------------------------------------------------------------------
 
-  // What was asked for has come about, or something else has: either way the buttons say what can be done now.
-  function settle() {
-    for (const [action, timer] of pending) {
-      clearTimeout(timer);
-      mark(action, false);
-    }
-    pending.clear();
-  }
+  const { ask } = orders;
 
-  function mark(action, on) {
-    for (const button of all(`[data-do="${action}"]`)) {
-      button.classList.toggle("lc-pending", on);
-      button.setAttribute("aria-busy", String(on));
-      if (on) button.disabled = true;
-    }
-  }
-
-  async function ask(action, path, fields = {}, form = null) {
-    if (pending.has(action)) return false;
-    pending.set(action, setTimeout(() => { pending.delete(action); mark(action, false); if (now) showButtons(now); }, PENDING_MS));
-    mark(action, true);
-    fault(form, "", "");
-    const { ok, said } = await send(path, fields, crypto.getRandomValues(new Uint32Array(4)).join("-"));
-    if (ok && pending.has(action)) { // the news will follow; a repeat of what is so already brings none
-      clearTimeout(pending.get(action));
-      pending.set(action, setTimeout(() => { settle(); if (now) showButtons(now); }, NEWS_MS));
-      return true;
-    }
-    clearTimeout(pending.get(action));
-    pending.delete(action);
-    mark(action, false);
-    if (now) showButtons(now);
-    if (!ok && !fault(form, said.field, said.error)) page.tell(said.error);
-    return ok;
-  }
-
-  async function send(path, fields, key) {
-    for (const wait of [...AGAIN_MS, 0]) {
-      try {
-        const answer = await fetch(path, {
-          method: "POST",
-          headers: { "x-csrf-token": csrf, "Idempotency-Key": key },
-          body: new URLSearchParams(fields),
-        });
-        if (answer.status === 401) return { ok: false, said: { error: desk.dataset.expired } };
-        if (answer.ok) return { ok: true };
-        const said = await answer.json().catch(() => ({ error: desk.dataset.away }));
-        if (answer.status !== 503 || !wait) return { ok: false, said };
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // of fetch: nobody answers
-        if (!wait) break;
-      }
-      await new Promise((done) => setTimeout(done, wait));
-    }
-    return { ok: false, said: { error: desk.dataset.away } };
-  }
-
-  // Beside its field, if it has one here.
-  function fault(form, name, text) {
-    if (!form) return false;
-    for (const place of form.querySelectorAll("[data-error]")) {
-      const here = place.dataset.error === name;
-      put(place, here ? text : "");
-      form.elements[place.dataset.error]?.classList.toggle("is-invalid", here && text !== "");
-      if (here && text) {
-        form.querySelector("select, input:not([type=hidden])")?.focus();
-        return true;
-      }
-    }
-    return false;
-  }
-
-  const over = () => (now?.wrap_up ? coded : null); // where it is said that a code is missing
-
-  const inCall = (verb, fields, form) => now?.call && ask(verb === "transfer" ? "blind" : verb, `/desk/call/${encodeURIComponent(now.call.id)}/${verb}`, fields, form);
+  const inCall = (verb) => now?.call && ask(verb, `/desk/call/${encodeURIComponent(now.call.id)}/${verb}`);
 
   const ACTIONS = {
     "sign-in": () => ask("sign-in", "/desk/agent/sign-in", { phone: $("#desk-phone").value.trim() }, $('[data-form="sign-in"]')),
-    "sign-out": () => ask("sign-out", "/desk/agent/sign-out", {}, over()),
-    ready: () => ask("ready", "/desk/agent/ready", {}, over()),
-    pause: (button) => ask("pause", "/desk/agent/pause", { reason: button.dataset.reason }, over()),
-    done: () => ask("done", "/desk/agent/done", { code: coded.elements.code.value }, coded),
+    "sign-out": () => codes.unfinished() || ask("sign-out", "/desk/agent/sign-out", {}, codes.asked()),
+    ready: () => codes.unfinished() || ask("ready", "/desk/agent/ready", {}, codes.asked()),
+    pause: (button) => codes.unfinished() || ask("pause", "/desk/agent/pause", { reason: button.dataset.reason }, codes.asked()),
+    done: () => codes.unfinished() || ask("done", "/desk/agent/done", { code: codes.chosen() }, $('[data-form="done"]')),
     dial: () => dial({ to: $('[data-form="dial"] [name="to"]').value.trim() }, $('[data-form="dial"]')),
-    keypad: () => (pad.hidden ? openPad() : closePad()),
-    transfer: () => openPanel("transfer"),
-    add: () => openPanel("add"),
-    blind: () => handOn("transfer"),
-    consult: () => handOn("consult"),
-    "add-to": () => handOn("add"),
+    keypad: () => (keypad.isOpen() ? keypad.close() : keypad.open()),
+    transfer: () => panel.open("transfer"),
+    add: () => panel.open("add"),
+    blind: () => panel.handOn("transfer"),
+    consult: () => panel.handOn("consult"),
+    "add-to": () => panel.handOn("add"),
     shortcuts: () => document.getElementById("desk-shortcuts").showModal(),
   };
 
@@ -324,132 +204,18 @@ page.widget("#soft-phone", (desk) => {
     if (await ask("dial", "/desk/dial", fields, form)) form?.reset();
   }
 
-  async function handOn(verb) {
-    const fields = { to: panel.elements.to.value.trim() };
-    const asked = verb === "add" ? "add-to" : verb === "transfer" ? "blind" : verb;
-    if (await ask(asked, `/desk/call/${encodeURIComponent(now.call.id)}/${verb}`, fields, panel)) closePanel();
-  }
-
-  // -- keys ----------------------------------------------------------------------------------------------------------------
-
-  const openPad = () => { pad.hidden = false; };
-  function closePad() {
-    pad.hidden = true;
-    put(pad.querySelector("output"), "");
-  }
-
-  let typed = "";
-  let typing = Promise.resolve(); // in their order, those typed meanwhile together
-  function digit(key) {
-    if (!now?.call || now.why.keys) return;
-    const said = pad.querySelector("output");
-    put(said, (said.textContent + key).slice(-20));
-    pad.querySelector(`[data-digit="${key}"]`)?.animate([{ opacity: 0.4 }, { opacity: 1 }], 150);
-    typed += key;
-    typing = typing.then(async () => {
-      const digits = typed;
-      typed = "";
-      if (!digits || !now?.call) return;
-      const path = `/desk/call/${encodeURIComponent(now.call.id)}/keys`;
-      const { ok, said } = await send(path, { digits }, crypto.getRandomValues(new Uint32Array(4)).join("-"));
-      if (!ok) page.tell(said.error);
-    });
-  }
-
-  // -- to whom: agents and queues as they are now, and IVR flows ------------------------------------------------------------------------
-
-  const floor = { agents: new Map(), queues: new Map(), flows: [] };
-  let unfollow = null;
-
-  function openPanel(kind) {
-    panel.hidden = false;
-    panel.dataset.kind = kind;
-    put(panel.querySelector("[data-to-title]"), panel.querySelector("[data-to-title]").dataset[kind]);
-    for (const part of panel.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== kind;
-    fault(panel, "", "");
-    unfollow ||= live.follow("board", (news) => {
-      if (news.whole) floor.agents.clear();
-      for (const each of news.agents) floor.agents.set(each.id, each);
-      for (const each of news.queues) floor.queues.set(each.id, each);
-      showFloor();
-    });
-    panel.elements.to.focus();
-    showFloor();
-    if (kind === "transfer") readFlows();
-  }
-
-  async function readFlows() {
-    const answer = await fetch("/desk/flows").catch(() => null); // without them one still transfers to people
-    if (!answer?.ok) return;
-    floor.flows = (await answer.json()).flows;
-    showFloor();
-  }
-
-  function closePanel() {
-    panel.hidden = true;
-    panel.reset();
-    if (unfollow) unfollow();
-    unfollow = null;
-  }
-
-  const ORDER = ["ready", "wrap_up", "paused", "talking"];
-  function showFloor() {
-    const list = panel.querySelector(".lc-who");
-    const sought = panel.elements.to.value.trim().toLowerCase();
-    const fits = (each) => `${each.id} ${each.name}`.toLowerCase().includes(sought);
-    const rank = (each) => (ORDER.indexOf(each.state) + 1 || 9);
-    const agents = [...floor.agents.values()]
-      .filter((each) => each.state !== "signed_out" && each.id !== now?.agent?.id && fits(each))
-      .sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
-    const transfers = panel.dataset.kind === "transfer";
-    const queues = transfers ? [...floor.queues.values()].filter(fits) : [];
-    const flows = transfers ? floor.flows.filter(fits) : [];
-    const rows = [
-      ...queues.map((each) => entry(`queue:${each.id}`, each.name, "queue", `${list.dataset.ready} ${each.ready} · ${list.dataset.waits} ${each.waiting}`)),
-      ...agents.slice(0, 30).map((each) => entry(each.id, `${each.name} ${each.id}`, each.state, each.label)),
-      ...flows.map((each) => entry(`ivr:${each.id}`, each.name, "ivr", list.dataset.flow)),
-    ];
-    list.replaceChildren(...rows);
-    if (!rows.length) put(list, list.dataset.none);
-  }
-
-  function entry(to, name, state, label) {
-    const row = document.createElement("button");
-    row.type = "button";
-    row.dataset.to = to;
-    row.dataset.state = state;
-    row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", String(panel.elements.to.value === to));
-    const who = document.createElement("span");
-    who.textContent = name;
-    const how = document.createElement("small");
-    how.textContent = label;
-    row.append(who, how);
-    return row;
-  }
-
-  panel.addEventListener("input", () => showFloor());
-  panel.addEventListener("click", (event) => {
-    const chosen = event.target.closest("[data-to]");
-    if (chosen) {
-      panel.elements.to.value = chosen.dataset.to;
-      panel.elements.to.focus();
-      for (const row of panel.querySelectorAll("[data-to]")) row.setAttribute("aria-selected", String(row === chosen));
-    } else if (event.target.closest("[data-close]")) closePanel();
-  });
-
   // -- mouse and keyboard --------------------------------------------------------------------------------------------------
 
   desk.addEventListener("click", (event) => {
     const key = event.target.closest("[data-digit]");
-    if (key) return digit(key.dataset.digit);
+    if (key) return keypad.press(key.dataset.digit);
     const button = event.target.closest("[data-do]");
     if (!button || button.disabled || button.type === "submit") return;
     act(button);
   });
   desk.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (event.target === panel) return act(panel.querySelector(`[data-for="${panel.dataset.kind}"] .btn-primary`));
+    if (event.target === panel.element) return act(event.target.querySelector(`[data-for="${event.target.dataset.kind}"] .btn-primary`));
     const button = event.target.querySelector("button[data-do]");
     if (button && !button.disabled) act(button);
   });
@@ -474,10 +240,10 @@ page.widget("#soft-phone", (desk) => {
       event.preventDefault();
       $('[data-menu="pause"]').click();
     } else if (name === "Escape") {
-      if (!panel.hidden) closePanel();
-      else if (!pad.hidden) closePad();
+      if (panel.isOpen()) panel.close();
+      else if (keypad.isOpen()) keypad.close();
     } else if (name === "?" && !writes) act($('[data-do="shortcuts"]'));
-    else if (!pad.hidden && !writes && /^[0-9*#]$/.test(name)) digit(name);
+    else if (keypad.isOpen() && !writes && /^[0-9*#]$/.test(name)) keypad.press(name);
   }
   document.addEventListener("keydown", press);
   tidies.push(() => document.removeEventListener("keydown", press));
@@ -511,8 +277,8 @@ page.widget("#soft-phone", (desk) => {
   const stale = (event) => desk.classList.toggle("lc-stale", event.detail.lost);
   document.addEventListener("live", stale);
   tidies.push(() => document.removeEventListener("live", stale));
-  tidies.push(live.follow("desk", show));
-  put($('[data-f="label"]'), desk.dataset.unknown);
+  tidies.push(live.follow("desk", show), panel.close);
+  page.put($('[data-f="label"]'), desk.dataset.unknown);
   live.keep();
   return () => tidies.forEach((tidy) => tidy());
 });

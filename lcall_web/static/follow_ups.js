@@ -75,7 +75,7 @@
         headers: { "x-csrf-token": csrf },
         body: new URLSearchParams({ version, when }),
       });
-      if (answer.status === 401) return location.reload();
+      if (answer.status === 401) return page.leave(() => location.reload());
       if (answer.ok) leave(id);
       else page.tell((await answer.json().catch(() => ({}))).error || place.dataset.away);
       if (answer.status < 500) refresh();

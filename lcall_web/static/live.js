@@ -3,7 +3,8 @@
 const live = (() => {
   const AGAIN_MS = 3000;
   const SILENT_MS = 25_000; // a server that hangs, or a network that is gone without a word, ends no connection
-  const followers = { board: new Set(), desk: new Set(), "follow-ups": new Set(), notices: new Set() };
+  const followers = { board: new Set(), desk: new Set(), "follow-ups": new Set(), notices: new Set(), callers: new Set() };
+  const ASKED = ["board", "callers"]; // what only those pages are told that show it
   let ahead = 0; // of the server's clock before ours
   let source = null;
   let lostAt = 0;
@@ -13,7 +14,8 @@ const live = (() => {
   let keeps = false; // this tab holds its stream also while it is hidden
 
   const place = () => document.getElementById("problems");
-  const address = () => (followers.board.size ? "/live?board=1" : "/live");
+  const asked = () => ASKED.filter((name) => followers[name].size).map((name) => `${name}=1`).join("&");
+  const address = () => (asked() ? `/live?${asked()}` : "/live");
   const now = () => Date.now() + ahead;
 
   function duration(seconds) {
@@ -89,7 +91,7 @@ const live = (() => {
   function renew() {
     close(); // nothing else of this stream is heard
     lost(); // should somebody stay, for what he has not saved
-    location.reload();
+    page.leave(() => location.reload());
   }
 
   function news(event) {
@@ -104,7 +106,7 @@ const live = (() => {
     await new Promise((done) => setTimeout(done, AGAIN_MS));
     try {
       const answer = await fetch("/live", { method: "HEAD", redirect: "manual" });
-      if (answer.status === 401) return location.reload();
+      if (answer.status === 401) return page.leave(() => location.reload());
     } catch (error) {
       console.warn("the web does not answer", error.message);
     }

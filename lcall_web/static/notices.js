@@ -68,7 +68,7 @@ page.widget("#notices", (place) => {
     const body = new URLSearchParams({ csrf, edition: each.edition });
     try {
       const answer = await fetch(`/notices/${each.id}/read`, { method: "POST", body, headers: { "HX-Request": "true" } });
-      if (answer.status === 401) return location.assign("/login");
+      if (answer.status === 401) return page.leave(() => location.assign("/login"));
       if (!answer.ok && answer.status !== 404) throw new Error(answer.status); // 404: it was ended meanwhile
       read.add(name(each));
       bar.remove();

@@ -41,6 +41,31 @@ const page = (() => {
 
   const ours = ({ boosted, target }) => boosted && target === document.body; // with no target of its own
 
+  // What could not be had or done leaves what stands here: one types again, clicks again, a poll asks again by itself. The
+  // failure takes its place where a whole page was asked for (which tries again: failure_told.html), or where nothing stands.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { xhr, target, requestConfig: { elt, verb, triggeringEvent } } = detail;
+    const reads = verb === "get";
+    if (xhr.status < 400 || (reads && (ours(detail) || target === main()))) return;
+    if (xhr.status < 500 && !lacks(xhr.responseText, elt.getAttribute("hx-select"))) return;
+    const clicked = triggeringEvent?.isTrusted;
+    if (reads && !clicked && elt.getAttribute("hx-swap") !== "outerHTML" && !target.childElementCount) return;
+    detail.shouldSwap = false;
+    if (!reads || clicked) tell(refusal(xhr.responseText) || document.getElementById("told").dataset.away);
+  });
+
+  const read = (text) => new DOMParser().parseFromString(text, "text/html");
+  const lacks = (text, part) => part && !read(text).querySelector(part);
+
+  // In the server's words.
+  function refusal(text) {
+    const answer = read(text);
+    const words = [...answer.querySelectorAll("[data-told]")];
+    return (words.length ? words : [...answer.querySelectorAll(".alert")].slice(0, 1)).map(plain).join(" ");
+  }
+
+  const plain = ({ textContent }) => textContent.replace(/\s+/g, " ").trim();
+
   document.addEventListener("htmx:configRequest", (event) => {
     if (!ours(event.detail)) return;
     event.detail.headers["HX-Target"] = "main";
@@ -51,6 +76,7 @@ const page = (() => {
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { detail } = event;
+    if (!detail.shouldSwap) return;
     if (ours(detail)) {
       if (!(detail.xhr.getResponseHeader("content-type") || "").startsWith("text/html")) {
         detail.shouldSwap = false; // a file: the browser keeps it
@@ -69,6 +95,15 @@ const page = (() => {
     }
   });
 
+  // The second half of a double click is meant for what the first half hit, and not for what stands there by now.
+  let hit = null;
+  document.addEventListener("click", (event) => {
+    if (event.detail === 1) hit = event.target.closest("a, button, label, summary") || event.target;
+    if (event.detail < 2 || hit?.isConnected) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
   // A file to keep is not a page.
   document.addEventListener("click", (event) => {
     if (event.target.closest("a[download]")) event.stopImmediatePropagation();
@@ -86,6 +121,28 @@ const page = (() => {
 
   const here = () => location.pathname + location.search;
 
+  // Who is out has to come in anew, on a page that takes this one's place. A call of the browser's phone would end with it.
+  const talks = () => ["ringing", "talking"].includes(window.browserPhone?.state);
+  let leaving = null; // waits for the end of his call: one way out is enough
+  function leave(go) {
+    if (!talks()) return go();
+    tell(document.getElementById("told").dataset.out);
+    if (leaving) return undefined;
+    leaving = () => {
+      if (talks()) return;
+      document.removeEventListener("browser-phone", leaving);
+      leaving = null;
+      go();
+    };
+    return document.addEventListener("browser-phone", leaving);
+  }
+
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.status !== 401 || !talks()) return;
+    event.preventDefault();
+    tell(document.getElementById("told").dataset.out);
+  });
+
   // Shows that page of ours in place of this one.
   function load(path) {
     return htmx.ajax("GET", path, { target: "#main", select: "#main", swap: "outerHTML" });
@@ -95,7 +152,7 @@ const page = (() => {
   const asset = (source) => new URL(source, location).pathname.split("/").slice(3).join("/"); // without its version
   function fetchScripts(text) {
     const known = new Set([...document.scripts].map((each) => each.src && asset(each.src)));
-    for (const wanted of new DOMParser().parseFromString(text, "text/html").scripts) {
+    for (const wanted of read(text).scripts) {
       const source = wanted.getAttribute("src");
       if (!source || known.has(asset(source))) continue;
       const added = document.createElement("script");
@@ -132,5 +189,10 @@ const page = (() => {
     setTimeout(() => line.remove(), TOLD_MS);
   }
 
-  return { widget, load, tell };
+  // What is so already is not touched: what is marked there stays marked, and nothing is drawn anew.
+  function put(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  return { widget, load, leave, tell, refusal, put };
 })();

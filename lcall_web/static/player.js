@@ -12,6 +12,7 @@
     };
     const answer = await fetch(`${address}/peaks`).catch((error) => console.warn("no outline of a recording", error.message));
     if (!answer?.ok) { fail(); return null; }
+    trouble.hidden = true;
     const { peaks } = await answer.json();
     const seconds = Number(player.dataset.seconds);
     const audio = new Audio();
@@ -95,10 +96,14 @@
 
   page.widget("[data-player]", (player) => {
     let gone = false;
-    start(player).then((wave) => {
+    const play = player.querySelector("[data-play]");
+    const begin = (clicked) => start(player).then((wave) => {
       player.wave = wave;
-      if (gone && wave) wave.destroy();
+      if (!wave) play.addEventListener("click", begin, { once: true }); // once more, then
+      else if (gone) wave.destroy();
+      else if (clicked) play.click();
     });
+    begin();
     return () => {
       gone = true;
       if (player.wave) player.wave.destroy();

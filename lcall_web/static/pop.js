@@ -1,9 +1,11 @@
 // The card of who calls, above the page: once for each contact, whatever is reloaded, and asked for until it is there.
+// A card in which something is written that is not saved yet stays below the next caller's.
 "use strict";
 const pop = (() => {
   const AGAIN_MS = 3000;
   const CLOSED = "pop-closed";
   const place = () => document.getElementById("pop");
+  const kept = () => document.getElementById("pop-kept");
   let wanted = ""; // the contact that he has
   let asked = ""; // whose card is shown, or on its way
 
@@ -12,7 +14,8 @@ const pop = (() => {
     wanted = contact;
     if (!wanted || wanted === asked) return;
     asked = wanted;
-    if (!document.getElementById(`pop-${wanted}`)) place().replaceChildren(); // never another one's
+    if (back(wanted)) return;
+    if (!document.getElementById(`pop-${wanted}`)) leave(); // never another one's
     if (sessionStorage.getItem(CLOSED) === wanted) return;
     htmx.ajax("GET", `/pop/${encodeURIComponent(wanted)}`, { source: "#pop", target: "#pop", swap: "innerHTML" })
       .catch(() => console.info("the card was not had: nobody answers"));
@@ -21,11 +24,62 @@ const pop = (() => {
   // It rang at him and went to somebody else: its card is nothing for him any more.
   function drop(contact) {
     const card = place().querySelector(`:scope > #pop-${contact}`);
-    const fields = card ? [...card.querySelectorAll("input, textarea")] : [];
-    if (!card || fields.some((field) => field.value !== field.defaultValue)) return;
+    if (!card || fields(card).some(isWritten)) return;
     card.remove();
     asked = "";
   }
+
+  // -- what is written in a card --------------------------------------------------------------------------------------
+
+  const fields = (card) => [...card.querySelectorAll("input, textarea, select")];
+
+  function isWritten(field) {
+    if (["hidden", "search", "submit"].includes(field.type)) return false;
+    if (["checkbox", "radio"].includes(field.type)) return field.checked !== field.defaultChecked;
+    if (!(field instanceof HTMLSelectElement)) return field.value !== field.defaultValue;
+    const first = Math.max(0, [...field.options].findIndex((each) => each.defaultSelected));
+    return field.selectedIndex !== first;
+  }
+
+  // A note has its draft (drafts.js). What was refused comes back as it was written.
+  const REFUSED = "form:not(.lc-write) .invalid-feedback, [name='anyway']";
+  const isKept = (card) => Boolean(card.querySelector(REFUSED)) || fields(card).some((field) => !field.dataset.draft && isWritten(field));
+
+  // The place is for somebody else's card.
+  function leave() {
+    for (const card of kept().querySelectorAll(":scope > .lc-pop")) if (!isKept(card)) card.remove();
+    const card = place().querySelector(":scope > .lc-pop");
+    if (card && isKept(card)) kept().firstElementChild.after(card);
+    place().replaceChildren();
+    apart();
+  }
+
+  // It is his turn again: his card is there already.
+  function back(contact) {
+    const card = kept().querySelector(`:scope > #pop-${contact}`);
+    if (!card) return false;
+    leave();
+    if (!card.isConnected) return false;
+    place().append(card);
+    rename(card, "");
+    return true;
+  }
+
+  // Two cards have the same fields: a label, and what a field asks for, must mean those of its own card.
+  const NAMES = ["id", "for", "list", "hx-target"];
+  function rename(card, end) {
+    for (const name of NAMES) {
+      for (const element of card.querySelectorAll(`[${name}]:not([hx-preserve])`)) {
+        const plain = element.getAttribute(name).replace(/-kept-.*$/, "");
+        if (name !== "hx-target" || plain.startsWith("#")) element.setAttribute(name, plain + end);
+      }
+    }
+  }
+
+  function apart() {
+    for (const card of kept().querySelectorAll(":scope > .lc-pop")) rename(card, `-kept-${card.dataset.contact}`);
+  }
+  document.addEventListener("htmx:afterSettle", apart); // what came anew in a kept card
 
   // The web, the api, the books may be back in a moment. (0: nobody answered; 403: he may not look at customers.)
   document.addEventListener("htmx:afterRequest", ({ detail: { target, xhr } }) => {
@@ -42,9 +96,10 @@ const pop = (() => {
   });
 
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("#pop [data-pop-close]")) return;
-    sessionStorage.setItem(CLOSED, asked);
-    place().replaceChildren();
+    const card = event.target.closest("[data-pop-close]")?.closest("#pop > .lc-pop, #pop-kept > .lc-pop");
+    if (!card) return;
+    if (card.parentElement === place()) sessionStorage.setItem(CLOSED, asked);
+    card.remove();
   });
 
   return { show, drop };

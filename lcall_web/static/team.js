@@ -4,14 +4,12 @@ page.widget("#team", (team) => {
   const $ = (selector) => team.querySelector(selector);
   const me = team.dataset.me;
   const WORK_MS = 15_000;
-  const SURE_MS = 4000;
-  const BEEP_MS = 3000;
   const STILL_MS = 2500; // tiles are not sorted anew under a moving mouse
   const TALKS = ["talking", "held", "consulting", "conferencing"];
   const ORDER = ["ringing", "talking", "dialing", "reserved", "wrap_up", "ready", "paused", "busy_other", "phone_offline", "signed_out"];
   const data = { agents: new Map(), queues: new Map(), calls: new Map() };
+  const names = new Map(); // a call -> its customer's, where it is known and the leader may see it
   const tiles = new Map();
-  const doing = new Set();
   const muted = new Set();
   let work = {};
   let chosen = "";
@@ -20,6 +18,11 @@ page.widget("#team", (team) => {
   let sought = "";
   let sort = localStorage.getItem("team-sort") || "state";
   let comes = null; // the call that the leader's own phone is being called into
+  const orders = teamOrders(team, () => draw());
+  const alarm = teamAlarm(
+    () => [...data.agents.values()].some((agent) => agent.team && agent.help && !muted.has(`${agent.id} ${agent.help}`)),
+    () => { team.dataset.beeps = Number(team.dataset.beeps || 0) + 1; },
+  );
 
   // -- small things ---------------------------------------------------------------------------------------------------
 
@@ -54,13 +57,11 @@ page.widget("#team", (team) => {
     wanted.forEach((each, n) => { if (place.children[n] !== each) place.insertBefore(each, place.children[n] || null); });
   }
 
-  function key() { // crypto.randomUUID is not there on plain http
-    return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-
   const mine = () => [...data.agents.values()].filter((agent) => agent.team && agent.id !== me);
   const mode = (agent) => agent.leaders.find((leader) => leader.id === me)?.mode || "";
   const heard = () => [...data.agents.values()].find((agent) => agent.id !== me && mode(agent));
+
+  const who = (call, number) => [names.get(call), number].filter(Boolean).join(" ");
 
   // -- the team -------------------------------------------------------------------------------------------------------
 
@@ -81,11 +82,26 @@ page.widget("#team", (team) => {
     tile.dataset.words = `${agent.id} ${agent.name}`.toLowerCase();
     tile.classList.toggle("lc-wants-help", agent.help > 0);
     tile.classList.toggle("lc-is-heard", agent.leaders.length > 0);
-    for (const name of ["name", "id", "label", "note"]) put(tile, name, agent[name]);
+    for (const name of ["name", "id", "label"]) put(tile, name, agent[name]);
+    put(tile, "note", agent.call ? who(agent.contact, agent.note) : agent.note);
     put(tile, "queue", agent.queue || " ");
     put(tile, "phone", agent.phone || " ");
     put(tile, "work", worked(agent.id));
     clock(tile, agent.state === "signed_out" ? 0 : agent.since);
+  }
+
+  // A pause that is longer than its reason allows (设置 · 示忙原因) stands out from then on.
+  const overlong = (agent) => agent.longest_s > 0 && live.now() - agent.since > agent.longest_s * 1000;
+
+  function markOverlong() {
+    for (const agent of mine()) {
+      const tile = tiles.get(agent.id);
+      const over = overlong(agent);
+      tile.classList.toggle("lc-is-overlong", over);
+      tile.querySelector(".lc-overlong").hidden = !over;
+    }
+    const agent = data.agents.get(chosen);
+    $(".lc-chosen .lc-overlong").hidden = !(agent && overlong(agent));
   }
 
   function rank(agent) {
@@ -178,10 +194,11 @@ page.widget("#team", (team) => {
     settle(place, all.map((call) => {
       const row = known.get(call.id) || made("team-call");
       row.dataset.id = call.id;
-      for (const name of ["number", "queue", "label"]) put(row, name, call[name]);
+      for (const name of ["queue", "label"]) put(row, name, call[name]);
+      put(row, "number", who(call.id, call.number));
       row.querySelector(".lc-state").dataset.state = call.state;
       clock(row, call.since);
-      row.querySelector("button").disabled = !phoned() || doing.has(`pick ${call.id}`);
+      row.querySelector("button").disabled = !phoned() || orders.waits(`pick ${call.id}`);
       return row;
     }));
     $("#team-waiting-count").textContent = all.length;
@@ -197,10 +214,17 @@ page.widget("#team", (team) => {
     const there = Boolean(agent && agent.team);
     $(".lc-unchosen").hidden = there;
     $(".lc-chosen").hidden = !there;
+    orders.chosen(there ? agent : null);
     if (!there) return;
     const panel = $(".lc-chosen");
     for (const name of ["name", "id", "label", "number", "queue", "reason", "next", "phone"]) put(panel, name, agent[name]);
     put(panel, "work", worked(agent.id));
+    put(panel, "customer", names.get(agent.contact));
+    for (const button of panel.querySelectorAll("[data-calls]")) {
+      button.dataset.dial = (button.dataset.calls === "customer" ? agent.dial : agent.phone && agent.id) || "";
+      button.hidden = !button.dataset.dial;
+    }
+    panel.querySelector(".lc-whose").hidden = !(agent.call && names.get(agent.contact));
     put(panel, "leaders", agent.leaders.map((leader) => `${leader.name} ${leader.label}`).join(document.documentElement.lang === "en" ? ", " : "、"));
     panel.querySelector(".lc-others").hidden = !agent.leaders.length;
     panel.querySelector(".lc-state").dataset.state = agent.state;
@@ -214,7 +238,7 @@ page.widget("#team", (team) => {
     const can = { "phone call": talks && phoned(), call: talks, in: signedIn };
     for (const group of panel.querySelectorAll("[data-needs]")) {
       for (const button of group.querySelectorAll("[data-do]")) {
-        button.disabled = !can[group.dataset.needs] || doing.has(`${button.dataset.do} ${agent.id}`);
+        button.disabled = !can[group.dataset.needs] || orders.waits(`${button.dataset.do} ${agent.id}`);
         if (button.dataset.do === "ready") button.disabled ||= agent.state === "ready" && !agent.next;
         button.classList.toggle("active", button.dataset.do === mode(agent));
       }
@@ -235,39 +259,15 @@ page.widget("#team", (team) => {
     else if (comes) comes.seen = true;
     panel.dataset.mode = now;
     panel.dataset.agent = agent.id;
-    put(panel, "title", `${agent.name} ${agent.id} · ${agent.number || ""}`);
+    put(panel, "title", `${agent.name} ${agent.id} · ${who(agent.contact, agent.number)}`);
     clock(panel, data.calls.get(agent.contact)?.since);
     for (const button of panel.querySelectorAll("[data-do]")) {
       button.classList.toggle("active", button.dataset.do === now);
-      button.disabled = (now === "calling" && button.dataset.do !== "leave") || doing.has(`${button.dataset.do} ${agent.id}`);
+      button.disabled = (now === "calling" && button.dataset.do !== "leave") || orders.waits(`${button.dataset.do} ${agent.id}`);
     }
   }
 
   // -- help -----------------------------------------------------------------------------------------------------------
-
-  let sound = null;
-  function beep() {
-    const wanted = [...data.agents.values()].some((agent) => agent.team && agent.help && !muted.has(`${agent.id} ${agent.help}`));
-    if (!wanted || !sound || sound.state !== "running") return;
-    [880, 1175].forEach((pitch, n) => {
-      const tone = sound.createOscillator();
-      const level = sound.createGain();
-      const at = sound.currentTime + n * 0.18;
-      tone.frequency.value = pitch;
-      level.gain.setValueAtTime(0.0001, at);
-      level.gain.exponentialRampToValueAtTime(0.3, at + 0.02);
-      level.gain.exponentialRampToValueAtTime(0.0001, at + 0.17);
-      tone.connect(level).connect(sound.destination);
-      tone.start(at);
-      tone.stop(at + 0.18);
-    });
-    team.dataset.beeps = Number(team.dataset.beeps || 0) + 1;
-  }
-
-  function wake() { // a browser lets a page sound only after a click or a key
-    sound ||= new AudioContext();
-    if (sound.state === "suspended") sound.resume();
-  }
 
   function drawHelps() {
     const wanted = [...data.agents.values()].filter((agent) => agent.team && agent.help).sort((one, other) => one.help - other.help);
@@ -277,86 +277,34 @@ page.widget("#team", (team) => {
     settle(place, wanted.map((agent) => {
       const card = known.get(agent.id) || made("team-help");
       card.dataset.id = agent.id;
-      for (const name of ["name", "id", "number", "queue"]) put(card, name, agent[name] || " ");
+      for (const name of ["name", "id", "queue"]) put(card, name, agent[name] || " ");
+      put(card, "number", who(agent.contact, agent.number) || " ");
       clock(card, agent.help);
-      card.querySelector("[data-help=accept]").disabled = !phoned() || doing.has(`help ${agent.id}`);
+      card.querySelector("[data-help=accept]").disabled = !phoned() || orders.waits(`help ${agent.id}`);
       card.querySelector("[data-help=mute]").hidden = muted.has(`${agent.id} ${agent.help}`);
       return card;
     }));
-    if (fresh) beep();
+    if (fresh) alarm.beep();
   }
 
   // -- orders ---------------------------------------------------------------------------------------------------------
-
-  async function order(name, address, fields) {
-    if (doing.has(name)) return false;
-    doing.add(name);
-    draw();
-    const body = new URLSearchParams({ ...fields, key: key() });
-    try {
-      const answer = await sent(address, body);
-      if (answer.status === 401) return location.assign("/login");
-      const told = (answer.headers.get("content-type") || "").startsWith("application/json") ? await answer.json() : {};
-      if (answer.ok) page.tell(told.message, "good");
-      else page.tell(told.message || team.dataset.away);
-      return answer.ok;
-    } catch (error) {
-      console.warn("an order was not sent", error.message);
-      page.tell(team.dataset.away);
-      return false;
-    } finally {
-      doing.delete(name);
-      draw();
-    }
-  }
-
-  // Once more with the same key when the connection breaks: it is carried out once.
-  async function sent(address, body) {
-    const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-    const ask = () => fetch(address, { method: "POST", body, headers });
-    try {
-      return await ask();
-    } catch (error) {
-      console.warn("once more:", error.message);
-      return ask();
-    }
-  }
 
   const agentAt = (agent, verb) => `/team/agents/${encodeURIComponent(agent.id)}/${verb}`;
 
   async function carryOut(verb, agent) {
     const name = `${verb} ${agent.id}`;
     if (verb === "leave") comes = null;
-    if (verb === "leave") return order(name, `/team/calls/${encodeURIComponent(agent.contact)}/leave`, {});
+    if (verb === "leave") return orders.order(name, `/team/calls/${encodeURIComponent(agent.contact)}/leave`, {});
     if (verb === "release" || verb === "release-back") {
-      return order(name, agentAt(agent, "release"), { contact: agent.contact, back: verb === "release" ? "" : "yes" });
+      return orders.order(name, agentAt(agent, "release"), { contact: agent.contact, back: verb === "release" ? "" : "yes" });
     }
     if (["ready", "pause", "sign-out"].includes(verb)) {
-      return order(name, agentAt(agent, "state"), { to: verb, reason: $("#team-reason").value });
+      return orders.order(name, agentAt(agent, "state"), { to: verb, reason: $("#team-reason").value });
     }
     const first = !mode(agent);
-    const done = await order(name, agentAt(agent, "monitor"), { contact: agent.contact, mode: verb });
+    const done = await orders.order(name, agentAt(agent, "monitor"), { contact: agent.contact, mode: verb });
     if (done && first) comes = { agent: agent.id, seen: mode(agent) === "calling" };
     return done;
-  }
-
-  // What cannot be taken back wants a second click.
-  function sure(button) {
-    if (!("sure" in button.dataset) || button.classList.contains("lc-sure")) {
-      button.classList.remove("lc-sure");
-      return true;
-    }
-    const words = button.querySelector("span");
-    const before = words.textContent;
-    button.classList.add("lc-sure");
-    words.textContent = team.dataset.sure;
-    const back = () => {
-      words.textContent = before;
-      button.classList.remove("lc-sure");
-    };
-    const timer = setTimeout(back, SURE_MS);
-    button.addEventListener("click", () => { clearTimeout(timer); words.textContent = before; }, { once: true });
-    return false;
   }
 
   // -- what comes in, what is clicked ---------------------------------------------------------------------------------
@@ -366,7 +314,10 @@ page.widget("#team", (team) => {
       if (news.whole) data[kind].clear();
       for (const each of news[kind]) data[kind].set(each.id, each);
     }
-    for (const id of news.gone) data.calls.delete(id);
+    for (const id of news.gone) {
+      data.calls.delete(id);
+      names.delete(id);
+    }
     if (news.whole) {
       for (const [id, tile] of tiles) {
         if (!data.agents.has(id)) { tile.remove(); tiles.delete(id); }
@@ -374,6 +325,14 @@ page.widget("#team", (team) => {
     }
     for (const agent of news.agents) drawTile(agent);
     team.classList.remove("lc-waiting");
+    draw();
+    live.tick(team);
+  }
+
+  function takeNames(news) {
+    if (news.whole) names.clear();
+    for (const [call, name] of Object.entries(news.names)) names.set(call, name);
+    for (const agent of mine()) if (agent.contact in news.names) drawTile(agent);
     draw();
     live.tick(team);
   }
@@ -386,13 +345,15 @@ page.widget("#team", (team) => {
     arrange();
     drawChosen();
     drawHearing();
+    markOverlong();
   }
 
   function choose(id) {
     chosen = id;
-    for (const button of team.querySelectorAll(".lc-sure")) button.classList.remove("lc-sure");
+    orders.disarm();
     sift();
     drawChosen();
+    markOverlong();
     live.tick(team);
   }
 
@@ -406,7 +367,7 @@ page.widget("#team", (team) => {
     if (!button) return undefined;
     if (button.dataset.do) {
       const agent = data.agents.get(button.closest("#hearing")?.dataset.agent || chosen);
-      return agent && sure(button) ? carryOut(button.dataset.do, agent) : undefined;
+      return agent && orders.sure(button, agent) ? carryOut(button.dataset.do, agent) : undefined;
     }
     if (button.dataset.help) {
       const agent = data.agents.get(button.closest(".lc-help").dataset.id);
@@ -416,11 +377,11 @@ page.widget("#team", (team) => {
       }
       choose(agent.id);
       comes = { agent: agent.id, seen: false };
-      return order(`help ${agent.id}`, agentAt(agent, "monitor"), { contact: agent.contact, mode: "listen", help: "yes" });
+      return orders.order(`help ${agent.id}`, agentAt(agent, "monitor"), { contact: agent.contact, mode: "listen", help: "yes" });
     }
     if ("pick" in button.dataset) {
       const id = button.closest(".lc-team-call").dataset.id;
-      return order(`pick ${id}`, `/team/calls/${encodeURIComponent(id)}/pick-up`, {});
+      return orders.order(`pick ${id}`, `/team/calls/${encodeURIComponent(id)}/pick-up`, {});
     }
     const chip = event.target.closest(".lc-chip");
     if (chip) {
@@ -460,16 +421,14 @@ page.widget("#team", (team) => {
     drawChosen();
   }
 
-  const timers = [setInterval(readWork, WORK_MS), setInterval(beep, BEEP_MS)];
+  const timers = [setInterval(readWork, WORK_MS), setInterval(markOverlong, 1000)];
   readWork();
-  for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, wake);
-  if (navigator.userActivation?.hasBeenActive) wake();
-  const unfollow = live.follow("board", take);
+  const unfollow = [live.follow("board", take), live.follow("callers", takeNames)];
   return () => {
-    unfollow();
+    for (const end of unfollow) end();
     for (const timer of timers) clearInterval(timer);
     clearTimeout(waits);
-    for (const name of ["pointerdown", "keydown"]) document.removeEventListener(name, wake);
-    if (sound) sound.close();
+    orders.disarm();
+    alarm.tidy();
   };
 });

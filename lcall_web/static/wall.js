@@ -46,15 +46,13 @@ page.widget("#wall-board", (wall) => {
     $(".lc-wall-none").hidden = place.children.length > 0;
   }
 
-  // Over the queues that are shown; the service level is weighed by the calls that came out of each.
+  // Over the queues that are shown.
   function drawFigures() {
     if (!$(".lc-wall-figures")) return;
     const shown = wanted();
     const sum = (name) => shown.reduce((all, each) => all + (each[name] || 0), 0);
     const oldest = shown.reduce((first, each) => (each.oldest && (!first || each.oldest < first) ? each.oldest : first), 0);
-    const weighed = shown.filter((each) => each.level !== null && each.level !== undefined).map((each) => [each.level, (each.answered || 0) + (each.abandoned || 0)]);
-    const over = weighed.reduce((all, [, weight]) => all + weight, 0);
-    const level = over ? weighed.reduce((all, [share, weight]) => all + share * weight, 0) / over : null;
+    const level = sum("counted") ? sum("in_time") / sum("counted") : null;
     const known = shown.some((each) => each.answered !== null);
     const figure = (name) => $(`[data-figure="${name}"] strong`);
     put(figure("waiting"), sum("waiting"), sum("waiting") ? waitTone(oldest) || "warn" : "");
@@ -140,7 +138,7 @@ page.widget("#wall-board", (wall) => {
   // -- time -----------------------------------------------------------------------------------------------------------
 
   const formats = {
-    clock: new Intl.DateTimeFormat(wall.dataset.language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false, timeZone: wall.dataset.zone }),
+    clock: new Intl.DateTimeFormat(wall.dataset.language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: wall.dataset.zone }),
     date: new Intl.DateTimeFormat(wall.dataset.language, { month: "long", day: "numeric", weekday: "long", timeZone: wall.dataset.zone }),
   };
 

@@ -61,7 +61,6 @@ AGENT_OPERATIONS: Final = ("sign_in", "ready", "pause", "wrap_up", "wrap_up_done
 CONTACT_OPERATIONS: Final = ("ringing", "dialing", "talking", "release")
 # (reserve: for a contact that waits, or a colleague asks for him; dial: he himself calls)
 OWN_OPERATIONS: Final = ("reserve", "dial", "expire", "wrap_up_end", "back", "phone_up", "phone_down")
-OPERATIONS: Final = AGENT_OPERATIONS + CONTACT_OPERATIONS + OWN_OPERATIONS
 
 STAY: Final = "stay"
 OUTCOME: Final = "outcome"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sanic import Request
 
 from lq.api import access, context, reading
-from lq.api.errors import wrong
+from lq.api.errors import Refusal, wrong
 from lq.config.book import Book
-from lq.contacts.view import rfc3339
+from lq.ledger.shown import rfc3339_or_none
 from lq.live.redis import Live
 from lq.live.values import AgentState
 from lq.trunks import numbers
@@ -22,7 +23,7 @@ def agent_json(agent: AgentState) -> Json:
         "id": agent.id,
         "name": agent.name,
         "state": agent.state,
-        "since": rfc3339(agent.since),
+        "since": rfc3339_or_none(agent.since),
         "reason": agent.reason,
         "next": agent.next,
         "phone": agent.phone,
@@ -46,9 +47,20 @@ async def one(request: Request, agent: str) -> Json:
 async def sign_in(request: Request, agent: str) -> Json:
     access.of(request).need_agent(agent)
     live, phone = context.of(request).live, reading.text(reading.body(request), "phone")
-    if phone not in await live.config("phones"):
+    phones = await live.config("phones")
+    if phone in phones:
+        _may_sit(agent, phone, phones[phone])
+    else:
         phone = await _mobile(live, agent, phone)
     return agent_json(await live.agent(agent, "sign_in", phone=phone))
+
+
+def _may_sit(agent: str, phone: str, document: Mapping[str, Any]) -> None:
+    """At one that is nobody's, or his own, as by feature code: with a phone come its rights to call."""
+    if (owner := document.get("agent")) and owner != agent:
+        raise Refusal(403, "phone_forbidden", f"phone {phone} is another agent's own", field="phone")
+    if not document.get("enabled", True):
+        raise Refusal(422, "phone_disabled", f"phone {phone} is disabled", field="phone")
 
 
 async def _mobile(live: Live, agent: str, phone: str) -> str:

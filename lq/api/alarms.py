@@ -9,7 +9,7 @@ import httpx
 from sanic import Request
 
 from lq.api import context
-from lq.contacts.view import rfc3339
+from lq.ledger.shown import rfc3339_or_none
 
 WITHIN_S: Final = 2.0
 NOBODY_LOOKS: Final[Mapping[str, Any]] = {
@@ -32,7 +32,7 @@ async def listing(request: Request) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=WITHIN_S, trust_env=False) as http:
             answer = await http.get(f"{url}/alarms")
             items: list[dict[str, Any]] = [
-                {**alarm, "since": rfc3339(alarm["since"])} for alarm in answer.json()["items"]
+                {**alarm, "since": rfc3339_or_none(alarm["since"])} for alarm in answer.json()["items"]
             ]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         items = [dict(NOBODY_LOOKS)]

@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 from sanic.response import BaseHTTPResponse, HTTPResponse, json
 
 from lq import telemetry
-from lq.api import access
+from lq.api import access, context
 from lq.api.admission import Admission
 from lq.api.agents import agent_json
 from lq.api.context import Context, Places
@@ -28,7 +28,6 @@ from lq.live.reading import agent_view
 log = structlog.get_logger()
 
 MAX_BODY: Final = 1_000_000
-AT_ONCE: Final = 256  # requests; more are told to come again
 ANYWHERE: Final[Mapping[str, str]] = {
     # A page of any origin may ask: it needs a token, and no cookie of ours exists that it could make use of.
     "Access-Control-Allow-Origin": "*",
@@ -50,7 +49,6 @@ def create_app(places: Places, name: str = "lq_api") -> Sanic[Any, Any]:
     app.config.WEBSOCKET_MAX_SIZE = 4096
     app.config.KEEP_ALIVE_TIMEOUT = 60
     app.enable_websocket()
-    app.ctx.running = 0
     for route in ROUTES:
         app.add_route(_serving(route), route.path, methods=[route.method], name=f"{route.method}{route.path}")
     app.on_request(_let_in)
@@ -65,9 +63,9 @@ def create_app(places: Places, name: str = "lq_api") -> Sanic[Any, Any]:
 def _resources(app: Sanic[Any, Any], places: Places) -> None:
     @app.before_server_start
     async def open_all(app: Sanic[Any, Any]) -> None:
-        context = await Context.open(places)
-        app.ctx.context = context
-        loops = (context.feed.run(), context.look_after(), context.admission.run(), telemetry.beat())
+        here = await Context.open(places)
+        app.ctx.context = here
+        loops = (here.feed.run(), here.look_after(), here.admission.run(), telemetry.HEART.beat())
         app.ctx.tasks = [asyncio.create_task(loop) for loop in loops]
 
     @app.after_server_stop
@@ -103,18 +101,15 @@ async def _for_any_origin(request: Any, response: BaseHTTPResponse) -> None:
 
 def _serving(route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
     async def serve(request: Request, **names: str) -> HTTPResponse | None:
-        if request.app.ctx.running >= AT_ONCE:
-            raise Refusal(503, "busy", "too many requests at the same time", retry_after_s=1)
-        _need(route, request)
-        request.app.ctx.running += 1
-        began = time.monotonic()
-        try:
-            if route.method == "POST":
-                return await _post(route, request, names)
-            return _response(await _handled(route, request, names))
-        finally:
-            request.app.ctx.running -= 1
-            REQUESTS.labels(route.method, route.path).observe(time.monotonic() - began)
+        with context.of(request).requests.one("" if route.open else access.of(request).token.id):
+            _need(route, request)
+            began = time.monotonic()
+            try:
+                if route.method == "POST":
+                    return await _post(route, request, names)
+                return _response(await _handled(route, request, names))
+            finally:
+                REQUESTS.labels(route.method, route.path).observe(time.monotonic() - began)
 
     async def socket(request: Request, **names: str) -> HTTPResponse | None:
         _need(route, request)
@@ -183,5 +178,6 @@ def _sanic_error(request: Request, error: SanicException) -> HTTPResponse:
 
 
 def _broken(request: Request, error: Exception) -> HTTPResponse:
-    log.error("a request failed", path=request.path, exc_info=error)
+    path = request.uri_template or ""  # never what was asked for: a telephone number may stand in it
+    log.error("a request failed", method=request.method, path=path, exc_info=error)
     return Refusal(500, "internal", "this is our fault, and it has been logged").response()

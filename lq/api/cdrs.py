@@ -11,6 +11,7 @@ from sanic import Request
 from lq.api import access, context, reading
 from lq.api.history import SEARCH_S
 from lq.ledger.events import RESULTS
+from lq.ledger.shown import rfc3339_of
 
 Json = dict[str, Any]
 
@@ -82,5 +83,5 @@ def cdr_json(row: asyncpg.Record) -> Json:
 def moment(value: Any) -> Any:
     """A time in RFC 3339, UTC with milliseconds; anything else as it is."""
     if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339_of(value)
     return value

@@ -13,7 +13,8 @@ from lq.api import access, context, placing, reading, schemas
 from lq.api.commands import ANSWER_S, send
 from lq.api.errors import Refusal, not_found, wrong
 from lq.config.validation import from_json
-from lq.contacts.view import contact_json, rfc3339
+from lq.contacts.view import contact_json
+from lq.ledger.shown import rfc3339_or_none
 from lq.live.errors import LiveUnavailable
 from lq.live.redis import Live
 from lq.live.values import Called
@@ -60,7 +61,7 @@ async def _call(live: Live, contact: str, called: Called) -> Json:
     if not outcome:
         state = await live.contact(contact)
         outcome = _is_called(contact_json(json.loads(state.snapshot))) if state and state.snapshot else "taken_back"
-    return {"contact": contact, "to": called.to, "at": rfc3339(called.at), "outcome": outcome}
+    return {"contact": contact, "to": called.to, "at": rfc3339_or_none(called.at), "outcome": outcome}
 
 
 def _is_called(shown: Json) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import access, context, reading
+from lq.api import access, context, leaders, reading
 from lq.api.errors import Refusal, live_away, not_found
 from lq.api.history import SEARCH_S, HistoryAway
 from lq.contacts.view import contact_json
@@ -65,7 +65,7 @@ async def _ended(request: Request, number: str) -> Json:
     )
     page = rows[:size]
     following = reading.next_cursor(page[-1]["started_at"], page[-1]["id"]) if len(rows) > size else None
-    return {"items": [json.loads(row["body"]) for row in page], "next": following}
+    return {"items": await leaders.without(request, [json.loads(row["body"]) for row in page]), "next": following}
 
 
 async def one(request: Request, contact: str) -> Json:
@@ -92,5 +92,5 @@ async def from_history(request: Request, contact: str) -> Json:
     row = await context.of(request).history.fetchrow("select body from contact where id = $1", contact)
     if row is None:
         raise not_found(f"contact {contact}")
-    body: Json = json.loads(row["body"])
+    [body] = await leaders.without(request, [json.loads(row["body"])])
     return body

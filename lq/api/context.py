@@ -16,10 +16,12 @@ from lq.api.admission import Admission
 from lq.api.feed import Feed
 from lq.api.history import History, HistoryAway
 from lq.api.queue_counts import Today, today
+from lq.api.shares import Share, downloads, requests, streams
 from lq.config import lists, publish
 from lq.live.errors import LiveError
 from lq.live.redis import Live
 from lq.live.wire import once_more
+from lq.redis_connection import Connection
 
 log = structlog.get_logger()
 
@@ -48,11 +50,15 @@ class Context:
     feed: Feed
     admission: Admission
     today: Today = field(default_factory=Today)
+    requests: Share = field(default_factory=requests)
+    streams: Share = field(default_factory=streams)
+    downloads: Share = field(default_factory=downloads)
 
     @classmethod
     async def open(cls, places: Places) -> Context:
         redis = Redis.from_url(
             places.redis_url,
+            connection_class=Connection,
             protocol=2,
             socket_timeout=LIVE_TIMEOUT_S,
             socket_connect_timeout=LIVE_TIMEOUT_S,

@@ -24,7 +24,6 @@ from lq.ledger.shown import event_json
 from lq.ledger.topics import TOPICS
 from lq.live.errors import LiveUnavailable
 
-CLIENTS: Final = 500
 PATIENCE_S: Final = 10.0  # with a client that does not take what is sent
 NOT_ALLOWED: Final = 1008  # its token is no longer valid
 GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1
@@ -34,10 +33,13 @@ TRY_AGAIN: Final = 1013  # RFC 6455 §7.4, IANA registry: the client may come ag
 async def events(request: Request) -> HTTPResponse | None:
     """One path for both: a WebSocket begins as a GET (RFC 6455 §4.1)."""
     sight, after = _sight(request), _after(request)
+    here, token = context.of(request), sight.access.token.id
     if request.headers.get("upgrade", "").lower() == "websocket":
-        await _websocket(request, sight, after)
+        with here.streams.one(token):
+            await _websocket(request, sight, after)
         return None
-    return json_response(await _listing(request, sight, after))
+    with here.requests.one(token):
+        return json_response(await _listing(request, sight, after))
 
 
 events.is_websocket = True  # type: ignore[attr-defined]  # Sanic: no response is right, when the socket was upgraded
@@ -77,15 +79,13 @@ async def _listing(request: Request, sight: Sight, after: str) -> dict[str, Any]
     if not after:
         return {"items": [], "next": await feed.last()}
     page = await feed.page(after, reading.limit(request))
-    items = [event_json(sight.access.shown(event)) for event in page if await sight.sees(event)]
-    return {"items": items, "next": page[-1].id if page else after}
+    items = [event_json(sight.access.shown(event)) for event in page.events if await sight.sees(event)]
+    return {"items": items, "next": page.upto}
 
 
 async def _websocket(request: Request, sight: Sight, after: str) -> None:
     here = context.of(request)
     listeners = here.admission.listeners
-    if len(listeners) >= CLIENTS:
-        raise Refusal(503, "busy", "too many event streams", retry_after_s=5)
     after = after or await here.feed.last()
     assert request.transport is not None
     protocol = request.transport.get_protocol()
@@ -127,15 +127,15 @@ async def _serve(socket: WebsocketImplProtocol, feed: Feed, sight: Sight, after:
 
 async def _send(socket: WebsocketImplProtocol, feed: Feed, sight: Sight, after: str) -> None:
     while True:
+        arrival = feed.arrival()
         page = await feed.page(after)
-        for event in page:
+        for event in page.events:
             if await sight.sees(event):
                 async with asyncio.timeout(PATIENCE_S):
                     await socket.send(json.dumps(event_json(sight.access.shown(event)), ensure_ascii=False))
-        if page:
-            after = page[-1].id
-        else:
-            await feed.newer_than(after)
+        if page.upto == after:
+            await arrival.wait()
+        after = page.upto
 
 
 async def _listen(socket: WebsocketImplProtocol) -> None:

@@ -1,7 +1,8 @@
 """/v1/contacts/{id}/events: everything that the ledger knows of one contact, from its start, whichever store has it.
 
 What the journal has carried over comes from PostgreSQL, the rest from the stream in Redis; with PostgreSQL away what
-the stream still holds. A page's `next` is the id of the event behind which to go on; null: that is all there is by now.
+the stream still holds. What lies between the two, on the journal's disk still, is waited for: nothing is left out of
+the middle of a life. A page's `next` is the id of the event behind which to go on; null: that is all there is by now.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from uuid import UUID
 
 from sanic import Request
 
-from lq.api import access, contacts, context, reading
-from lq.api.access import Access, Sight
+from lq.api import access, contacts, context, leaders, reading
 from lq.api.errors import malformed, not_found
-from lq.api.feed import Feed, Place, place
+from lq.api.feed import Feed, Place, carried, not_yet, place
 from lq.api.history import History, HistoryAway
 from lq.ledger.events import Event
 from lq.ledger.projection import stored_event
@@ -31,7 +31,6 @@ STORED: Final = """
 select subject, seq, type, v, at, data, stream_ms, stream_n from event
 where (subject = $1 or contact = $1) and (stream_ms, stream_n) > ($2, $3)
 order by stream_ms, stream_n limit $4"""
-CARRIED: Final = "select stream_id from journal_checkpoint where name = 'journal'"
 
 
 async def listing(request: Request, contact: str) -> Json:
@@ -40,15 +39,18 @@ async def listing(request: Request, contact: str) -> Json:
     if sees.restricted:
         sees.need_contact(await contacts.found(request, contact))
     try:
-        found, carried = await _stored(here.history, contact, after, size + 1)
+        found, written = await _stored(here.history, contact, after, size + 1)
         away = None
     except HistoryAway as error:
-        found, carried, away = [], _begin(contact), error
+        found, written, away = [], _begin(contact), error
     following: str | None = None
     if len(found) <= size:
+        start = max(after, written)
         try:
-            fresh, following = await _streamed(here.feed, contact, max(after, carried), size + 1 - len(found))
-            found += fresh
+            fresh, more = await _streamed(here.feed, contact, start, size + 1 - len(found))
+            if not _meet(found, fresh) and await here.feed.was_trimmed(max(start, _begin(contact))):
+                raise away or not_yet()
+            found, following = found + fresh, more
         except LiveUnavailable as error:
             if away is not None or not found:
                 raise error from away
@@ -57,16 +59,26 @@ async def listing(request: Request, contact: str) -> Json:
     if not found and after == (0, 0) and following is None:
         raise not_found(f"contact {contact}")
     page = found[:size]
+    shown = page if sees.has("supervise") else await _open(request, contact, page, after)
     return {
-        "items": [event_json(sees.shown(event)) for event in _open(sees, page)],
+        "items": [event_json(sees.shown(event)) for event in shown],
         "next": page[-1].id if len(found) > size else following,
     }
 
 
-def _open(sees: Access, page: list[Event]) -> list[Event]:
-    """Without those that tell an agent that a leader listens."""
-    sight = Sight(sees, frozenset())
-    return [event for event in page if sees.has("supervise") or not sight.tells_of_a_leader(event)]
+async def _open(request: Request, contact: str, page: list[Event], after: Place) -> list[Event]:
+    """Without those that tell an agent that a leader listens; pages before this one may have said who he is."""
+    told = [] if after == (0, 0) else await leaders.told(context.of(request).history, [contact])
+    known = leaders.of(access.of(request), [event for event in told if place(event.id) <= after])
+    known.came |= leaders.of(access.of(request), [*told, *page]).came  # his state may stand before what he came for
+    return [event for event in page if not known.tells(event)]
+
+
+def _meet(stored: list[Event], fresh: list[Event]) -> bool:
+    """Whether one store has so much of its life that nothing can lie between the two."""
+    return any(event.type == "contact_ended" for event in stored) or any(
+        event.type == "contact_started" for event in fresh
+    )
 
 
 def belongs(event: Event, contact: str) -> bool:
@@ -90,10 +102,10 @@ def _begin(contact: str) -> Place:
 
 
 async def _stored(history: History, contact: str, after: Place, most: int) -> tuple[list[Event], Place]:
-    """Events in PostgreSQL, and how far the journal has come. Read in this order, nothing falls between the stores."""
-    carried = await history.fetchrow(CARRIED)
+    """Events in PostgreSQL, and how far the journal has come."""
+    written = await carried(history)
     rows = await history.fetch(STORED, contact, *after, most)
-    return [stored_event(row) for row in rows], place(carried["stream_id"]) if carried else (0, 0)
+    return [stored_event(row) for row in rows], written
 
 
 async def _streamed(feed: Feed, contact: str, after: Place, most: int) -> tuple[list[Event], str | None]:

@@ -18,6 +18,7 @@ from lq.config import lists, publish
 from lq.config.book import Book
 from lq.config.documents import NumberRule
 from lq.config.lists import AT_ONCE, Entry
+from lq.ledger.shown import rfc3339_of
 from lq.live.errors import LiveError
 
 log = structlog.get_logger()
@@ -110,8 +111,8 @@ def _entry_json(row: asyncpg.Record) -> Json:
     return {
         "number": row["number"],
         "note": row["note"],
-        "expires_at": reading.rfc3339(row["expires_at"]) if row["expires_at"] else None,
-        "changed_at": reading.rfc3339(row["changed_at"]),
+        "expires_at": rfc3339_of(row["expires_at"]) if row["expires_at"] else None,
+        "changed_at": rfc3339_of(row["changed_at"]),
         "changed_by": row["changed_by"],
     }
 

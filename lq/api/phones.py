@@ -11,7 +11,7 @@ from sanic import Request
 from lq.api import access, context, reading, schemas
 from lq.api.errors import Refusal, not_found
 from lq.config.documents import Settings
-from lq.contacts.view import rfc3339
+from lq.ledger.shown import rfc3339
 from lq.trunks import passwords
 
 Json = dict[str, Any]

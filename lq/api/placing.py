@@ -14,9 +14,10 @@ from lq.api import access, context, reading, schemas
 from lq.api.agents import agent_json
 from lq.api.commands import ANSWER_S
 from lq.api.contacts import from_history
-from lq.api.errors import Refusal, live_away
+from lq.api.errors import Refusal, history_away, live_away
 from lq.api.idempotency import begins, command_id, contact_of
 from lq.contacts.tags import new_contact
+from lq.live import keys
 from lq.live.redis import Live
 from lq.live.values import AgentState
 
@@ -48,14 +49,22 @@ async def _begun_before(request: Request, new: str, command: str) -> tuple[int, 
         return None
     if (owner := await live.owner(contact)) is not None:
         return await _answer(request, given["agent"], await live.place(owner, contact, given, ANSWER_S, command))
-    try:
-        over = await from_history(request, contact)
-    except Refusal:  # there never was one
-        over = None
-    if over is not None and not _came_to_nothing(over):
-        return 201, over
+    answered = await live.answer_of(contact, command)
+    if answered is None or "error" not in answered:  # else it was refused before anybody's phone rang
+        over = await _in_history(request, contact)
+        if over is None and (answered or await redis.exists(f"{keys.TAG}:over:{contact}")):
+            raise history_away("the call was made, and the journal has not written it yet")
+        if over is not None and not _came_to_nothing(over):
+            return 201, over
     await begins(redis, command, new)
     return None
+
+
+async def _in_history(request: Request, contact: str) -> Json | None:
+    try:
+        return await from_history(request, contact)
+    except Refusal:
+        return None
 
 
 def _came_to_nothing(over: Json) -> bool:

@@ -34,6 +34,8 @@ def queue_json(queue: QueueState, service_level_s: int, today: Today, now_ms: in
         "answered": counts.answered if counts else None,
         "abandoned": counts.abandoned if counts else None,
         "overflowed": counts.overflowed if counts else None,
+        "in_time": counts.in_time if counts else None,
+        "counted": counts.counted if counts else None,
     }
 
 

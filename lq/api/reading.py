@@ -162,10 +162,6 @@ def _time(value: Any) -> datetime:
         raise ValueError("the time is out of all bounds") from error
 
 
-def rfc3339(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def cursor(request: Request) -> tuple[datetime, str] | None:
     """Where a page of history begins: behind this (time, id)."""
     value = parameter(request, "cursor")

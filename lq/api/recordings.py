@@ -15,8 +15,8 @@ from sanic import Request
 from lq.api import access, contacts, context, listening
 from lq.api.errors import Refusal, history_away, not_found
 from lq.api.history import HistoryAway
-from lq.contacts.view import rfc3339
 from lq.ledger.projection import ms
+from lq.ledger.shown import rfc3339_or_none
 
 Json = dict[str, Any]
 
@@ -38,6 +38,11 @@ async def one(request: Request, recording: str) -> Json:
 
 async def audio(request: Request, recording: str) -> None:
     """The WAV file, whole or in the part that Range asks for (RFC 9110 §14); with `live=1` what is being said now."""
+    with context.of(request).downloads.one(access.of(request).token.id):
+        await _sent(request, recording)
+
+
+async def _sent(request: Request, recording: str) -> None:
     if request.args.get("live") == "1":
         await _allowed(request, recording.rpartition("-r")[0])
         await listening.listen(request, recording)
@@ -116,7 +121,7 @@ def recording_json(known: Mapping[str, Any]) -> Json:
         "contact_id": known["contact_id"],
         "kind": known.get("kind") or "whole",
         "state": known["state"],
-        "started_at": rfc3339(known.get("started_at") or 0),
+        "started_at": rfc3339_or_none(known.get("started_at") or 0),
         "duration_s": None if duration_ms is None else duration_ms / 1000,
         "channels": known.get("channels"),
         "format": known.get("format"),

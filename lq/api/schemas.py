@@ -98,11 +98,17 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "service_level": {
                 "type": "object",
                 "additionalProperties": _or_null({"type": "number", "minimum": 0, "maximum": 1}),
-                "description": "seconds -> share of today's waits answered within; null while none came out",
+                "description": "seconds -> in_time / counted of today's waits; null while none counts",
             },
             "answered": _or_null(COUNT),
             "abandoned": _or_null(COUNT),
             "overflowed": _or_null(COUNT),
+            "in_time": {**_or_null(COUNT), "description": "of answered: within the seconds of service_level"},
+            "counted": {
+                **_or_null(COUNT),
+                "description": "answered + abandoned - those who gave up within 5 s + overflowed. The service level of "
+                "several queues: the sum of in_time / the sum of counted",
+            },
         }
     ),
     "Segment": _object(
@@ -215,7 +221,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "ended_by": _one_of(("caller", "agent", "system")),
             "cause": {"type": "integer", "description": "ITU-T Q.850"},
             "recording_id": _TEXT_OR_NULL,
-            "survey": _TEXT_OR_NULL,
+            "survey": {**_TEXT_OR_NULL, "description": "null until there are surveys (满意度)"},
         }
     ),
     "Recording": _object(

@@ -16,7 +16,7 @@ from lq.config import publish
 from lq.config.documents import Token
 from lq.config.publish import Document
 from lq.config.validation import to_json
-from lq.contacts.view import rfc3339
+from lq.ledger.shown import rfc3339_or_none
 from lq.live import reading as live_reading
 
 log = structlog.get_logger()
@@ -100,6 +100,6 @@ def _shown(document: Document) -> Json:
         "agents": list(token.agents),
         "queues": list(token.queues),
         "per_second": token.per_second,
-        "created_at": rfc3339(token.created_at),
-        "expires_at": rfc3339(token.expires_at),
+        "created_at": rfc3339_or_none(token.created_at),
+        "expires_at": rfc3339_or_none(token.expires_at),
     }

@@ -43,6 +43,8 @@ def _document(kind: str, body: Mapping[str, Any]) -> Any:
     known = _known(doc.DOCUMENTS[kind], body)
     if kind == "trunks" and isinstance(known.get("numbers"), Mapping):
         known["numbers"] = doc.NumberRule(**_known(doc.NumberRule, known["numbers"]))
+    if kind == "trunks" and isinstance(known.get("register"), Mapping):
+        known["register"] = doc.Registration(**_known(doc.Registration, known["register"]))
     if kind == "phones" and isinstance(known.get("forward"), Mapping):
         known["forward"] = doc.Forward(**_known(doc.Forward, known["forward"]))
     for key, value in known.items():

@@ -141,10 +141,11 @@ def _agents() -> list[Agent]:
         queues = tuple(queue for queue, serves in (("sales", SALES), ("support", SUPPORT)) if n in serves)
         found.append(Agent(str(n), name_of(n), queues))
     leaders = zip(LEADERS, _LEADER_NAMES, strict=True)
-    return [*found, *(Agent(id, name, role="leader") for id, name in leaders)]
+    return [*found, *(Agent(id, name) for id, name in leaders)]
 
 
 def operators() -> list[tuple[str, str, str, str]]:
     """Who may use the web: id, name, role, password."""
-    found = [(agent.id, agent.name, agent.role, f"demo-{agent.id}") for agent in _agents()]
+    roles = dict.fromkeys(LEADERS, "leader")
+    found = [(agent.id, agent.name, roles.get(agent.id, "agent"), f"demo-{agent.id}") for agent in _agents()]
     return [*found, ("admin", "系统管理员", "admin", "demo-admin")]

@@ -1,7 +1,8 @@
 """The configuration documents: one JSON object per thing, published whole into Redis (DESIGN §3).
 
-PostgreSQL is the truth (table `config_document`: kind, id, version, body jsonb), api its only writer;
-`lq.config.publish` swaps them into Redis. A contact keeps the version that it started with.
+PostgreSQL is the truth (table `config_document`: kind, id, version, body jsonb); the api writes it, and seed
+what a new center begins with. `lq.config.publish` swaps them into Redis. A contact keeps the version that it started
+with.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Agent:
     id: str  # operator number, 工号
     name: str
     queues: tuple[str, ...] = ()
-    role: str = "agent"  # agent | leader | admin
+    role: str = "agent"  # of older documents; nobody asks for it: what one may do is said by his account in the web
     recording: RecordingPolicy = ""  # of what he talks
     caller_id: str = ""  # shown to whom he calls, where the trunk may show it; "": his queue's, the route's …
     enabled: bool = True
@@ -87,6 +88,7 @@ class Queue:
     ageing_ms: int = 60_000  # one step of priority is worth this much waiting
     caller_id: str = ""  # shown to whom its agents call
     wrap_up_code: Literal["optional", "required"] = "optional"  # whether its agents must say what a call was about
+    screen_pop: bool = True  # whether the card of who calls comes by itself (来电弹屏)
     script: str = ""  # what its agents shall say (话术), with variables in braces (lcall_web/common/script.py)
 
 
@@ -185,7 +187,7 @@ SERVICE: Final = Purpose("service")  # whether or not it is written down
 
 @dataclass(frozen=True, slots=True)
 class NumberList:
-    """A list of numbers. Its entries, up to millions, are no part of the document (docs/contracts.md, Lists)."""
+    """A list of numbers. Its entries, up to millions, are no part of the document (lq/config/lists.py)."""
 
     id: str
     kind: Literal["dnc", "black", "white", "vip"]

@@ -29,7 +29,9 @@ from lq.contacts import (
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
-from lq.contacts.turn import NORMAL, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import Turn
+from lq.trunks import causes
+from lq.trunks.causes import NORMAL, TEMPORARY_FAILURE
 
 SEQ_STEP: Final = 1000
 
@@ -90,6 +92,8 @@ def point(turn: Turn, leg: Leg) -> None:
         turn.do(room)
     elif leg.peer == "echo":
         turn.do(do.Echo(leg.n))
+    elif leg.peer == conversation.ALONE:  # out of a room, perhaps
+        turn.do(do.Park(leg.n))
     elif leg.n < peer and not turn.leg(peer).moves:
         turn.join(leg.n, peer)
 
@@ -134,5 +138,5 @@ def _end_again(turn: Turn) -> None:
 def _let_go_again(turn: Turn, leg: Leg) -> None:
     """Its CANCEL or BYE may not have left with the node; of one whose dialog is over, nothing leaves."""
     cause = turn.contact.cause or NORMAL
-    turn.do(do.Cancel(leg.n, f"Q.850;cause={cause}") if leg.state == "cancelling" else do.Bye(leg.n, cause))
+    turn.do(do.Cancel(leg.n, causes.reason(cause)) if leg.state == "cancelling" else do.Bye(leg.n, cause))
     ending.drop_media(turn, leg.n)

@@ -36,13 +36,15 @@ from lq.contacts import (
     recording,
     replacing,
     returning,
+    taking,
     talking,
     transfer,
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, State
 from lq.contacts.effects import Effect
-from lq.contacts.turn import NORMAL, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL, TEMPORARY_FAILURE
 
 Step = Callable[[Turn, Any], None]
 
@@ -73,7 +75,7 @@ def _is_let_go(turn: Turn, n: int) -> None:
 def _away(turn: Turn, given: inputs.PhoneAway) -> None:
     """A phone of ours leaves its dialog; where it could not come back to, it has hung up."""
     leg = turn.leg(given.leg)
-    if leg.address not in turn.book.phones or leg.state != "answered":
+    if turn.phone_at(leg) is None or leg.state != "answered":
         return
     if returning.may(turn.contact, leg):
         returning.away(turn, given)
@@ -131,6 +133,8 @@ ALWAYS: Final[Mapping[type, Step]] = {
     inputs.Adopted: adoption.adopted,
     inputs.Engaged: engaging.engaged,
 }
+# Each looks whether a deadline is its own; what is nobody's is the state's.
+DUE: Final = (moving.due, calling.due, taking.due, mobile.due, transfer.due, returning.due, keys.due)
 TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
     "arriving": {
         inputs.LookedUp: inbound.looked_up,
@@ -192,6 +196,7 @@ TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
     },
     "talking": {inputs.MediaReady: talking.media_ready},
     "conference": {
+        inputs.Guessed: conferring.guessed,
         inputs.Parties: conferring.parties,
         inputs.ConferenceFull: conferring.full,
         inputs.MediaReady: inviting.media_ready,
@@ -205,6 +210,7 @@ TABLE: Final[Mapping[State, Mapping[type, Step]]] = {
         inputs.Played: codes.played,
         inputs.Digit: keys.in_code,
         inputs.Due: codes.due,
+        inputs.Guessed: codes.guessed,
         inputs.AgentAsked: codes.done,
     },
     "ending": {
@@ -233,6 +239,16 @@ def place(
     return turn if isinstance(turn, placing.Refused) else (turn.contact, turn.effects)
 
 
+def give_up(contact: Contact, now: int, book: Book) -> tuple[Contact, list[Effect]]:
+    """After a fault of ours: over at once, whatever its parties still have to say."""
+    turn = Turn(contact, now, book)
+    ending.finish(turn, "answered" if contact.answered_at else "failed", "system", TEMPORARY_FAILURE)
+    for n in turn.contact.legs:
+        ending.leg_ended(turn, n, "us", TEMPORARY_FAILURE)
+    turn.set(state="over", deadlines={})
+    return turn.contact, turn.effects
+
+
 def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tuple[Contact, list[Effect]]:
     """The contact after `given` at `now` (ms), and what shall be done about it, in order."""
     if contact.state == "over":
@@ -245,9 +261,7 @@ def advance(contact: Contact, given: inputs.Input, now: int, book: Book) -> tupl
         if given.name not in contact.deadlines:
             return contact, []  # met or cleared while the alarm was on its way
         turn.deadline(given.name, None)
-        if any(
-            mine(turn, given) for mine in (moving.due, calling.due, mobile.due, transfer.due, returning.due, keys.due)
-        ):
+        if any(mine(turn, given) for mine in DUE):
             return turn.contact, turn.effects
     step = TABLE[contact.state].get(type(given)) or ALWAYS.get(type(given))
     if leg is not None and leg in contact.calls:

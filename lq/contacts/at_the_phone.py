@@ -2,7 +2,7 @@
 
 A phone that knows `talk` is told to answer. One that only answers certain INVITEs by itself is called once more with
 their headers, for the same offer, once the CANCEL of the first call is through; if he lifts his handset meanwhile, that
-was the answer. Any other rings on: he is told to lift it.
+was the answer. Any other rings on: he is told to lift it, and so he is where his own call began with those headers.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from lq.contacts import calling, ending, inputs, mobile, offer
+from lq.contacts import calling, ending, inputs, mobile, offer, placing
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
-from lq.contacts.turn import NORMAL, REJECTED, Turn
-from lq.trunks import phones
+from lq.contacts.turn import Turn
+from lq.trunks import causes, phones
+from lq.trunks.causes import NORMAL, REJECTED
 
 ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'  # no missed call in the phone's list (RFC 3326)
 
@@ -57,8 +58,9 @@ def reject(turn: Turn, given: inputs.Command) -> None:
     if leg is None or leg.state == "answered":
         _nothing_rings(turn, given.id)
         return
-    turn.do(do.Cancel(leg.n, f"Q.850;cause={REJECTED}"))
-    rejected = calling.rejected if leg.n in turn.contact.calls else offer.rejected
+    turn.do(do.Cancel(leg.n, causes.reason(REJECTED)))
+    placed = placing.rejected if turn.contact.state == "placing" else offer.rejected
+    rejected = calling.rejected if leg.n in turn.contact.calls else placed
     rejected(turn, inputs.Rejected(leg.n, 603, REJECTED))
     turn.do(do.Reply(given.id, 200))
 
@@ -71,7 +73,7 @@ def _called(turn: Turn, given: inputs.Command) -> Leg | None:
 
 
 def _model(turn: Turn, leg: Leg) -> phones.Model:
-    return phones.model_of(turn.book.phones.get(leg.address))
+    return phones.model_of(turn.phone_at(leg))
 
 
 def _nothing_rings(turn: Turn, command: str) -> None:

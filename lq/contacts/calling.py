@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from lq.acd.agent import BOUND
 from lq.config.documents import SERVICE
 from lq.contacts import (
     at_the_phone,
@@ -28,12 +27,14 @@ from lq.contacts import (
     offer,
     outgoing,
     picking,
+    taking,
     transfer,
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Asking, Auto, Call, Contact, Dial, Leg, Place
-from lq.contacts.turn import BUSY, LEASE_MARGIN_MS, NO_ANSWER, NO_CIRCUIT, NORMAL, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import LEASE_MARGIN_MS, Turn
 from lq.trunks import causes, numbers
+from lq.trunks.causes import NO_ANSWER, NO_CIRCUIT, NORMAL, TEMPORARY_FAILURE
 from lq.trunks.routes import Plan, Refusal, Rule
 
 RING_MS: Final = 30_000
@@ -44,7 +45,6 @@ SERVICES: Final = ("queue", "ivr", "conference")  # what the customer is sent to
 OWN: Final = ("pick_up", "monitor")  # he himself wants it: whatever state he is in, wherever his phone sends its calls
 HEAR: Final = ("consult", "blind")  # somebody waits for who is called, and hears what his network says
 JOIN: Final = "join"  # in the place of another leg of ours, named as Replaces names it (replacing.py)
-_STATE_SAYS: Final = {"signed_out": "unreachable", "phone_offline": "unreachable"}  # else he is busy
 
 
 def start(turn: Turn, call: Call, agent: str = "", plan: Plan | None = None) -> int:
@@ -57,19 +57,19 @@ def start(turn: Turn, call: Call, agent: str = "", plan: Plan | None = None) -> 
     n = max(turn.contact.legs, default=0) + 1
     customers = verb == "invite" or (kind == OUTSIDE and not call.forwards)
     party: Literal["customer", "agent"] = "customer" if customers else "agent"
-    address = "" if kind in ("agent", JOIN) else id
+    address, whose = "" if kind in ("agent", JOIN) else id, id if kind == "agent" else ""
     said = {"verb": verb, "to": kind if kind == JOIN else to} | ({"by": agent} if agent else {})
     turn.emit("contact_called", n=turn.n, leg=turn.contact.leg_id(n), **said)  # first: it says whose the leg is
-    turn.add_leg(Leg(n, party, "out", address, "inviting", agent=id if kind == "agent" else ""))
+    turn.add_leg(Leg(n, party, "out", address, "inviting", agent=whose, outside=kind == OUTSIDE))
     _remember(turn, n, call)
     _ring_for(turn, n)
     match kind:
-        case "agent":
-            turn.do(_engage(call, n))
         case "phone" if _is_sent_on_always(turn, call, id):
             _diverted(turn, n)
-        case "phone" | "join":
-            _prepare(turn, n)
+        case "agent" | "phone":
+            taking.take(turn, n)
+        case "join":
+            prepare(turn, n)
         case _ if plan is not None:
             _decided(turn, n, plan)
         case _:
@@ -88,7 +88,7 @@ def _room(contact: Contact, call: Call) -> str:
     return contact.conference.id if contact.conference and call.verb == "invite" else ""
 
 
-def _prepare(turn: Turn, n: int, kind: str = "") -> None:
+def prepare(turn: Turn, n: int, kind: str = "") -> None:
     turn.begun(201)
     known = turn.book.phones.get(turn.leg(n).address)
     mobile.prepare(turn, n, kind or ("srtp" if known is not None and known.srtp else "rtp"))
@@ -106,49 +106,41 @@ def hold(turn: Turn, n: int, reservation: int) -> None:
 def forget(turn: Turn, n: int) -> Call:
     call = turn.contact.calls[n]
     turn.set(calls={leg: one for leg, one in turn.contact.calls.items() if leg != n})
-    turn.deadline(f"{DUE}{n}", None)
+    for due in (DUE, taking.DUE):
+        turn.deadline(f"{due}{n}", None)
     gate.forget(turn, n)
     return call
 
 
 # -- an agent ----------------------------------------------------------------------------------------------------------
-def _engage(call: Call, n: int) -> do.Engage:
-    """The same leg gets the same agent, however often it is said."""
-    own = call.verb in OWN or call.mode == "own"
-    return do.Engage(n, agent=call.to.removeprefix("agent:"), own=own, lease_ms=LEASE_MS)
-
-
-def _engaged(turn: Turn, given: inputs.Engaged) -> None:
-    turn.set_leg(given.leg, agent=given.agent, address=given.phone)
-    hold(turn, given.leg, given.reservation)
-    if (call := turn.contact.calls[given.leg]).verb not in OWN:
-        if _is_sent_on_always(turn, call, given.phone):
-            _diverted(turn, given.leg)
+def agent_taken(turn: Turn, n: int, kind: str) -> None:
+    """He is ours (taking.py): now his phone, unless it sends all its calls on."""
+    call, phone = turn.contact.calls[n], turn.leg(n).address
+    if call.verb not in OWN:
+        if _is_sent_on_always(turn, call, phone):
+            _diverted(turn, n)
             return
-        _ring_for(turn, given.leg)
-    _prepare(turn, given.leg, "" if given.media == "rtp" else given.media)
-
-
-def _not_engaged(turn: Turn, given: inputs.EngageRefused) -> None:
-    call, leg = turn.contact.calls[given.leg], turn.leg(given.leg)
-    if call.verb == "invite" and not call.mode and given.state not in (*BOUND, *_STATE_SAYS, "settling"):
-        _remember(turn, leg.n, replace(call, mode="own"))
-        turn.do(_engage(turn.contact.calls[leg.n], leg.n))  # he gets no calls of queues now, but his phone is free
-        return
-    if given.state in BOUND:  # one who is not there has no phone that would send it on
-        turn.set_leg(given.leg, address=given.phone)
-    ending.leg_ended(turn, given.leg, "us", BUSY)
-    failed(turn, given.leg, _STATE_SAYS.get(given.state, "busy"))
+        _ring_for(turn, n)
+    prepare(turn, n, kind)
 
 
 # -- a number outside --------------------------------------------------------------------------------------------------
+def against(turn: Turn, by: Leg, digits: str) -> Rule | None:
+    """What the gate has against this number and need not look up."""
+    decided = gate.decide(_asking(turn, 0, digits, by), turn.now, turn.book, turn=turn.contact.id)
+    return decided.rule if isinstance(decided, Refusal) else None
+
+
 def _outside(turn: Turn, n: int, digits: str) -> None:
-    contact, book, call = turn.contact, turn.book, turn.contact.calls[n]
-    by = contact.legs.get(call.by)
-    number = numbers.dialled(digits, book.home, book.settings.outside_prefix)
-    phone, agent = (by.address, by.agent) if by else ("", "")
-    asking = Asking(n, number, phone, contact.purpose or SERVICE.id, agent, _room(contact, call))
+    call = turn.contact.calls[n]
+    asking = _asking(turn, n, digits, turn.contact.legs.get(call.by), _room(turn.contact, call))
     _decided(turn, n, gate.pass_through(turn, asking))
+
+
+def _asking(turn: Turn, n: int, digits: str, by: Leg | None, room: str = "") -> Asking:
+    number = numbers.dialled(digits, turn.book.home, turn.book.settings.outside_prefix)
+    phone, agent = (by.address, by.agent) if by and not by.outside else ("", "")
+    return Asking(n, number, phone, turn.contact.purpose or SERVICE.id, agent, room)
 
 
 def _gate_answered(turn: Turn, given: inputs.LookedUp | inputs.Counted) -> None:
@@ -173,15 +165,24 @@ def _by_this_way(turn: Turn, n: int, dial: Dial) -> None:
         n=turn.n, leg=turn.contact.leg_id(n), trunk=dial.way.trunk, caller_id=dial.way.caller_id,
     )  # fmt: skip
     turn.do(do.SeizeChannel(n, dial.way.trunk))
+    if dial.emergency:  # it does not wait for a channel's number: the trunk has the last word
+        turn.do(do.PrepareOutgoing(n))
 
 
 def _seized(turn: Turn, given: inputs.ChannelSeized) -> None:
-    turn.do(do.PrepareOutgoing(given.leg))
+    if not _is_emergency(turn, given.leg):
+        turn.do(do.PrepareOutgoing(given.leg))
 
 
 def _no_channel(turn: Turn, given: inputs.ChannelRefused) -> None:
-    ending.leg_ended(turn, given.leg, "us", NO_CIRCUIT)
-    _next_way(turn, given.leg, "unreachable", 503)
+    if not _is_emergency(turn, given.leg):
+        ending.leg_ended(turn, given.leg, "us", NO_CIRCUIT)
+        _next_way(turn, given.leg, "unreachable", 503)
+
+
+def _is_emergency(turn: Turn, n: int) -> bool:
+    dial = turn.contact.calls[n].dial
+    return dial is not None and dial.emergency
 
 
 def _next_way(turn: Turn, n: int, outcome: str, sip: int, *, of_the_trunk: bool = True) -> None:
@@ -296,7 +297,7 @@ def taken(turn: Turn, n: int) -> None:
 
 def rejected(turn: Turn, given: inputs.Rejected) -> None:
     leg, call = turn.leg(given.leg), turn.contact.calls[given.leg]
-    cause = given.cause or causes.cause_of(given.code)
+    cause = causes.cause_of(given.code, given.cause, rang=leg.rang)
     ending.leg_ended(turn, leg.n, "peer", cause, given.code)
     ending.drop_media(turn, leg.n)
     kind = (leg.media or {}).get("kind", "rtp")
@@ -313,7 +314,7 @@ def rejected(turn: Turn, given: inputs.Rejected) -> None:
 
 def _once_more(turn: Turn, leg: Leg, kind: str, auto: Auto = "") -> None:
     """The same phone, called as what it is."""
-    _prepare(turn, another_leg(turn, leg, auto), kind)
+    prepare(turn, another_leg(turn, leg, auto), kind)
 
 
 def another_leg(turn: Turn, leg: Leg, auto: Auto = "") -> int:
@@ -327,7 +328,8 @@ def another_leg(turn: Turn, leg: Leg, auto: Auto = "") -> int:
 
 def _as(turn: Turn, n: int, former: Leg, auto: Auto = "") -> None:
     """Leg n is called in the place of one that is given up."""
-    turn.add_leg(Leg(n, former.party, "out", former.address, "inviting", agent=former.agent, auto=auto))
+    said, whose = former.address, former.agent
+    turn.add_leg(Leg(n, former.party, "out", said, "inviting", agent=whose, auto=auto, outside=former.outside))
     conversation.place(turn, n, former.place)
 
 
@@ -369,10 +371,12 @@ def take_back(turn: Turn, n: int, outcome: str = "taken_back", cause: int = NORM
 def failed(turn: Turn, n: int, outcome: str, sip: int = 0, rule: Rule | None = None) -> None:
     call, place = forget(turn, n), turn.leg(n).place
     turn.set_leg(n, place="")
-    turn.emit("contact_call_ended", leg=turn.contact.leg_id(n), outcome=outcome, **({"sip": sip} if sip else {}))
+    said = ({"sip": sip} if sip else {}) | ({"rule": rule} if rule else {})
+    turn.emit("contact_call_ended", leg=turn.contact.leg_id(n), outcome=outcome, **said)
     if call.reservation:
         his_fault = outcome not in ("taken_back", "forwarded") and turn.leg(n).direction == "out"
-        his_fault = his_fault and (outcome, call.verb) != ("no_answer", "invite")  # as a colleague's
+        colleague = call.verb == "invite" or call.to.startswith(taking.PHONE)  # only calls of queues count
+        his_fault = his_fault and not (colleague and outcome == "no_answer")
         gone = outcome if his_fault else "caller_gone"
         turn.agent_op("release", turn.leg(n).agent, call.reservation, gone, max_no_answer=turn.queue.max_no_answer)
     if call.verb == "invite":
@@ -409,7 +413,7 @@ def _sent_on(turn: Turn, phone: str, call: Call, outcome: str, place: Place) -> 
     if target.partition(":")[0] in SERVICES:
         transfer.hand_on(turn, call, target)
         return True
-    again = replace(call, to=target, reservation=0, forwards=(*call.forwards, phone))
+    again = replace(call, to=target, mode="", reservation=0, forwards=(*call.forwards, phone))
     if not isinstance(plan, str):
         again = replace(again, to=f"{OUTSIDE}:{to}")
     n = start(turn, again, by.agent if by else "", None if isinstance(plan, str) else plan)
@@ -429,10 +433,10 @@ def _cannot(call: Call, target: str, by: Leg | None) -> str:
 
 def again(turn: Turn) -> None:
     """The node that called them is gone, and with it who would hear the answers: each is called once more."""
-    for n, call in list(turn.contact.calls.items()):
+    for n in list(turn.contact.calls):
         leg = turn.leg(n)
-        if call.to.startswith("agent:") and not call.reservation and leg.direction == "out":  # nobody is rung yet
-            turn.do(_engage(call, n))
+        if taking.waits(turn, n):
+            taking.again(turn, n)
         elif not leg.asked:  # else his dialog is ours now, and the prompt goes on
             anew(turn, n)
     if turn.contact.state == "talking":
@@ -460,7 +464,7 @@ def anew(turn: Turn, n: int) -> None:
     elif call.to.startswith("out:"):
         _outside(turn, new, leg.address)
     else:
-        _prepare(turn, new)
+        prepare(turn, new)
 
 
 def busy_with(contact: Contact) -> bool:
@@ -469,8 +473,8 @@ def busy_with(contact: Contact) -> bool:
 
 
 STEPS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
-    inputs.Engaged: _engaged,
-    inputs.EngageRefused: _not_engaged,
+    inputs.Engaged: taking.engaged,
+    inputs.EngageRefused: taking.refused,
     inputs.LookedUp: _gate_answered,
     inputs.Counted: _gate_answered,
     inputs.ChannelSeized: _seized,

@@ -12,9 +12,10 @@ from typing import Final
 
 from lq.config.pins import fits
 from lq.contacts import effects as do
-from lq.contacts import inbound, inputs
+from lq.contacts import guessing, inbound, inputs
 from lq.contacts.contact import Code
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL
 
 FIRST_KEY_MS: Final = 10_000
 NEXT_KEY_MS: Final = 5_000  # after it what was entered counts, as with #
@@ -73,7 +74,9 @@ def pressed(turn: Turn, key: str) -> None:
 def due(turn: Turn, given: inputs.Due) -> None:
     if given.name != "key":
         return
-    if _code(turn).keys:
+    if _code(turn).step == "checking":
+        guessed(turn, inputs.Guessed(1, True))
+    elif _code(turn).keys:
         _entered(turn)
     else:
         _end(turn, "no_key", "goodbye")
@@ -104,7 +107,9 @@ def done(turn: Turn, given: inputs.AgentAsked) -> None:
 
 def again(turn: Turn) -> None:
     """Another node goes on: what was asked is asked once more, which changes nothing if it was done."""
-    if _code(turn).step == "asked":
+    if _code(turn).step == "checking":
+        _check(turn)
+    elif _code(turn).step == "asked":
         _ask(turn)
 
 
@@ -121,7 +126,25 @@ def _entered(turn: Turn) -> None:
         _enter(turn, "pin", "enter_password")
         return
     agent = turn.book.agents.get(code.agent)
-    if agent is not None and agent.enabled and fits(agent.id, code.keys, agent.pin_hash):
+    right = agent is not None and agent.enabled and fits(agent.id, code.keys, agent.pin_hash)
+    _set(turn, step="checking", keys="", right=right)
+    _check(turn)
+
+
+def _check(turn: Turn) -> None:
+    code = _code(turn)
+    turn.deadline("key", turn.now + guessing.WAIT_MS)
+    guessing.count(turn, 1, f"agent:{code.agent}", code.tries, wrong=not code.right)
+
+
+def guessed(turn: Turn, given: inputs.Guessed) -> None:
+    """Whether the PIN counts: one that is wrong, or of an unknown number, is not told from any other that does not."""
+    code = _code(turn)
+    if code.step != "checking":
+        return
+    if not given.within:
+        _end(turn, "locked", "code_not_possible")
+    elif code.right:
         _ask(turn)
     elif code.tries + 1 < TRIES:
         _set(turn, tries=code.tries + 1)

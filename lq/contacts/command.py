@@ -21,7 +21,8 @@ from lq.contacts import (
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL
 
 
 def carry_out(turn: Turn, given: inputs.Command) -> None:
@@ -56,7 +57,7 @@ def hang_up(turn: Turn, given: inputs.Command) -> None:
         _steps_out(turn, his)
         turn.do(do.Reply(given.id, 200))
     else:
-        ending.finish(turn, _result(turn), "system", NORMAL)
+        ending.finish(turn, ending.result(contact), "system", NORMAL)
         turn.do(do.Reply(given.id, 200))
 
 
@@ -66,17 +67,6 @@ def _steps_out(turn: Turn, leg: Leg) -> None:
         calling.take_back(turn, leg.n)
     elif leg.state == "answered":
         transfer.dismiss(turn, leg.n)
-
-
-def _result(turn: Turn) -> str:
-    match turn.contact.state:
-        case "talking":
-            return "answered"
-        case "placing" | "calling" | "dialing":
-            return "abandoned"
-        case "conference":
-            return conferring.result(turn)
-    return "ivr" if turn.contact.line is None else "no_agent"
 
 
 VERBS: Final[Mapping[str, Callable[[Turn, inputs.Command], None]]] = {

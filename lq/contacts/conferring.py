@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lq.config.documents import Conference as Document
-from lq.contacts import conversation, ending, inbound, inputs, recorded, recording
+from lq.contacts import conversation, ending, guessing, inbound, inputs, recorded, recording
 from lq.contacts import effects as do
 from lq.contacts.contact import Conference, Leg
-from lq.contacts.turn import BUSY, NORMAL, REJECTED, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import BUSY, NORMAL, REJECTED
 
 KEY_MS: Final = 8_000  # from the prompt's end or the last key on: then what was typed is the PIN
 TRIES: Final = 3
@@ -59,6 +60,8 @@ def hears_keys(turn: Turn) -> bool:
 def key(turn: Turn, pressed: str) -> None:
     where, _ = _here(turn)
     leg = turn.contact.customer
+    if where.entered:
+        return
     if leg.play is not None:
         turn.set_leg(leg.n, play=None, peer=conversation.ALONE)
         turn.do(do.Park(leg.n))
@@ -70,21 +73,43 @@ def key(turn: Turn, pressed: str) -> None:
 
 
 def due(turn: Turn, given: inputs.Due) -> None:
-    if given.name == PIN and hears_keys(turn):
+    if given.name != PIN or not hears_keys(turn):
+        return
+    if _here(turn)[0].entered:
+        guessed(turn, inputs.Guessed(turn.contact.customer.n, True))
+    else:
         _check(turn)
 
 
 def _check(turn: Turn) -> None:
     where, document = _here(turn)
+    host = bool(document.host_pin) and where.typed == document.host_pin
+    _set(turn, typed="", entered="host" if host else "party" if where.typed == document.pin else "wrong")
+    _count(turn)
+
+
+def _count(turn: Turn) -> None:
+    where, _ = _here(turn)
+    turn.deadline(PIN, turn.now + guessing.WAIT_MS)
+    whose, wrong = f"conference:{where.id}", where.entered == "wrong"
+    guessing.count(turn, turn.contact.customer.n, whose, where.tries, wrong=wrong)
+
+
+def guessed(turn: Turn, given: inputs.Guessed) -> None:
+    """Whether the PIN counts."""
+    where, _ = _here(turn)
+    if not where.entered:
+        return
     turn.deadline(PIN, None)
-    if document.host_pin and where.typed == document.host_pin:
-        _admit(turn, host=True)
-    elif where.typed == document.pin:
-        _admit(turn, host=False)
+    _set(turn, entered="")
+    if not given.within:
+        _refuse(turn, "locked", "goodbye", f"end:refused:{REJECTED}")
+    elif where.entered != "wrong":
+        _admit(turn, host=where.entered == "host")
     elif where.tries + 1 >= TRIES:
         _refuse(turn, "pin", "goodbye", f"end:refused:{REJECTED}")
     else:
-        _set(turn, typed="", tries=where.tries + 1)
+        _set(turn, tries=where.tries + 1)
         turn.play(turn.contact.customer.n, (turn.prompt("password_wrong"),))
 
 
@@ -209,15 +234,11 @@ def _room(where: Conference, leg: Leg) -> str:
 
 def again(turn: Turn) -> None:
     """Another node's contact: what it was told last may have been lost with that node."""
-    if _here(turn)[0].phase not in ("called", "pin"):
+    where, _ = _here(turn)
+    if where.entered:
+        _count(turn)
+    elif where.phase not in ("called", "pin"):
         _join(turn)
-
-
-def result(turn: Turn) -> str:
-    """What has become of the contact, if it ends now."""
-    if turn.contact.answered_at:
-        return "answered"
-    return "abandoned" if _here(turn)[0].phase == "called" else "ivr"
 
 
 # -- by command --------------------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ class Leg:
     typed: str = ""  # keys of an agent that may become an order: not passed on yet (keys.py)
     place: Place = ""  # in which conversation it is; who hears whom follows from it (conversation.py)
     mode: str = ""  # of who came as a leader and has not taken over: as what he is in it (monitor.PLACE)
+    consulted: bool = False  # he is asked back: who talks aside with him has asked
     instead_of: int = 0  # the leg whose place it takes (replacing.py)
     muted: bool = False  # he has muted himself: the others do not hear him
     reservation: int = 0  # the fence under which we hold its agent, who has answered; 0: none is held
@@ -123,6 +124,7 @@ class Leg:
     talks: bool = False  # its phone has said that it answers when it is told to (Allow-Events: talk)
     auto: Auto = ""
     mobile: Mobile | None = None  # its phone is a number outside (mobile.py)
+    outside: bool = False  # it came by a trunk, or went by one: its address may read as an extension, and is none
 
     @property
     def alive(self) -> bool:
@@ -205,9 +207,10 @@ class Code:
     """A feature code at work (codes.py)."""
 
     feature: str
-    step: str = ""  # agent | pin: they are entered; asked: the live state is
+    step: str = ""  # agent | pin: they are entered; checking: whether that counts; asked: the live state is
     agent: str = ""
     keys: str = ""
+    right: bool = False  # the PIN, while it is being checked
     tries: int = 0
 
 
@@ -231,7 +234,7 @@ class Call:
     verb: Verb  # what he shall do once he has answered
     to: str  # agent:1002 | phone:8002 | out:13800138000
     by: int = 0  # the leg that wanted it; 0: none of ours (a leader, a program)
-    mode: str = ""  # of a monitor: listen | whisper | barge | take-over; of an invite: own (an agent who is not ready)
+    mode: str = ""  # of a monitor: listen | whisper | barge | take-over; else own: he is not ready (taking.py)
     reservation: int = 0  # the fence of the agent who is called; 0: none is (yet)
     dial: Dial | None = None  # of a number outside
     refer: str = ""  # the REFER that asked for it: whoever sent it is told how it goes
@@ -248,6 +251,7 @@ class Conference:
     greet: bool = True  # he hears that he has joined; whom the room calls, that he is invited
     hosted: bool = False  # a host has been in it while he was
     typed: str = ""  # of the PIN
+    entered: Literal["", "host", "party", "wrong"] = ""  # whose it is, while it is asked whether it counts
     tries: int = 0
     parties: int = 0  # how many are in it, he included …
     hosts: int = 0  # … and of them hosts …

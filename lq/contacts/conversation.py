@@ -126,7 +126,7 @@ def resume_phone(turn: Turn, n: int) -> None:
 
 
 def _takes_orders(turn: Turn, leg: Leg) -> bool:
-    return leg.mobile is None and phones.model_of(turn.book.phones.get(leg.address)).hold
+    return leg.mobile is None and phones.model_of(turn.phone_at(leg)).hold
 
 
 def _let_phones_talk(turn: Turn) -> None:

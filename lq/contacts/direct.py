@@ -13,7 +13,8 @@ from lq.acd.agent import BOUND
 from lq.contacts import conversation, ending, engaging, forwarding, inputs, mobile
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg, Offer
-from lq.contacts.turn import BUSY, LEASE_MARGIN_MS, NO_ANSWER, NORMAL, Turn
+from lq.contacts.turn import LEASE_MARGIN_MS, Turn
+from lq.trunks.causes import BUSY, NO_ANSWER, NORMAL
 
 RING_MS: Final = 60_000
 ENGAGE_MS: Final = 1_500  # so long Redis may take to say whether he is free; then his phone rings all the same

@@ -72,6 +72,20 @@ class CountCall:
 
 
 @dataclass(frozen=True, slots=True)
+class CountGuess:
+    """A PIN was entered (guessing.py): does it count, after so many wrong ones of late? Result: Guessed.
+
+    A wrong one is counted, once for its number `nth` in the contact, however often it is said.
+    """
+
+    leg: int
+    whose: str  # agent:1001 | conference:board
+    wrong: bool
+    nth: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class JoinConference:
     """Count the contact in, until its end; result: Parties or ConferenceFull. The others are told."""
 
@@ -405,7 +419,8 @@ class AskAgent:
 
 
 _Written = (
-    Emit | AgentOp | Dequeue | SeizeChannel | ReleaseChannel | LookUp | CountCall | Engage | JoinConference | NoteCalled
+    Emit | AgentOp | Dequeue | SeizeChannel | ReleaseChannel | LookUp | CountCall | CountGuess | Engage | JoinConference
+    | NoteCalled
 )  # fmt: skip
 _Sip = (
     Ring | Answer | Reject | Invite | Ack | Cancel | Bye | AnswerOffer | Reoffer | Probe | RefuseOffer | TakeSession

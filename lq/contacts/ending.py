@@ -6,8 +6,10 @@ from typing import Final
 
 from lq.contacts import effects as do
 from lq.contacts import inputs, mobile, recording
-from lq.contacts.contact import Leg
-from lq.contacts.turn import NORMAL, SIP_OF_CAUSE, Turn
+from lq.contacts.contact import Contact, Leg
+from lq.contacts.turn import Turn
+from lq.trunks import causes
+from lq.trunks.causes import NORMAL
 
 CLEARING_MS = 40_000  # longer than any SIP transaction (64*T1 = 32 s): then the contact is over whatever is missing
 
@@ -33,6 +35,20 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
         drop_media(turn, leg.n)
     turn.emit("contact_ended", result=result, ended_by=ended_by, cause=cause, **({"sip": sip} if sip else {}))
     settle(turn)
+
+
+def result(contact: Contact) -> str:
+    """What has become of it, if it ends now by somebody else than who is in it."""
+    match contact.state:
+        case "talking":
+            return "answered"
+        case "placing" | "calling" | "dialing":
+            return "abandoned"
+        case "conference" if contact.answered_at:
+            return "answered"
+        case "conference" if contact.conference and contact.conference.phase == "called":
+            return "abandoned"
+    return "ivr" if contact.line is None else "no_agent"
 
 
 def caller_gone(turn: Turn, given: inputs.Ended | inputs.Cancelled) -> None:
@@ -107,7 +123,7 @@ def _clear(turn: Turn, leg: Leg, cause: int, sip: int) -> None:
     if leg.state == "answered":
         turn.do(do.Bye(leg.n, cause))
     elif leg.direction == "in":
-        turn.do(do.Reject(leg.n, sip or SIP_OF_CAUSE.get(cause, 480), cause))
+        turn.do(do.Reject(leg.n, sip or causes.status_of(cause), cause))
     else:
         cancel_leg(turn, leg.n, cause)
         return
@@ -124,7 +140,7 @@ def cancel_leg(turn: Turn, n: int, cause: int, reason: str = "") -> None:
         turn.do(do.Bye(n, cause))
         leg_ended(turn, n, "us", cause)
         return
-    turn.do(do.Cancel(n, reason or f"Q.850;cause={cause}"))
+    turn.do(do.Cancel(n, reason or causes.reason(cause)))
     turn.set_leg(n, state="cancelling")
     mobile.over(turn, n)
 

@@ -10,7 +10,8 @@ from typing import Final
 
 from lq.config.documents import Phone
 from lq.contacts import direct, ending, inbound, inputs, outgoing
-from lq.contacts.turn import BUSY, NORMAL, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import BUSY, NORMAL
 
 MOST: Final = 3  # times that one call is sent on
 WHY: Final = {"busy": "busy", "refused": "busy", "no_answer": "no_answer", "unreachable": "offline"}  # by outcome

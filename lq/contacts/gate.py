@@ -69,11 +69,13 @@ def _refused(asking: Asking, purpose: Purpose | None, book: Book) -> Rule | None
 
 
 def _may_call(asking: Asking, book: Book) -> Permission | None:
-    """How far, from that phone: an agent's mobile as his document says, and always the mobile itself."""
-    caller = book.conferences.get(asking.conference) if asking.conference else book.phones.get(asking.phone)
-    agent = book.agents.get(asking.agent)
-    if caller is not None:
-        return caller.calls
+    """How far, from that phone: nowhere if it is disabled. An agent's mobile as his document says, always to itself."""
+    if asking.conference:
+        room = book.conferences.get(asking.conference)
+        return room.calls if room else None
+    phone, agent = book.phones.get(asking.phone), book.agents.get(asking.agent)
+    if phone is not None:
+        return phone.calls if phone.enabled else None
     if agent is None or not agent.mobile or agent.mobile != asking.phone:
         return None
     return PERMISSIONS[-1] if asking.number.e164 == agent.mobile else agent.mobile_calls

@@ -38,6 +38,7 @@ class Held:
     conference: Membership | None = None  # to be counted in
     called: Called | None = None  # to be noted
     dequeue: bool = False
+    forgotten: tuple[str, ...] = ()  # agents who talk here, and Redis has let them go
     written: bool = False  # the first commit is through
     commands: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # not answered yet: their messages
     begun: asyncio.Event = field(default_factory=asyncio.Event)  # its first turn with us is done
@@ -52,6 +53,11 @@ class Held:
         """Redis has all of it."""
         asked = self.engages or self.gate_ops or self.conference or self.called
         return self.written and not (self.events or self.agent_ops or self.channel_ops or asked or self.dequeue)
+
+    @property
+    def is_restless(self) -> bool:
+        """Something must be said to Redis once more, soon."""
+        return bool(self.forgotten) or not self.is_clean
 
     @property
     def answers(self) -> dict[str, dict[str, Any]]:
@@ -89,6 +95,8 @@ class Held:
                     self.gate_ops.append(GateOp("look", leg, number, lists, phone))
                 case do.CountCall(leg, number, purpose, day, limit):
                     self.gate_ops.append(GateOp("count", leg, number, purpose=purpose, day=day, limit=limit))
+                case do.CountGuess(leg, whose, wrong, nth, most):
+                    self.gate_ops.append(GateOp("guess", leg, whose, limit=most, wrong=wrong, nth=nth))
                 case do.JoinConference(conference, host, most):
                     self.conference = Membership(conference, host, most)
                 case do.NoteCalled(conference, to, at, outcome):

@@ -22,16 +22,9 @@ from lq.contacts import (
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg
-from lq.contacts.turn import (
-    BUSY,
-    NO_COMMON_CODEC,
-    REJECTED,
-    SIP_OF_CAUSE,
-    TEMPORARY_FAILURE,
-    UNALLOCATED,
-    Turn,
-)
+from lq.contacts.turn import Turn
 from lq.trunks import numbers
+from lq.trunks.causes import BUSY, NO_COMMON_CODEC, REJECTED, TEMPORARY_FAILURE, UNALLOCATED, status_of
 
 OUT: Final = "out"
 
@@ -80,7 +73,8 @@ def begin(given: inputs.Incoming, now: int, book: Book) -> Turn:
     if kind == "trunk":
         turn.do(do.SeizeChannel(1, id))  # the network has taken it: counted, never refused
         _look_up(turn)
-    turn.add_leg(Leg(1, "customer", "in", number.published or "anonymous", "arriving"))
+    outside = kind != "phone"
+    turn.add_leg(Leg(1, "customer", "in", number.published or "anonymous", "arriving", outside=outside))
     if kind == "phone" and not target.startswith("code:"):  # a feature code is about his state, and changes it
         engaging.calls(turn, 1, phone=id)
     if not target:
@@ -198,7 +192,7 @@ def answer_and_go(turn: Turn, target: str) -> None:
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     cause = NO_COMMON_CODEC if given.why == "no_codec" else TEMPORARY_FAILURE
-    ending.finish(turn, "refused" if given.why == "no_codec" else "failed", "system", cause, SIP_OF_CAUSE[cause])
+    ending.finish(turn, "refused" if given.why == "no_codec" else "failed", "system", cause, status_of(cause))
 
 
 def go_to(turn: Turn, target: str) -> None:

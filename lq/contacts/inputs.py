@@ -66,7 +66,6 @@ class Rejected:
     leg: int
     code: int
     cause: int = 0  # Q.850 of a Reason header, 0: none
-    not_registered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +384,14 @@ class Counted:
     within: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """Answer to CountGuess: whether the PIN counts, or too many wrong ones were entered before it."""
+
+    leg: int
+    within: bool
+
+
 # -- conferences ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Parties:
@@ -440,6 +447,6 @@ Input = (
     | MediaLost
     | PhoneSilent | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused
     | RecordingResumed | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged
-    | EngageRefused | ChannelSeized | ChannelRefused | LookedUp | Counted | Parties | ConferenceFull | Due | Command
-    | OfferLost | Adopted | Leaving
+    | EngageRefused | ChannelSeized | ChannelRefused | LookedUp | Counted | Guessed | Parties | ConferenceFull | Due
+    | Command | OfferLost | Adopted | Leaving
 )  # fmt: skip

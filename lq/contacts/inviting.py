@@ -14,8 +14,9 @@ from lq.config.documents import SERVICE
 from lq.contacts import calling, conferring, ending, gate, inputs, placing, talking, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Asking, Call, Conference, Contact
-from lq.contacts.turn import BUSY, NO_ANSWER, NO_COMMON_CODEC, NORMAL, REJECTED, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import Turn
 from lq.trunks import numbers, routes
+from lq.trunks.causes import BUSY, NO_ANSWER, NO_COMMON_CODEC, NORMAL, REJECTED, TEMPORARY_FAILURE
 from lq.trunks.routes import Plan, Refusal, Rule
 
 _OUT: Final = "out:"  # calling.OUTSIDE

@@ -63,7 +63,7 @@ def _partner(leg: Leg) -> int:
 def _orders(turn: Turn, leg: Leg) -> Mapping[str, tuple[str, ...]]:
     """Keys -> what they order, of an agent who talks, at a phone of ours: nobody outside orders anything."""
     known = turn.book.settings.recording_keys
-    his = bool(leg.agent) and leg.address in turn.book.phones
+    his = bool(leg.agent) and turn.phone_at(leg) is not None
     if not (known and his and turn.contact.state == "talking" and leg.place in ("talk", "aside")):
         return {}
     return {keys: tuple(name for name, other in known.items() if other == keys) for keys in known.values()}

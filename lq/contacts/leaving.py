@@ -1,19 +1,18 @@
-"""A party leaves a contact in which people talk: who remains goes on, or the contact ends.
+"""A party leaves a contact in which people talk: who remains goes on, or the contact ends (remaining.py says which).
 
-With its last customer it ends, unless he was in a conference that agents had made: at least two of them remain. Who
-came as a leader came for that customer, and does not keep the agent. An agent who holds in a conference has the
-customer when the others leave. An agent whose phone is lost (its power, its network, its page) did not want to go: his
-customer goes back to the head of the queue that he came from.
+An agent who hangs up while he consults has handed the customer on. One whose phone is lost (its power, its network, its
+page) did not want to go: his customer goes back to the head of the queue that he came from.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from lq.contacts import conversation, ending, inputs, queueing, transfer
+from lq.contacts import conversation, ending, inputs, queueing, remaining, transfer
 from lq.contacts import effects as do
-from lq.contacts.contact import Contact, Leg
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.contact import Leg, with_leg
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL
 
 LOST: Final = ("timeout", "gone", "ack_missing")  # of inputs.Ended.why: nobody has hung up
 
@@ -35,10 +34,11 @@ def lost(turn: Turn, leg: Leg) -> None:
 
 
 def _back_to_queue(turn: Turn, leg: Leg) -> bool:
-    """Whether it was the only agent of somebody who came by a queue. Leaders came to him, and leave."""
+    """Whether it was the only agent of somebody who came by a queue. Leaders came to him, and leave; nobody has to come
+    or to join any more. Whoever is asked, or was sent the customer, has him once he answers."""
     contact, customer = turn.contact, turn.contact.customer
-    rest = [one for one in contact.legs.values() if one.state == "answered" and one.n not in (leg.n, customer.n)]
-    alone = leg.party == "agent" and not leg.mode and all(one.mode for one in rest) and not contact.calls
+    leaders_only = all(one.mode for one in remaining.there(contact) if one.n != customer.n)
+    alone = leg.party == "agent" and not leg.mode and leaders_only and not remaining.is_called_for(contact)
     if not alone or not customer.alive or customer.party != "customer" or contact.queue not in turn.book.queues:
         return False
     transfer.dismiss(turn, leg.n)
@@ -55,56 +55,33 @@ def shown_out(turn: Turn, leg: Leg) -> None:
     gone(turn, leg)
 
 
+def not_joined(turn: Turn, leg: Leg) -> bool:
+    """Whether those who remain go on without this leg, which has answered with media that cannot be joined."""
+    if not remaining.goes_on(with_leg(turn.contact, leg.n, state="ended"), leg):
+        return transfer.not_joined(turn, leg)
+    shown_out(turn, leg)
+    return True
+
+
 def gone(turn: Turn, leg: Leg, cause: int = NORMAL) -> None:
     """`leg` as it was placed; its dialog is over."""
-    remaining = [one for one in conversation.others(turn.contact, leg.n) if one.alive]
-    asks = [n for n, call in turn.contact.calls.items() if call.verb in ("consult", "blind") and call.by == leg.n]
-    goes_on = leg.place in ("", "listens", "whispers") or (len(remaining) > 1 and not _was_the_last(leg, remaining))
-    goes_on = goes_on or bool(asks) or (leg.place == "aside" and bool(remaining))
-    on_hold = None if goes_on else _on_hold(turn.contact, remaining)
-    if not goes_on and on_hold is None:
+    if not remaining.goes_on(turn.contact, leg):
         ending.finish(turn, "answered", ending.BY[leg.party], cause)
         return
-    conversation.place(turn, leg.n, "")
-    ending.release(turn, leg.n)
-    ending.drop_media(turn, leg.n)
-    if leg.place == "aside" and remaining:
-        _alone_aside(turn, leg, remaining[0])
-    elif asks:
-        _sent_on(turn, leg, asks[0])
-    elif on_hold is not None:
-        _holds(turn, on_hold)
-    else:
-        conversation.changed(turn, leg.n)
-
-
-def _was_the_last(leg: Leg, remaining: list[Leg]) -> bool:
-    """He was the last customer, and who remains does not confer."""
-    customers = [one for one in (leg, *remaining) if one.party == "customer"]
-    return customers == [leg] and sum(not one.mode for one in remaining) < 2
-
-
-def _on_hold(contact: Contact, remaining: list[Leg]) -> Leg | None:
-    """The customer alone remains: an agent who has left the conference for a while (hold). Not one whose phone only
-    stays to hear how its REFER goes."""
-    customer, leaving = contact.customer, [call.by for call in contact.calls.values()]
-    found = [one for one in contact.legs.values() if one.state == "answered" and one.place == "" and not one.asked]
-    found = [one for one in found if one.agent and not one.mode and one.n not in (customer.n, *leaving)]
-    found = [one for one in found if f"{transfer.LEAVES}{one.n}" not in contact.deadlines]
-    return found[0] if found and [one.n for one in remaining] == [customer.n] else None
-
-
-def _holds(turn: Turn, leg: Leg) -> None:
-    """He is the customer's agent now, and resumes when he likes."""
-    conversation.place(turn, leg.n, "talk")
-    conversation.place(turn, turn.contact.customer.n, "waits")
-    turn.set(agent=leg.agent)
-    conversation.changed(turn, leg.n)
+    asked = next((n for n, call in turn.contact.calls.items() if call.verb == "consult" and call.by == leg.n), 0)
+    aside = conversation.others(turn.contact, leg.n) if leg.place == "aside" else []
+    transfer.dismiss(turn, leg.n)
+    if aside:
+        _alone_aside(turn, leg, aside[0])
+        return
+    if asked:
+        _sent_on(turn, leg, asked)
+    remaining.settle(turn, leg.n)
 
 
 def _alone_aside(turn: Turn, leg: Leg, other: Leg) -> None:
     """One of the two who talked aside has left: the other one has the customer."""
-    if leg.agent != turn.contact.agent:
+    if not other.consulted:
         transfer.back(turn, other.n)
         return
     who = {"from_agent": leg.agent} if leg.agent else {}
@@ -114,12 +91,6 @@ def _alone_aside(turn: Turn, leg: Leg, other: Leg) -> None:
 
 def _sent_on(turn: Turn, leg: Leg, n: int) -> None:
     """He does not wait for whom he has called: the customer does."""
-    call = turn.contact.calls[n]
-    if call.verb == "consult":
-        who = {"from_agent": leg.agent} if leg.agent else {}
-        turn.emit("contact_transferred", n=turn.n, to=call.to, mode="blind", **who)
-        transfer.send_on(turn, leg.n, n)
-    left = conversation.together(turn.contact, "talk")
-    if len(left) == 1:  # the agent had taken him back, and leaves all the same
-        conversation.place(turn, left[0].n, "waits")
-    conversation.arrange(turn)
+    who = {"from_agent": leg.agent} if leg.agent else {}
+    turn.emit("contact_transferred", n=turn.n, to=turn.contact.calls[n].to, mode="blind", **who)
+    transfer.send_on(turn, leg.n, n)

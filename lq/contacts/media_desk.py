@@ -150,7 +150,8 @@ class MediaDesk:
         bench, work = self._benches.get(contact.id), in_order(effects)
         if bench is None and work:
             known = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media}
-            in_room = {n for n, leg in contact.legs.items() if leg.peer.startswith("room:")}
+            # … or was: the node that had him may have died before he had left it
+            in_room = {n for n, leg in contact.legs.items() if leg.peer and not leg.peer.startswith("leg:")}
             bench = self._benches[contact.id] = _Bench(contact, legs=known, in_room=in_room)
             bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
             self._look_for_lost(bench)
@@ -481,9 +482,12 @@ class MediaDesk:
 
 
 def _of_trunk(contact: Contact, n: int) -> bool:
-    if n == 1:
-        return contact.source.startswith("trunk:")
-    return contact.dial is not None and contact.dial.leg == n
+    """He has called by one, or is called by one: the contact's own number, one called into it, an agent's mobile."""
+    if n == 1 and contact.source.startswith("trunk:"):
+        return True
+    leg, call = contact.legs.get(n), contact.calls.get(n)
+    dialled = contact.dial is not None and contact.dial.leg == n
+    return dialled or (leg is not None and leg.mobile is not None) or (call is not None and call.dial is not None)
 
 
 async def _at_once() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from lq.contacts import ending, inbound, inputs, recording
 from lq.contacts.contact import Menu
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
 from lq.ivr import flow as ivr
+from lq.trunks.causes import NORMAL
 
 
 def enter(turn: Turn, flow: str) -> None:

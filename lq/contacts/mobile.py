@@ -16,9 +16,10 @@ from lq.config.documents import SERVICE
 from lq.contacts import calling, conversation, ending, gate, inputs, inviting, keys, offer, placing
 from lq.contacts import effects as do
 from lq.contacts.contact import Asking, Contact, Leg, Mobile
-from lq.contacts.turn import LEASE_MARGIN_MS, NO_ANSWER, NO_CIRCUIT, NO_COMMON_CODEC, NORMAL, REJECTED, Turn
-from lq.contacts.turn import TEMPORARY_FAILURE as FAILURE
+from lq.contacts.turn import LEASE_MARGIN_MS, Turn
 from lq.trunks import causes, numbers
+from lq.trunks.causes import NO_ANSWER, NO_CIRCUIT, NO_COMMON_CODEC, NORMAL, REJECTED
+from lq.trunks.causes import TEMPORARY_FAILURE as FAILURE
 from lq.trunks.routes import Plan
 
 ACCEPT_MS: Final = 15_000  # from his answer on; the prompt is said about three times
@@ -95,7 +96,7 @@ def _rejected(turn: Turn, given: inputs.Rejected) -> None:
     if not leg.alive:  # it was cancelled, and is called anew
         placing.rejected(turn, given)
         return
-    cause = given.cause or causes.cause_of(given.code)
+    cause = causes.cause_of(given.code, given.cause, rang=leg.rang)
     unheard = leg.state == "inviting" and given.code in (408, 502)
     outcome = offer.outcome_of(given, leg.rang)
     of_the_trunk = unheard or causes.is_of_the_trunk(cause)

@@ -10,7 +10,8 @@ from typing import Final
 
 from lq.contacts import calling, conversation, ending, inputs, leaving, queueing, transfer
 from lq.contacts.contact import Call, Leg, Place
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL
 
 MOST: Final = 4  # leaders in one contact
 PLACE: Final[dict[str, Place]] = {"listen": "listens", "whisper": "whispers", "barge": "talk", "take-over": "talk"}
@@ -26,12 +27,14 @@ def command(turn: Turn, given: inputs.Command) -> None:
         error = (422, "mode", f"mode is one of {', '.join(PLACE)}")
     elif contact.state != "talking":
         error = transfer.NOT_TALKING
-    elif leg is not None and leg.mode:
-        switch(turn, leg.n, mode)
-    elif leg is not None:
+    elif leg is not None and not leg.mode:
         error = (409, "in_contact", "this agent talks in the contact already")
     elif given.body.get("help") and (not contact.help or _comes(turn)):
         error = (409, "help_taken", "another leader comes already, or none is wanted any more")
+    elif leg is not None:
+        if given.body.get("help"):
+            helped(turn, leader)
+        switch(turn, leg.n, mode)
     elif called or _leaders(turn) >= MOST:
         error = transfer.BUSY
     elif leader not in turn.book.agents:
@@ -78,6 +81,7 @@ def end_help(turn: Turn, given: inputs.Command) -> None:
 
 
 def helped(turn: Turn, leader: str) -> None:
+    """By him; "": nobody has to come any more."""
     if turn.contact.help:
         asked = turn.contact.help
         turn.set(help="")
@@ -91,8 +95,7 @@ def switch(turn: Turn, n: int, mode: str) -> None:
     conversation.place(turn, n, PLACE[mode])
     if mode == "take-over":
         turn.set_leg(n, mode="")  # he is the agent now
-        former = [one.n for one in turn.contact.legs.values() if _to_be_relieved(one, n)]
-        for other in former:
+        for other in [one.n for one in turn.contact.legs.values() if _is_relieved(turn, one, n)]:
             transfer.dismiss(turn, other)
         for waiting in conversation.together(turn.contact, "waits"):
             conversation.place(turn, waiting.n, "talk")
@@ -103,8 +106,10 @@ def switch(turn: Turn, n: int, mode: str) -> None:
     conversation.changed(turn, n)
 
 
-def _to_be_relieved(leg: Leg, n: int) -> bool:
-    return leg.n != n and leg.party == "agent" and leg.state == "answered" and leg.place in ("talk", "aside")
+def _is_relieved(turn: Turn, leg: Leg, n: int) -> bool:
+    """An agent is, wherever he is: on hold, asking somebody, or while his phone waits to hear how its REFER goes."""
+    agent = leg.party == "agent" and not leg.mode and leg.n not in (n, turn.contact.customer.n)
+    return agent and leg.state == "answered" and not leg.asked
 
 
 def end(turn: Turn, given: inputs.Command) -> None:
@@ -131,7 +136,7 @@ def release(turn: Turn, given: inputs.Command) -> None:
         return
     to_queue = back and contact.queue in turn.book.queues and contact.customer.alive
     if contact.state != "talking" or not to_queue or contact.customer.party != "customer":
-        ending.finish(turn, "answered" if contact.state == "talking" else "no_agent", "system", NORMAL)
+        ending.finish(turn, ending.result(contact), "system", NORMAL)
         transfer.answer(turn, given, None)
         return
     transfer.only(turn, contact.customer.n)

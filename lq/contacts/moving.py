@@ -17,7 +17,10 @@ from lq.contacts.contact import Leg
 from lq.contacts.turn import Turn
 
 AGAIN_MS: Final = 3_000
-TRIES: Final = 10
+TRIES: Final = (
+    10  # one after another; then it is asked now and then, as long as it lives: its rtpengine may be away for long
+)
+LATER_MS: Final = 10_000
 
 _DUE: Final = "move:"
 
@@ -62,7 +65,7 @@ def due(turn: Turn, given: inputs.Due) -> bool:
 
 
 def _move(turn: Turn, leg: Leg) -> None:
-    turn.set_leg(leg.n, moves=leg.moves + 1)
+    turn.set_leg(leg.n, moves=min(leg.moves + 1, TRIES))
     turn.do(do.Move(leg.n))
 
 
@@ -94,9 +97,8 @@ def _answered(turn: Turn, given: inputs.OfferAnswered) -> None:
 
 
 def _not_now(turn: Turn, given: inputs.OfferRefused | inputs.MediaFailed) -> None:
-    """It is asked again for half a minute; then it stays as it is, silent, until somebody hangs up."""
-    if turn.leg(given.leg).moves < TRIES:
-        turn.deadline(f"{_DUE}{given.leg}", turn.now + AGAIN_MS)
+    again_ms = AGAIN_MS if turn.leg(given.leg).moves < TRIES else LATER_MS
+    turn.deadline(f"{_DUE}{given.leg}", turn.now + again_ms)
 
 
 def _restored(turn: Turn, given: inputs.MediaReady) -> None:

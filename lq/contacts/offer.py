@@ -17,7 +17,9 @@ from lq.contacts import (
 )
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg, Offer
-from lq.contacts.turn import BUSY, LEASE_MARGIN_MS, NO_ANSWER, NORMAL, REJECTED, TEMPORARY_FAILURE, UNALLOCATED, Turn
+from lq.contacts.turn import LEASE_MARGIN_MS, Turn
+from lq.trunks import causes
+from lq.trunks.causes import NO_ANSWER, NORMAL, TEMPORARY_FAILURE
 
 NOT_THIS_MEDIA = (415, 488, 606)  # what a phone says of an offer that it cannot take (RFC 3261 §13.3.1.3)
 
@@ -85,7 +87,7 @@ def rejected(turn: Turn, given: inputs.Rejected) -> None:
     leg = turn.leg(given.leg)
     if leg.direction != "out" or at_the_phone.called_again(turn, given):
         return
-    cause = given.cause or cause_of(given.code)
+    cause = causes.cause_of(given.code, given.cause, rang=leg.rang)
     ending.leg_ended(turn, leg.n, "peer", cause, given.code)
     ending.drop_media(turn, leg.n)
     plain = (leg.media or {}).get("kind", "rtp") == "rtp"
@@ -104,13 +106,6 @@ def outcome_of(given: inputs.Rejected, rang: bool) -> str:
     if given.code in (480, 408, 487) and rang:
         return "no_answer"
     return "unreachable"
-
-
-def cause_of(sip: int) -> int:
-    """Q.850 cause of a SIP status without a Reason header (RFC 3398 §7.2.4.1, the ones that phones send)."""
-    return {404: UNALLOCATED, 486: BUSY, 600: BUSY, 480: NO_ANSWER, 408: NO_ANSWER, 487: NO_ANSWER, 603: REJECTED}.get(
-        sip, TEMPORARY_FAILURE
-    )
 
 
 def due(turn: Turn, given: inputs.Due) -> None:

@@ -110,7 +110,8 @@ def call(turn: Turn) -> None:
     n, dial = max(turn.contact.legs) + 1, _dial(turn.contact)
     turn.set(dial=replace(dial, leg=n, early=False, invited=False))
     party: Literal["agent", "customer"] = "agent" if dial.number else "customer"
-    turn.add_leg(Leg(n, party, "out", dial.number or turn.contact.number.published, "inviting"))
+    address = dial.number or turn.contact.number.published
+    turn.add_leg(Leg(n, party, "out", address, "inviting", outside=True))
     turn.emit(
         "contact_dialed",
         n=turn.n, leg=turn.contact.leg_id(n), trunk=dial.way.trunk, caller_id=dial.way.caller_id,
@@ -212,7 +213,7 @@ def rejected(turn: Turn, given: inputs.Rejected) -> None:
     if given.leg != dial.leg or not leg.alive:
         ending.late_end(turn, given)
         return
-    cause = given.cause or causes.cause_of(given.code)
+    cause = causes.cause_of(given.code, given.cause, rang=leg.rang)
     ending.leg_ended(turn, leg.n, "peer", cause, given.code)
     ending.drop_media(turn, leg.n)
     # a gateway that is silent (408) or has no line at all (502) has not asked the called party

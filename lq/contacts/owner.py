@@ -12,6 +12,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -27,21 +28,16 @@ from lq.contacts.held import Held
 from lq.contacts.holds import OVER, holds
 from lq.contacts.media_desk import MediaDesk
 from lq.contacts.placing import Refused
-from lq.contacts.results import results, wanted
+from lq.contacts.results import forgotten, lost_offer, results, wanted
 from lq.contacts.sip_desk import SipDesk
 from lq.contacts.view import contact_json
-from lq.ledger.events import Event
+from lq.ledger.events import Event, lost_end
 from lq.live import reading
 from lq.live.errors import Claimed, Gone, LiveError, LiveUnavailable, NotServing, Superseded
 from lq.live.memory import Memory
 from lq.live.redis import Live
 from lq.live.spool import Spool
-from lq.live.values import (
-    AgentOp,
-    ChannelHold,
-    ChannelOp,
-    Committed,
-)
+from lq.live.values import ChannelHold, ChannelOp, Committed
 from lq.pulse import Pulse
 from lq.sip.agent import Datagram
 
@@ -59,6 +55,7 @@ UNSETTLED: Final = (
 )  # not handed over in these states
 COMMIT: Final = telemetry.Recent("commit", "a turn of a contact written into Redis")
 RETRY_S: Final = 1.0  # how soon a commit that found Redis away is tried again
+LOOK_S: Final = 0.1  # of one that shall leave: is anything of it in the air still?
 MOST_HELD: Final = 20_000  # with those that are over and wait for Redis to hear of it (R12)
 AT_ONCE: Final = 20  # contacts said again side by side
 
@@ -180,7 +177,8 @@ class Owner:
             return self.adopt(contact, epoch, snapshot)
         except (ValueError, KeyError, TypeError) as error:
             log.error("contact cannot be read; it is closed", contact=contact, error=repr(error))
-            await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None)
+            end = [lost_end(contact, self._now(), self._now())]
+            await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None, events=end)
             return None
 
     def hand_over(self, contact: str, to: str, *, at_once: bool = False) -> None:
@@ -231,10 +229,11 @@ class Owner:
     async def _live_through(self, held: Held, effects: list[do.Effect]) -> None:
         with structlog.contextvars.bound_contextvars(contact=held.contact.id):
             try:
+                held.collect(effects)
                 await self._turn(held, effects)
                 while held.contact.state != "over" or not held.is_clean:
                     given = await self._next(held)
-                    if not all(isinstance(one, inputs.Leaving) for one in given) or not held.is_clean:
+                    if not all(isinstance(one, inputs.Leaving) for one in given) or held.is_restless:
                         await self._turn(held, self._advance(held, given))
                     held.begun.set()
                     if held.heir and await self._handed_over(held):
@@ -249,16 +248,16 @@ class Owner:
                 self._sip.refuse(held.contact.id, 482)
             except Exception:
                 log.exception("contact failed; it is ended")
-                self._give_up(held)
+                await self._give_up(held)
             finally:
                 held.begun.set()
                 self._forget(held)
 
     async def _next(self, held: Held) -> list[inputs.Input]:
-        """Everything that waits; while Redis owes us a commit, at most RETRY_S."""
+        """Everything that waits; while Redis owes us a commit at most RETRY_S, while it shall leave at most LOOK_S."""
         given: list[inputs.Input] = []
         try:
-            async with asyncio.timeout(None if held.is_clean else RETRY_S):
+            async with asyncio.timeout(RETRY_S if held.is_restless else LOOK_S if held.heir else None):
                 given.append(await held.inbox.get())
         except TimeoutError:
             return given
@@ -270,16 +269,16 @@ class Owner:
         effects: list[do.Effect] = []
         for one in given:
             held.contact, more = rule.advance(held.contact, one, self._now(), held.book)
+            held.collect(more)
             effects += more
         return effects
 
     async def _turn(self, held: Held, effects: list[do.Effect]) -> None:
         datagrams = self._sip.perform(held.contact, effects)
-        held.collect(effects)
         done = await self._commit(held)
         await self._pulse.passed()  # frozen meanwhile: superseded, this task ends here
         if done is None:
-            datagrams = self._without_offer(held, effects, datagrams)
+            datagrams = self._withhold(held, effects, datagrams)
         self._sip.send(datagrams)
         self._media.perform(held.contact, effects)
         self._agents.perform(held.contact.id, effects)
@@ -334,50 +333,57 @@ class Owner:
     async def _commit(self, held: Held, *, again: bool = False) -> Committed | None:
         """Write what there is, with all that the contact holds if `again`; None: Redis is away, it is put off."""
         async with held.one_commit:
-            over = held.contact.state == "over"
-            events, agent_ops, channel_ops = list(held.events), list(held.agent_ops), list(held.channel_ops)
-            if held.contact.state in OVER:
-                held.engages.clear()  # nobody is wanted any more; who was engaged unheard is let go with the contact
-            engages, gate_ops = list(held.engages), list(held.gate_ops)
-            dequeue, conference, called, began = held.dequeue, held.conference, held.called, time.monotonic()
-            try:
-                if over and held.answers:
-                    await self._live.keep_answers(held.contact.id, held.answers)
-                done = await self._live.commit(
-                    held.contact.id,
-                    node=self.incarnation,
-                    epoch=held.epoch,
-                    snapshot=None if over else held.snapshot(self._sip.dialogs(held.contact.id)),
-                    events=events,
-                    agents=agent_ops,
-                    channels=channel_ops,
-                    gate=gate_ops,
-                    conference=conference,
-                    called=called,
-                    dequeue=dequeue,
-                    claim="" if held.written else held.claim,
-                    holds=holds(held.contact, held.book, self._memory, held.channels.values()) if again else None,
-                    engages=engages,
-                )
-            except LiveUnavailable as error:
-                # Talking goes on without Redis: the effects are performed, the books are written when it is back.
-                log.warning("commit put off: live state away", error=str(error))
-                self._spool.put(held.events[held.spooled :])
-                held.spooled = len(held.events)
-                return None
-            COMMIT.observe(time.monotonic() - began)
-            held.written = True
-            del held.events[: len(events)], held.agent_ops[: len(agent_ops)], held.channel_ops[: len(channel_ops)]
-            del held.engages[: len(engages)]
-            del held.gate_ops[: len(gate_ops)]
-            held.dequeue = False
-            held.conference = None if held.conference is conference else held.conference
-            held.called = None if held.called is called else held.called
-            self._committed(held, events, channel_ops, done)
-            self._look_for_lost_offer(held, agent_ops, done)
-            for given in results(done, held.book):
-                held.inbox.put_nowait(given)
+            before = held.forgotten
+            done = await self._write(held, again=again or bool(before))
+            if done is not None and held.forgotten and not before:
+                await self._write(held, again=True)  # at once, or the ACD would give them to others
             return done
+
+    async def _write(self, held: Held, *, again: bool) -> Committed | None:
+        over = held.contact.state == "over"
+        events, agent_ops, channel_ops = list(held.events), list(held.agent_ops), list(held.channel_ops)
+        if held.contact.state in OVER:
+            held.engages.clear()  # nobody is wanted any more; who was engaged unheard is let go with the contact
+        engages, gate_ops = list(held.engages), list(held.gate_ops)
+        dequeue, conference, called, began = held.dequeue, held.conference, held.called, time.monotonic()
+        try:
+            if over and held.answers:
+                await self._live.keep_answers(held.contact.id, held.answers)
+            done = await self._live.commit(
+                held.contact.id,
+                node=self.incarnation,
+                epoch=held.epoch,
+                snapshot=None if over else held.snapshot(self._sip.dialogs(held.contact.id)),
+                events=events,
+                agents=agent_ops,
+                channels=channel_ops,
+                gate=gate_ops,
+                conference=conference,
+                called=called,
+                dequeue=dequeue,
+                claim="" if held.written else held.claim,
+                holds=holds(held.contact, held.book, self._memory, held.channels.values()) if again else None,
+                engages=engages,
+            )
+        except LiveUnavailable as error:
+            # Talking goes on without Redis: the effects are performed, the books are written when it is back.
+            log.warning("commit put off: live state away", error=str(error))
+            self._spool.put(held.events[held.spooled :])
+            held.spooled = len(held.events)
+            return None
+        COMMIT.observe(time.monotonic() - began)
+        held.written = True
+        del held.events[: len(events)], held.agent_ops[: len(agent_ops)], held.channel_ops[: len(channel_ops)]
+        del held.engages[: len(engages)]
+        del held.gate_ops[: len(gate_ops)]
+        held.dequeue = False
+        held.conference = None if held.conference is conference else held.conference
+        held.called = None if held.called is called else held.called
+        self._committed(held, events, channel_ops, done)
+        self._note_forgotten(held, forgotten(held.contact, agent_ops, done))
+        for given in (*lost_offer(held.contact, agent_ops, done), *results(done, held.book)):
+            held.inbox.put_nowait(given)
+        return done
 
     def _committed(self, held: Held, events: Sequence[Event], asked: Sequence[ChannelOp], done: Committed) -> None:
         for event in events:
@@ -392,21 +398,24 @@ class Owner:
             if not any(one.spooled for one in self._held.values()):
                 self._spool.clear()
 
-    def _look_for_lost_offer(self, held: Held, asked: Sequence[AgentOp], done: Committed) -> None:
-        """By its fence: an operation that is said twice, for its first answer was lost, may be about an older one."""
-        offer = held.contact.offer
-        for op, result in zip(asked, done.agents, strict=False):
-            if not result.ok and offer is not None and (op.agent, op.fence) == (offer.agent, offer.reservation):
-                held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
+    def _note_forgotten(self, held: Held, agents: tuple[str, ...]) -> None:
+        if agents and agents != held.forgotten:
+            log.warning("agents talk here whom Redis has let go: all is said again", agents=agents)
+        held.forgotten = agents
 
-    def _without_offer(self, held: Held, effects: Sequence[do.Effect], datagrams: Sequence[Datagram]) -> list[Datagram]:
-        """Redis is away and knows nothing of this offer: its phone is not called, for somebody else may call it."""
-        offer = held.contact.offer
-        if offer is None or not any(isinstance(e, do.Invite) and e.leg == offer.leg for e in effects):
-            return list(datagrams)
-        session = self._sip.take_back(held.contact.id, offer.leg)
-        held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
-        return [datagram for datagram in datagrams if datagram.session != session]
+    def _withhold(self, held: Held, effects: Sequence[do.Effect], datagrams: Sequence[Datagram]) -> list[Datagram]:
+        """Redis is away. It knows nothing of an offer: its phone is not called, for somebody else may call it. Nor that
+        a place in line was left: it would throw the contact out of the next one when it hears so."""
+        id, offer, sessions = held.contact.id, held.contact.offer, set[str | None]()
+        for effect in effects:
+            match effect:
+                case do.Invite() if offer is not None and effect.leg == offer.leg:
+                    sessions.add(self._sip.take_back(id, offer.leg))
+                    held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
+                case do.Ask() if held.dequeue:
+                    sessions.add(self._sip.take_back_question(id, effect.request))
+                    held.inbox.put_nowait(inputs.AskFailed(effect.request, 503))
+        return [datagram for datagram in datagrams if datagram.session not in sessions - {None}]
 
     # -- after a freeze, and after a Redis that has forgotten --------------------------------------------------------
     async def say_again(self) -> None:
@@ -429,9 +438,6 @@ class Owner:
         except (LookupError, TypeError, ValueError):  # or all others would never be said, and a frozen node never thaw
             log.exception("contact cannot be said again", contact=held.contact.id)
             return True
-        offer = held.contact.offer
-        if done and offer is not None and any(not r.ok and r.agent == offer.agent for r in done.holds):
-            held.inbox.put_nowait(inputs.OfferLost(offer.reservation))
         return done is not None
 
     def _drop(self, held: Held) -> None:
@@ -463,10 +469,22 @@ class Owner:
             delay = max(0, at - self._now()) / 1000
             held.alarm = asyncio.get_running_loop().call_later(delay, held.inbox.put_nowait, inputs.Due(name))
 
-    def _give_up(self, held: Held) -> None:
-        """A fault of ours: end what the parties have, so that nobody listens to nothing."""
+    async def _give_up(self, held: Held) -> None:
+        """A fault of ours: end what the parties have, so that nobody listens to nothing, and write that it is over, or
+        whoever finds it would take it up again, and fail at it again."""
         self._sip.abandon(held.contact.id)
         self._media.abandon(held.contact)
+        try:
+            held.contact, effects = rule.give_up(held.contact, self._now(), held.book)
+            held.collect(effects)
+            held.contact = replace(held.contact, done=tuple(id for id in held.contact.done if id not in held.commands))
+            while not await self._commit(held):  # noqa: ASYNC110 - Redis is away, and tells nobody when it is back
+                await asyncio.sleep(RETRY_S)
+            await self._reply(held, [held.last_word(id) for id in held.commands])
+        except (Superseded, Claimed) as error:
+            log.info("the end of a failed contact is another's to write", why=str(error))
+        except Exception:
+            log.exception("the end of a failed contact cannot be written")
 
     def _forget(self, held: Held) -> None:
         if held.alarm is not None:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from lq.contacts import at_the_phone, calling, conversation, direct, ending, engaging, inputs, returning, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Call, Contact, Leg
-from lq.contacts.turn import BUSY, NO_COMMON_CODEC, NORMAL, REJECTED, SIP_OF_CAUSE, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import BUSY, NO_COMMON_CODEC, NORMAL, REJECTED, TEMPORARY_FAILURE, status_of
 
 WAITS_OR_RINGS: Final = ("queueing", "offering", "calling")
 ANSWER_MS: Final = 4_000  # from his call to our 200; Redis and rtpengine need milliseconds
@@ -130,7 +131,7 @@ def _cancelled(turn: Turn, given: inputs.Cancelled) -> None:
 
 def refuse(turn: Turn, n: int, cause: int, outcome: str) -> None:
     """He does not get it; his call is not answered."""
-    sip = SIP_OF_CAUSE[cause]
+    sip = status_of(cause)
     turn.do(do.Reject(n, sip, cause))
     ending.leg_ended(turn, n, "us", cause, sip)
     ending.drop_media(turn, n)

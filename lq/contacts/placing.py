@@ -14,8 +14,9 @@ from lq.config.documents import SERVICE, Phone
 from lq.contacts import direct, ending, engaging, gate, inbound, inputs, mobile, offer, outgoing
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg
-from lq.contacts.turn import NO_ANSWER, NORMAL, REJECTED, TEMPORARY_FAILURE, Turn
-from lq.trunks import numbers, phones
+from lq.contacts.turn import Turn
+from lq.trunks import causes, numbers, phones
+from lq.trunks.causes import NO_ANSWER, NORMAL, REJECTED, TEMPORARY_FAILURE
 from lq.trunks.routes import Plan, Refusal
 
 RING_MS: Final = 30_000
@@ -172,9 +173,10 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
         turn.leg_answered(1)
         _go_on(turn)
         return
-    turn.set_leg(1, state="inviting", rang=False)
+    alone = _answers_alone(turn.book.phones.get(leg.address))
+    turn.set_leg(1, state="inviting", rang=False, auto="asked" if alone else "")
     caller = turn.contact.called.published or "anonymous"
-    headers = {"X-LQ-Contact": turn.contact.id, **_answers_alone(turn.book.phones.get(leg.address))}
+    headers = {"X-LQ-Contact": turn.contact.id, **alone}
     turn.do(do.Invite(1, f"sip:{leg.address}@phones.lq.internal", given.sdp, caller, headers))
 
 
@@ -201,7 +203,7 @@ def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
 def progress(turn: Turn, given: inputs.Progress) -> None:
     leg = turn.leg(1)
     if given.code >= 180 and not leg.rang and leg.alive:
-        turn.set_leg(1, state="ringing", rang=True)
+        turn.set_leg(1, state="ringing", rang=True, talks=given.talks)
         turn.emit("leg_ringing", leg=turn.contact.leg_id(1), sip=given.code)
 
 
@@ -225,7 +227,7 @@ def rejected(turn: Turn, given: inputs.Rejected) -> None:
     if given.code in offer.NOT_THIS_MEDIA and not leg.rang and (leg.media or {}).get("kind", "rtp") == "rtp":
         _call_anew(turn, "webrtc")  # a browser that nobody knew for one
         return
-    outcome, cause = offer.outcome_of(given, leg.rang), given.cause or offer.cause_of(given.code)
+    outcome, cause = offer.outcome_of(given, leg.rang), causes.cause_of(given.code, given.cause, rang=leg.rang)
     ending.leg_ended(turn, 1, "peer", cause, given.code)
     not_taken(turn, outcome, cause)
 
@@ -265,7 +267,7 @@ def again(turn: Turn) -> None:
         engaging.calls(turn, 1, agent=leg.agent)
     elif leg.state != "answered":
         if leg.alive:
-            turn.do(do.Cancel(1, f"Q.850;cause={NORMAL}"))
+            turn.do(do.Cancel(1, causes.reason(NORMAL)))
         _call_anew(turn, str((leg.media or {}).get("kind", "rtp")))
 
 

@@ -10,8 +10,9 @@ from lq.config.documents import Queue
 from lq.contacts import effects as do
 from lq.contacts import ending, inbound, inputs, recording
 from lq.contacts.contact import Line
-from lq.contacts.turn import LEASE_MARGIN_MS, NORMAL, ONE_AGENT, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import LEASE_MARGIN_MS, ONE_AGENT, Turn
 from lq.media.prompts import position
+from lq.trunks.causes import NORMAL, TEMPORARY_FAILURE
 
 ASK_AGAIN_MS: Final = 10_000  # the safety net beside the notice
 RETRY_MS: Final = 1_000  # Redis away

@@ -10,7 +10,8 @@ from __future__ import annotations
 from lq.contacts import conversation, ending, inputs, returning, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg
-from lq.contacts.turn import SIP_OF_CAUSE, TEMPORARY_FAILURE, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import TEMPORARY_FAILURE, status_of
 
 
 def wanted(turn: Turn, given: inputs.Replacing) -> None:
@@ -37,6 +38,7 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     turn.leg_answered(leg.n)
     turn.emit("contact_joined", leg=turn.contact.leg_id(leg.n), source=leg.address)
     place = former.place
+    turn.set_leg(leg.n, consulted=former.consulted)
     if leg.address == former.address:
         returning.inherit(turn, leg.n, former)
     transfer.dismiss(turn, former.n)
@@ -46,7 +48,7 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 
 def media_failed(turn: Turn, leg: Leg) -> None:
     """The leg that it wanted to replace stays."""
-    _refuse(turn, leg, SIP_OF_CAUSE[TEMPORARY_FAILURE])
+    _refuse(turn, leg, status_of(TEMPORARY_FAILURE))
 
 
 def _refuse(turn: Turn, leg: Leg, sip: int) -> None:

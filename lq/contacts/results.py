@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lq.config.book import Book
 from lq.contacts import inputs
-from lq.live.values import ChannelResult, Committed, EngageResult, GateResult, Gathering
+from lq.contacts.contact import Contact
+from lq.live.values import AgentOp, ChannelResult, Committed, EngageResult, GateResult, Gathering
 
 
 def wanted(message: Mapping[str, Any], node: str) -> inputs.Wanted | inputs.Invited:
@@ -28,6 +29,31 @@ def results(done: Committed, book: Book) -> list[inputs.Input]:
     return [*seized, *(_of_gate(one) for one in done.gate), *engaged, *gathered]
 
 
+def lost_offer(contact: Contact, asked: Sequence[AgentOp], done: Committed) -> list[inputs.Input]:
+    """By its fence: an operation that is said twice, for its first answer was lost, may be about an older one."""
+    offer = contact.offer
+    if offer is None:
+        return []
+    lost = (offer.agent, offer.reservation) in _refused(asked, done)
+    lost = lost or any(not hold.ok and hold.agent == offer.agent for hold in done.holds)
+    return [inputs.OfferLost(offer.reservation)] if lost else []
+
+
+def forgotten(contact: Contact, asked: Sequence[AgentOp], done: Committed) -> tuple[str, ...]:
+    """Agents who talk in the contact and whom Redis has let go: their reservation lapsed before it heard of the talk,
+    or somebody else has them under a newer one."""
+    held = {leg.agent: leg.reservation for leg in contact.legs.values() if leg.reservation}
+    lost = {agent for agent, fence in _refused(asked, done, "talking") if held.get(agent) == fence}
+    lost |= {one.agent for one in done.holds if not one.ok and one.agent in held}
+    return tuple(sorted(lost - {one.agent for one in done.holds if one.ok}))
+
+
+def _refused(asked: Sequence[AgentOp], done: Committed, only: str = "") -> set[tuple[str, int]]:
+    """Agent and fence of the operations (of one kind, or all) that found him not to be this contact's."""
+    answered = zip(asked, done.agents, strict=False)
+    return {(op.agent, op.fence) for op, result in answered if not result.ok and only in ("", op.op)}
+
+
 def _of_agent(result: EngageResult, book: Book) -> inputs.Input:
     if not result.ok:
         return inputs.EngageRefused(result.leg, result.agent, result.state, result.phone)
@@ -45,6 +71,8 @@ def _of_channel(result: ChannelResult) -> inputs.Input:
 def _of_gate(result: GateResult) -> inputs.Input:
     if result.op == "look":
         return inputs.LookedUp(result.leg, result.listed, result.agent)
+    if result.op == "guess":
+        return inputs.Guessed(result.leg, result.ok)
     return inputs.Counted(result.leg, result.ok)
 
 

@@ -13,7 +13,8 @@ from typing import Final
 from lq.contacts import conversation, ending, inputs, leaving
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, Leg
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NORMAL
 
 AWAY: Final = "application/lcall-away"  # content type of the INFO
 AWAY_MS: Final = 20_000  # a page is there again within seconds
@@ -54,7 +55,9 @@ def due(turn: Turn, given: inputs.Due) -> bool:
 def is_back(turn: Turn, given: inputs.PickedUp) -> bool:
     """Whether a phone names its own leg of a call that goes on."""
     leg = turn.contact.legs.get(given.instead_of)
-    return leg is not None and leg.address == given.phone and bool(given.sdp) and may(turn.contact, leg)
+    if leg is None or leg.outside or leg.address != given.phone:
+        return False
+    return bool(given.sdp) and may(turn.contact, leg)
 
 
 def wanted(turn: Turn, given: inputs.PickedUp) -> None:

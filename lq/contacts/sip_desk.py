@@ -14,22 +14,17 @@ from lq.contacts import effects as do
 from lq.contacts import inputs, keys, returning
 from lq.contacts.contact import Contact
 from lq.contacts.tags import contact_of, leg_of, tag_of
+from lq.media.sdp import newer, opened
 from lq.sip import events as sip
 from lq.sip.agent import Datagram, UserAgent
-from lq.sip.message import REASONS
+from lq.sip.message import REASONS, userinfo
 from lq.sip.transfer import read_replaces
+from lq.trunks import causes
 
 log = structlog.get_logger()
 
 _UNSAID: Final = {"timeout": 102, "ack_missing": 102}  # Q.850 of an end that nobody gave a reason for: a timer's
 _DIALLED: Final = re.compile(r"(?:sips?:([^@:;?]+)(?:[:;][^@?]*)?@.*|tel:([^;?]+).*)", re.IGNORECASE)
-_CAUSE: Final = re.compile(r"Q\.850\s*;\s*cause\s*=\s*(\d{1,3})", re.IGNORECASE)
-
-
-def q850(reason: str) -> int:
-    """The Q.850 cause in a Reason header (RFC 3326), 0 if there is none."""
-    found = _CAUSE.search(reason)
-    return int(found[1]) if found else 0
 
 
 class SipDesk:
@@ -42,8 +37,8 @@ class SipDesk:
         self, agent: UserAgent, send: Callable[[Sequence[Datagram]], None], clock: Callable[[], float]
     ) -> None:
         self.deliver: Callable[[str, inputs.Input], bool] = lambda contact, given: False
-        self.send = send
-        self._agent, self._clock = agent, clock
+        self.domain: Callable[[str], str] = lambda trunk: ""  # where the two parties of a call to that trunk are
+        self._send, self._agent, self._clock = send, agent, clock
         self._legs: dict[str, tuple[str, int]] = {}  # session -> contact, leg
         self._sessions: dict[str, dict[int, str]] = {}  # contact -> leg -> session
         self._questions: dict[str, tuple[str, int]] = {}  # session -> contact, request
@@ -123,6 +118,14 @@ class SipDesk:
             self._agent.forget(session)
         return session
 
+    def take_back_question(self, contact: str, request: int) -> str | None:
+        """Forget a question to the ACD that has not left; the session that it was."""
+        session = next((one for one, asked in self._questions.items() if asked == (contact, request)), None)
+        if session is not None:
+            del self._questions[session]
+            self._agent.forget(session)
+        return session
+
     def refuse(self, contact: str, code: int) -> None:
         """Answer the INVITE that began a contact, outside of any turn."""
         for session in self._sessions.get(contact, {}).values():
@@ -130,7 +133,8 @@ class SipDesk:
         self.send(self._agent.datagrams())
 
     def abandon(self, contact: str) -> None:
-        """End every dialog of a contact that can no longer be carried on."""
+        """End every dialog of a contact that can no longer be carried on: also by what its last turn has prepared."""
+        self._agent.let_leave(self._sessions.get(contact, {}).values())
         for session in list(self._sessions.get(contact, {}).values()):
             now = self._clock()
             if not self._agent.bye(session, now=now):
@@ -149,7 +153,17 @@ class SipDesk:
             self._one(contact, effect)
         if contact.id not in self._answers:  # else they leave when the commit that comes holds what they end
             self._unsaid.pop(contact.id, None)
-        return [*self._answers.pop(contact.id, ()), *self._agent.datagrams()]
+        datagrams = self._agent.datagrams()
+        for datagram in datagrams:
+            if (of := self.where(datagram.session or "")) is not None and of[0] == contact.id:
+                datagram.waits(True)  # nor is it repeated: Redis may be slow
+        return [*self._answers.pop(contact.id, ()), *datagrams]
+
+    def send(self, datagrams: Sequence[Datagram]) -> None:
+        """They leave."""
+        for datagram in datagrams:
+            datagram.waits(False)
+        self._send(datagrams)
 
     def _one(self, contact: Contact, effect: do.Effect) -> None:
         now = self._clock()
@@ -182,17 +196,18 @@ class SipDesk:
             case do.Answer(_, sdp):
                 self._agent.accept(session, sdp, now=now)
             case do.Reject(_, code, cause):
-                self._agent.reject(session, code, headers=reason(cause), now=now)
+                self._agent.reject(session, code, headers=_reason(cause), now=now)
             case do.Ack():
                 self._agent.ack(session, now=now)
             case do.Cancel(_, why):
                 self._agent.cancel(session, reason_header=why, now=now)
             case do.Bye(_, cause):
-                self._agent.bye(session, headers=reason(cause), now=now)
+                self._agent.bye(session, headers=_reason(cause), now=now)
             case do.AnswerOffer(_, sdp):
-                self._agent.answer_offer(session, sdp, now=now)
+                said = self._agent.said(session)
+                self._agent.answer_offer(session, newer(sdp, said) if sdp else opened(said), now=now)
             case do.Reoffer(n, sdp):
-                if not self._agent.reinvite(session, sdp, now=now):
+                if not self._agent.reinvite(session, newer(sdp, self._agent.said(session)), now=now):
                     self.deliver(contact.id, inputs.OfferRefused(n, 0))  # another offer is under way
             case do.Probe():
                 self._probes[session] = self._agent.request(session, "OPTIONS", now=now)
@@ -209,11 +224,15 @@ class SipDesk:
                 self._agent.notify_refer(session, code, REASONS.get(code, ""), id=id, now=now)
 
     def _invite(self, contact: Contact, effect: do.Invite, now: float) -> None:
-        local = f"<sip:{effect.caller}@lq.internal>"
+        # a carrier hears no names of the inside (the edge writes the request line alone), and an adopter says the same
+        domain = self.domain(effect.account)
+        local = f"<sip:{userinfo(effect.caller)}@{domain or 'lq.internal'}>"
+        remote = f"<{effect.uri.partition('@')[0]}@{domain}>" if domain else ""
         tag = tag_of(contact.id, effect.leg, self._agent.rng.getrandbits(32))
         session = self._agent.invite(
             effect.uri or self._agent.contact.strip("<>"),
             local=local,
+            remote=remote,
             sdp=effect.sdp,
             headers=dict(effect.headers),
             now=now,
@@ -340,8 +359,8 @@ def _talks(headers: Mapping[str, Sequence[str]]) -> bool:
     return "talk" in (event.strip().lower() for event in allowed.split(","))
 
 
-def reason(cause: int) -> dict[str, str]:
-    return {"Reason": f"Q.850;cause={cause}"}
+def _reason(cause: int) -> dict[str, str]:
+    return {"Reason": causes.reason(cause)}
 
 
 def _input(leg: int, event: sip.Event) -> inputs.Input | None:
@@ -352,7 +371,7 @@ def _input(leg: int, event: sip.Event) -> inputs.Input | None:
             return inputs.Accepted(leg, event.sdp)
         case sip.Rejected():
             lowered = {name.lower(): values for name, values in event.headers.items()}
-            return inputs.Rejected(leg, event.code, q850(" ".join(lowered.get("reason", ()))), "x-lq-cause" in lowered)
+            return inputs.Rejected(leg, event.code, causes.cause_in(", ".join(lowered.get("reason", ()))))
         case sip.Offer():
             return inputs.Reoffered(leg, event.sdp)
         case sip.OfferAnswered():
@@ -369,8 +388,8 @@ def _input(leg: int, event: sip.Event) -> inputs.Input | None:
             key = keys.of_info(event.content_type, event.body)
             return inputs.Digit(leg, key[0], "info", key[1]) if key else None
         case sip.Cancelled():
-            return inputs.Cancelled(leg, q850(event.reason_header))
+            return inputs.Cancelled(leg, causes.cause_in(event.reason_header))
         case sip.Ended():
-            return inputs.Ended(leg, event.why, q850(event.reason_header) or _UNSAID.get(event.why, 0))
+            return inputs.Ended(leg, event.why, causes.cause_in(event.reason_header) or _UNSAID.get(event.why, 0))
         case _:
             return None

@@ -6,7 +6,8 @@ import re
 
 from lq.contacts import conferring, conversation, ending, inputs, keys, leaving, replacing, transfer
 from lq.contacts import effects as do
-from lq.contacts.turn import NO_COMMON_CODEC, Turn
+from lq.contacts.turn import Turn
+from lq.trunks.causes import NO_COMMON_CODEC
 
 
 def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
@@ -29,7 +30,8 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
 
 def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     """A change that failed leaves the call as it is. A phone that answered with media that we cannot join is let go;
-    with it the contact ends, if there were only these two. What was for a leg that is given up fails nobody."""
+    with it the contact ends, if there were only these two and nobody had the customer before. What was for a leg that
+    is given up fails nobody."""
     leg, talks = turn.leg(given.leg), turn.contact.state == "talking"
     if not leg.alive:
         return
@@ -39,11 +41,7 @@ def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
         refuse_offer(turn, leg.n, 488)
     elif leg.instead_of and leg.state == "arriving":
         replacing.media_failed(turn, leg)
-    elif (
-        talks and leg.state == "answered" and (leg.place != "talk" or len(conversation.others(turn.contact, leg.n)) > 1)
-    ):
-        leaving.shown_out(turn, leg)
-    else:
+    elif not (talks and leg.state == "answered" and leaving.not_joined(turn, leg)):
         ending.finish(turn, "failed", "system", NO_COMMON_CODEC)
 
 

@@ -12,19 +12,21 @@ from dataclasses import replace
 from typing import Final
 
 from lq.config.book import Book
-from lq.contacts import calling, conversation, ending, inbound, inputs, picking, queueing, recording
+from lq.contacts import calling, conversation, ending, inbound, inputs, monitor, picking, queueing, recording, remaining
 from lq.contacts import effects as do
 from lq.contacts.contact import Call, Leg
-from lq.contacts.turn import NORMAL, Turn
+from lq.contacts.turn import Turn
 from lq.trunks import numbers
+from lq.trunks.causes import NORMAL
+from lq.trunks.routes import Rule
 
 Error = tuple[int, str, str]
-LEAVES: Final = "leaves:"
 LEAVES_MS: Final = 3_000  # so long a phone may stay once it has heard that its REFER was carried out
 NOT_TALKING: Final = (409, "not_talking", "nobody talks in this contact")
 NOT_IN_IT: Final = (409, "not_in_contact", "this agent does not talk in this contact")
 NO_CUSTOMER: Final = (409, "no_customer", "the customer has left, or there is none")
 BUSY: Final = (409, "busy", "somebody is being called into this contact already")
+HANDED_ON: Final = "transferred"  # why the segment ends that went on until somebody had the customer
 _SIP_OF: Final = {
     "busy": 486,
     "no_answer": 480,
@@ -50,7 +52,7 @@ def command(turn: Turn, given: inputs.Command) -> None:
 
 def due(turn: Turn, given: inputs.Due) -> bool:
     """Whether this deadline was ours: a phone whose REFER has been carried out does not hang up."""
-    n = given.name.removeprefix(LEAVES)
+    n = given.name.removeprefix(remaining.LEAVES)
     if n == given.name:
         return False
     leg = turn.contact.legs.get(int(n))
@@ -63,7 +65,7 @@ def referred(turn: Turn, given: inputs.Referred) -> None:
     """The phone transfers by REFER: to what it would have dialled, or to whom it talks with on its other line."""
     to = f"{calling.JOIN}:{given.replaces}" if given.contact else target(turn, given.to)
     leg = turn.leg(given.leg)
-    ours = leg.address in turn.book.phones  # nobody outside sends our calls anywhere (DESIGN §13)
+    ours = turn.phone_at(leg) is not None  # nobody outside sends our calls anywhere (DESIGN §13)
     error = begin(turn, leg, to, "blind", given.id) if ours else (403, "outside", "only a phone of ours transfers")
     if error is not None and given.id:
         turn.do(do.TellReferrer(given.leg, given.id, {422: 404}.get(error[0], 603)))
@@ -74,8 +76,8 @@ def answer(turn: Turn, given: inputs.Command, error: Error | None) -> None:
 
 
 def target(turn: Turn, to: str) -> str:
-    """What `to` of LQ-SDK means: agent:…, phone:…, queue:…, ivr:…, what answers at an access number of ours, or
-    out:<digits>; "" for nothing that there is."""
+    """What `to` of LQ-SDK means: agent:…, phone:…, queue:…, ivr:…, conference:…, what answers at an access number of
+    ours, or out:<digits>; "" for nothing that there is."""
     return target_in(turn.book, to)
 
 
@@ -93,6 +95,8 @@ def target_in(book: Book, to: str) -> str:
         return f"phone:{to}"
     if access := book.numbers.get(numbers.dialled(to, book.home, book.settings.outside_prefix).published):
         return access.target if access.target.partition(":")[0] in known else ""
+    if to in book.conferences:
+        return f"conference:{to}"
     return f"{calling.OUTSIDE}:{to}" if to and len(to) <= 32 and all(c in "+*#0123456789" for c in to) else ""
 
 
@@ -109,8 +113,12 @@ def begin(turn: Turn, leg: Leg, to: str, mode: str, refer: str = "") -> Error | 
     kind, _, id = to.partition(":")
     if kind in calling.SERVICES:
         return _to_service(turn, leg, kind, id, mode, refer)
+    rule = calling.against(turn, leg, id) if kind == calling.OUTSIDE else None
+    if rule and not refer:
+        turn.emit("contact_dial_refused", rule=rule)
+        return _refused(rule)
     if mode == "blind":
-        _blind(turn, leg, to, refer)
+        _blind(turn, leg, to, refer, rule)
     elif mode == "add":
         calling.start(turn, Call("add", to, leg.n, refer=refer), leg.agent)
     else:
@@ -118,20 +126,30 @@ def begin(turn: Turn, leg: Leg, to: str, mode: str, refer: str = "") -> Error | 
     return None
 
 
+def _refused(rule: Rule) -> Error:
+    """By the gate, as LQ-SDK says it."""
+    if rule == "unreadable":
+        return (422, "unknown_target", "it is no number that can be dialled")
+    return (403, rule, f"the gate refuses this call: {rule}")
+
+
 def _consult(turn: Turn, leg: Leg, to: str, refer: str) -> None:
     talking = conversation.others(turn.contact, leg.n)
     if len(talking) == 1:  # more than one have each other
         conversation.place(turn, talking[0].n, "waits")
+    turn.set_leg(leg.n, consulted=False)
     conversation.place(turn, leg.n, "aside")
     if n := calling.start(turn, Call("consult", to, leg.n, refer=refer), leg.agent):
         conversation.place(turn, n, "aside")
         conversation.changed(turn, leg.n)
 
 
-def _blind(turn: Turn, leg: Leg, to: str, refer: str) -> None:
+def _blind(turn: Turn, leg: Leg, to: str, refer: str, rule: Rule | None = None) -> None:
+    """`rule`: what the gate has against it. The phone hears so, and he who sits at it by the call that was refused."""
     joined, who = to.startswith(calling.JOIN), {"from_agent": leg.agent} if leg.agent else {}
     said = {"to": calling.JOIN, "mode": "consult"} if joined else {"to": to, "mode": "blind"}
-    turn.emit("contact_transferred", n=turn.n, **said, **who)
+    if not rule:
+        turn.emit("contact_transferred", n=turn.n, **said, **who)
     for other in conversation.others(turn.contact, leg.n):
         conversation.place(turn, other.n, "waits")
     if calling.start(turn, Call("blind", to, leg.n, refer=refer), leg.agent):
@@ -172,13 +190,15 @@ def only(turn: Turn, n: int) -> None:
 
 
 def dismiss(turn: Turn, n: int) -> None:
-    """Leg n is done: its dialog is ended by us, its agent goes into wrap-up."""
+    """Leg n is done: its dialog is ended by us, its agent goes into wrap-up, and needs no leader any more."""
     if turn.leg(n).alive:
         turn.do(do.Bye(n, NORMAL))
         ending.leg_ended(turn, n, "us", NORMAL)
     conversation.place(turn, n, "")
     ending.release(turn, n)
     ending.drop_media(turn, n)
+    if turn.contact.help and own_leg(turn, turn.contact.help) is None:
+        monitor.helped(turn, "")
 
 
 # -- how the call went -------------------------------------------------------------------------------------------------
@@ -186,13 +206,14 @@ def answered(turn: Turn, n: int, call: Call) -> None:
     turn.tell_referrer(call, 200)
     match call.verb:
         case "consult":
+            turn.set_leg(n, consulted=True)
             conversation.place(turn, n, "aside")
         case "add":
             join(turn, n)
         case "blind":
             takes(turn, n)
             if call.refer:
-                turn.deadline(f"{LEAVES}{call.by}", turn.now + LEAVES_MS)
+                turn.deadline(f"{remaining.LEAVES}{call.by}", turn.now + LEAVES_MS)
         case "pick_up":
             picking.picked_up(turn, n)
 
@@ -204,7 +225,7 @@ def takes(turn: Turn, n: int) -> None:
     for other in conversation.together(turn.contact, "waits"):
         conversation.place(turn, other.n, "talk")
     turn.set(agent=leg.agent or turn.contact.agent)
-    turn.segment("talk", "transferred", queue=turn.contact.queue, agent=leg.agent)
+    turn.segment("talk", HANDED_ON, queue=turn.contact.queue, agent=leg.agent)
     turn.emit("contact_answered", n=turn.n, queue=turn.contact.queue, agent=leg.agent, leg=turn.contact.leg_id(n))
     recording.settle(turn)
     if customer.codec:
@@ -223,12 +244,14 @@ def failed(turn: Turn, call: Call, outcome: str) -> None:
     """Whom we called is not there: the customer goes back to who had him, or where he came from."""
     turn.tell_referrer(call, _SIP_OF.get(outcome, 480))
     by = turn.contact.legs.get(call.by)
-    if call.verb == "pick_up" or turn.contact.state != "talking":
-        return
+    if call.verb in ("pick_up", "add") or turn.contact.state != "talking":
+        return  # an agent who has called somebody to join talks on, or has on hold whom he had
     if by is not None and by.alive:
         back(turn, by.n)
-    elif call.verb == "blind" and turn.contact.customer.place != "talk":  # else a leader has taken him over
-        _homeless(turn, by)
+    elif remaining.goes_on(turn.contact):
+        remaining.settle(turn)
+    elif call.verb == "blind":
+        _homeless(turn, by.agent if by is not None else "")
 
 
 def hand_on(turn: Turn, call: Call, target: str) -> None:
@@ -251,8 +274,18 @@ def back(turn: Turn, n: int) -> None:
     conversation.changed(turn, n)
 
 
-def _homeless(turn: Turn, by: Leg | None) -> None:
-    """Nobody has the customer: the queue takes him back, at its head, or the agent who sent him on."""
+def not_joined(turn: Turn, leg: Leg) -> bool:
+    """Whether this leg has just been handed the customer: its media cannot be joined, and it is let go without him."""
+    customer, last = turn.contact.customer, next((s for s in reversed(turn.contact.segments) if s.ended_at), None)
+    if last is None or last.reason != HANDED_ON or leg.n == customer.n or not (customer.alive and customer.codec):
+        return False
+    dismiss(turn, leg.n)
+    _homeless(turn, last.agent if last.agent != leg.agent else "")
+    return True
+
+
+def _homeless(turn: Turn, by: str) -> None:
+    """Nobody has the customer: the queue takes him back, at its head, or `by`, who sent him on."""
     contact = turn.contact
     if not contact.customer.alive:  # he who called has left, and who remains was only called
         ending.finish(turn, "answered", "system", NORMAL)
@@ -261,8 +294,8 @@ def _homeless(turn: Turn, by: Leg | None) -> None:
     turn.end_segments("failed")
     if contact.queue in turn.book.queues:
         queueing.enter_queue(turn, contact.queue, since=contact.started_at)
-    elif by is not None and by.agent:
-        queueing.enter_agent_line(turn, by.agent)
+    elif by:
+        queueing.enter_agent_line(turn, by)
     else:
         inbound.announce(turn, (turn.prompt("transfer_failed"),), f"end:answered:{NORMAL}")
 

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lq.config.book import Book
-from lq.config.documents import Queue
+from lq.config.documents import Phone, Queue
 from lq.contacts import effects as do
 from lq.contacts.contact import Call, Contact, Leg, Play, Refused, Segment, with_leg
 from lq.ledger.events import RECORDING_SEQ, Event
 from lq.media import prompts
 
-# ITU-T Q.850 causes that we give, and the SIP status that says each on an unanswered leg (RFC 3398 §8.2.6.1). A failure
-# of one call is 500: 503 means "this node takes no calls", and the edge would try the next, which finds it claimed.
-UNALLOCATED: Final = 1
-NORMAL: Final = 16
-BUSY: Final = 17
-NO_ANSWER: Final = 19
-REJECTED: Final = 21
-NO_CIRCUIT: Final = 34
-TEMPORARY_FAILURE: Final = 41
-NO_COMMON_CODEC: Final = 65
-SIP_OF_CAUSE: Final[Mapping[int, int]] = {
-    UNALLOCATED: 404, NORMAL: 480, BUSY: 486, NO_ANSWER: 480, REJECTED: 403, NO_CIRCUIT: 503,
-    TEMPORARY_FAILURE: 500, NO_COMMON_CODEC: 488,
-}  # fmt: skip
 # Of what has ended a snapshot holds the last only, for it is written at every step; the ledger holds all of it.
 LEGS_KEPT: Final = 3
 SEGMENTS_KEPT: Final = 12
@@ -62,6 +47,10 @@ class Turn:
 
     def leg(self, n: int) -> Leg:
         return self.contact.legs[n]
+
+    def phone_at(self, leg: Leg) -> Phone | None:
+        """The phone of ours that this leg is; None: it is none, whatever number who is there shows or has."""
+        return None if leg.outside else self.book.phones.get(leg.address)
 
     def deadline(self, name: str, at: int | None) -> None:
         """Set, move or (None) clear one of the contact's absolute deadlines."""

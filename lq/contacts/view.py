@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from lq.ledger.fold import STATE_OF
+from lq.ledger.shown import rfc3339_or_none
 
 
 def contact_json(snapshot: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,16 +25,16 @@ def contact_json(snapshot: Mapping[str, Any]) -> dict[str, Any]:
         "queue": snapshot["queue"] or None,
         "agent": (offer["agent"] if offer else snapshot["agent"]) or None,
         "purpose": snapshot.get("purpose") or None,
-        "started_at": rfc3339(snapshot["started_at"]),
-        "answered_at": rfc3339(snapshot["answered_at"]),
+        "started_at": rfc3339_or_none(snapshot["started_at"]),
+        "answered_at": rfc3339_or_none(snapshot["answered_at"]),
         "segments": [
             {
                 "n": segment["n"],
                 "kind": segment["kind"],
                 "queue": segment["queue"] or None,
                 "agent": segment["agent"] or None,
-                "started_at": rfc3339(segment["started_at"]),
-                "ended_at": rfc3339(segment["ended_at"]),
+                "started_at": rfc3339_or_none(segment["started_at"]),
+                "ended_at": rfc3339_or_none(segment["ended_at"]),
                 "reason": segment["reason"] or None,
             }
             for segment in snapshot["segments"]
@@ -56,7 +56,7 @@ def contact_json(snapshot: Mapping[str, Any]) -> dict[str, Any]:
         "recordings": [_recording(recording, snapshot)] if recording else [],
         "recording_policy": snapshot.get("recording_rule", ""),
         "notice_policy": snapshot.get("notice_rule", ""),
-        "notice_played_at": rfc3339(snapshot["notice_at"]),
+        "notice_played_at": rfc3339_or_none(snapshot["notice_at"]),
         "help": snapshot.get("help") or None,
         "data": {},
     }
@@ -85,10 +85,3 @@ def _state(snapshot: Mapping[str, Any]) -> str:
         "dialing": "ringing",
     }
     return names.get(snapshot["state"], str(snapshot["state"])).replace("ending", "ended").replace("over", "ended")
-
-
-def rfc3339(ms: int) -> str | None:
-    """UTC with milliseconds; None for a time that has not come."""
-    if not ms:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,9 +7,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from lq.ledger.events import Event
-
-STREAM = "{lcall}:events"
+from lq.ledger.events import STREAM, Event
 
 
 async def append(redis: Redis, events: Sequence[Event]) -> None:

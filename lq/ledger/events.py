@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 VERSION: Final = 1
+STREAM: Final = "{lcall}:events"  # of Redis, where they wait for the journal
 
 # type -> the keys of `data` (a trailing ? marks an optional one); tests check every emitted event against it.
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -59,7 +60,8 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "contact_consulting": ("n", "by", "agent?", "leg?"),  # an agent talks aside; the customer hears music
     "contact_conferring": ("n", "by", "agent?", "leg?"),  # more than two talk
     "contact_called": ("n", "leg", "verb", "to", "by?"),  # somebody is called into it; by: the agent who wants him
-    "contact_call_ended": ("leg", "outcome", "sip?"),  # answered | taken_back | forwarded | lq.acd.agent.OUTCOMES
+    # outcome: answered | taken_back | forwarded | lq.acd.agent.OUTCOMES; rule: of the gate that has refused it
+    "contact_call_ended": ("leg", "outcome", "sip?", "rule?"),
     "contact_joined": ("leg", "source"),  # a leg of another contact has this one's place (RFC 3891)
     "contact_monitored": ("agent", "mode", "leg"),  # listen | whisper | barge | take-over | end
     "contact_help_wanted": ("n", "agent"),  # he wants a leader to come …
@@ -76,7 +78,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "contact_echo": ("n",),
     "contact_conference_reached": ("n", "conference"),  # he may have to say a PIN yet
     "contact_conference_joined": ("n", "conference", "leg", "host?"),
-    "contact_conference_refused": ("conference", "reason"),  # pin | full
+    "contact_conference_refused": ("conference", "reason"),  # pin | full | locked
     "contact_conference_host": ("conference", "host"),  # he is made a host of it, or is none any more
     "contact_adopted": ("node",),  # carries it on from here: its owner died, or handed it over
     "contact_ended": ("result", "ended_by", "cause", "sip?"),  # RESULTS; caller|agent|system; cause: Q.850
@@ -111,7 +113,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "trunk_changed": ("trunk", "up", "reason?"),
     # subject trunk:<id>; taken: how many are, after this; over: more calls than channels, which should not be
     "channel_seized": ("trunk", "number", "direction", "contact", "leg", "taken", "channels", "over?"),
-    "channel_released": ("trunk", "number", "direction", "contact", "leg", "taken"),
+    "channel_released": ("trunk", "number", "direction?", "contact", "leg", "taken"),  # nobody's: no direction
     # -- the house: who serves calls. role: lq | mixer | rtpengine, as in the leases
     "node_started": ("node", "role", "address"),
     "node_draining": ("node", "role"),
@@ -163,6 +165,8 @@ RESULTS: Final = (
     "refused",  # not served at all: unknown number, no codec in common, forbidden
     "failed",  # our fault or the network's
 )
+
+FAILURE: Final = 41  # Q.850: temporary failure
 
 RECORDING_SEQ: Final = {  # the seq of a recording's events is its state's place, so a repeat is the same event
     "recording_planned": 1,
@@ -220,6 +224,12 @@ def upgrade(event: Event) -> Event:
     if event.v > VERSION:
         raise ValueError(f"event {event.id} is of version {event.v}, newer than {VERSION}")
     return replace(event, v=VERSION)
+
+
+def lost_end(contact: str, at: int, now: int) -> Event:
+    """The end of a contact of which nobody can tell it any more; `now`, in ms, is above the seq of all that it has told
+    itself, so an end that was told all the same counts (fold.py)."""
+    return Event("contact_ended", at, contact, now, {"result": "failed", "ended_by": "system", "cause": FAILURE})
 
 
 def wrong_keys(event: Event) -> set[str]:

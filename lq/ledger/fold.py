@@ -7,7 +7,7 @@ here, with its formula; SQL only counts what these functions have written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -84,8 +84,9 @@ def contact(events: Iterable[Event], wrap_ups: Sequence[AgentInterval] = ()) -> 
         return None
     life = _Life(_started(start))
     for event in ordered:
-        if event.subject == start.subject:
-            _apply(life, event)
+        step = _STEPS.get(event.type)
+        if step is not None and event.subject == start.subject:
+            step(life, event)
     view = life.view
     if view.ended_at is not None:
         _close_all(life, view.ended_at)
@@ -117,69 +118,56 @@ def _started(event: Event) -> Contact:
     )
 
 
-def _apply(life: _Life, event: Event) -> None:
-    data, at = event.data, event.at
-    match event.type:
-        case "contact_ivr_entered":
-            life.end_conversation(at, "transferred")
-            life.open(event, "ivr")
-        case "contact_ivr_left":
-            life.close("ivr", at, data["reason"])
-        case "contact_notice_played":
-            life.view = replace(life.view, notice_played_at=at if data["complete"] else life.view.notice_played_at)
-        case "contact_queued":
-            life.end_conversation(at, "queue")
-            life.open(event, "queue")
-            queued_at = life.view.queued_at if life.view.queued_at is not None else at
-            life.view = replace(life.view, queue=data["queue"], queued_at=queued_at)
-        case "contact_dequeued":
-            life.close("queue", at, data["reason"])
-        case "contact_offered":
-            life.end_conversation(at, "transferred")
-            life.open(event, "ring")
-        case "contact_offer_ended":
-            life.close("ring", at, data["outcome"], data["agent"])
-        case "contact_called" if data["verb"] == "invite":
-            life.open(event, "ring")
-        case "contact_dialed" if not life.converses:  # else somebody is called into it
-            if (data["n"], "ring") not in life.segments:  # the next trunk is the same ringing
-                life.open(event, "ring")
-            if life.view.direction == "out":  # one that came in and is sent out again came by its own
-                life.view = replace(life.view, trunk=data["trunk"])
-        case "contact_answered":
-            _answered(life, event)
-        case type if kind := STRETCHES.get(type):
-            life.end_conversation(at, "resumed" if kind == "talk" else kind)
-            life.open(event, kind)
-        case "contact_transferred" if data["to"].startswith(("queue:", "ivr:", "conference:")):
-            life.end_conversation(at, "transferred")  # to somebody else it goes on until he answers, or does not
-        case "contact_echo":
-            life.end_conversation(at, "transferred")
-            life.open(event, "echo")
-        case "contact_conference_reached":
-            life.end_conversation(at, "transferred")
-            life.open(event, "ivr")
-        case "contact_conference_joined":
-            life.close("ivr", at, "conference")
-            life.close("ring", at, "answered")  # whom the room has called
-            life.open(event, "conference")
-            answered_at = life.view.answered_at if life.view.answered_at is not None else at
-            life.view = replace(life.view, answered_at=answered_at)
-        case "contact_ended":
-            life.view = replace(
-                life.view,
-                ended_at=at,
-                result=data["result"],
-                ended_by=data["ended_by"],
-                cause=int(data["cause"] or 0),
-                sip=data.get("sip"),
-            )
-        case "leg_started":
-            life.legs[data["leg"]] = Leg(data["leg"], data["party"], data["address"])
-        case "leg_answered" if data["leg"] in life.legs:
-            life.legs[data["leg"]] = replace(life.legs[data["leg"]], state="answered", codec=data["codec"] or None)
-        case "leg_ended" if data["leg"] in life.legs:
-            life.legs[data["leg"]] = replace(life.legs[data["leg"]], state="ended")
+def _first(known: int | None, at: int) -> int:
+    """When it happened for the first time."""
+    return at if known is None else known
+
+
+def _ivr_entered(life: _Life, event: Event) -> None:
+    life.end_conversation(event.at, "transferred")
+    life.open(event, "ivr")
+
+
+def _ivr_left(life: _Life, event: Event) -> None:
+    life.close("ivr", event.at, event.data["reason"])
+
+
+def _notice_played(life: _Life, event: Event) -> None:
+    if event.data["complete"]:
+        life.view = replace(life.view, notice_played_at=event.at)
+
+
+def _queued(life: _Life, event: Event) -> None:
+    life.end_conversation(event.at, "queue")
+    life.open(event, "queue")
+    life.view = replace(life.view, queue=event.data["queue"], queued_at=_first(life.view.queued_at, event.at))
+
+
+def _dequeued(life: _Life, event: Event) -> None:
+    life.close("queue", event.at, event.data["reason"])
+
+
+def _offered(life: _Life, event: Event) -> None:
+    life.end_conversation(event.at, "transferred")
+    life.open(event, "ring")
+
+
+def _offer_ended(life: _Life, event: Event) -> None:
+    life.close("ring", event.at, event.data["outcome"], event.data["agent"])
+
+
+def _called(life: _Life, event: Event) -> None:
+    if event.data["verb"] == "invite":
+        life.open(event, "ring")
+
+
+def _dialed(life: _Life, event: Event) -> None:
+    if life.converses:  # somebody is called into it
+        return
+    if (event.data["n"], "ring") not in life.segments:  # the next trunk is the same ringing
+        life.open(event, "ring")
+    if life.view.direction == "out":  # one that came in and is sent out again came by its own
+        life.view = replace(life.view, trunk=event.data["trunk"])
 
 
 def _answered(life: _Life, event: Event) -> None:
@@ -188,8 +176,77 @@ def _answered(life: _Life, event: Event) -> None:
     life.close("ring", event.at, "answered")
     life.end_conversation(event.at, "transferred")
     life.open(event, "talk")
-    answered_at = life.view.answered_at if life.view.answered_at is not None else event.at
-    life.view = replace(life.view, agent=event.data["agent"] or life.view.agent, answered_at=answered_at)
+    agent, answered_at = event.data["agent"] or life.view.agent, _first(life.view.answered_at, event.at)
+    life.view = replace(life.view, agent=agent, answered_at=answered_at)
+
+
+def _stretch(life: _Life, event: Event) -> None:
+    kind = STRETCHES[event.type]
+    life.end_conversation(event.at, "resumed" if kind == "talk" else kind)
+    life.open(event, kind)
+
+
+def _transferred(life: _Life, event: Event) -> None:
+    if event.data["to"].startswith(("queue:", "ivr:", "conference:")):
+        life.end_conversation(event.at, "transferred")  # to somebody else it goes on until he answers, or does not
+
+
+def _echo(life: _Life, event: Event) -> None:
+    life.end_conversation(event.at, "transferred")
+    life.open(event, "echo")
+
+
+def _conference_joined(life: _Life, event: Event) -> None:
+    life.close("ivr", event.at, "conference")
+    life.close("ring", event.at, "answered")  # whom the room has called
+    life.open(event, "conference")
+    life.view = replace(life.view, answered_at=_first(life.view.answered_at, event.at))
+
+
+def _ended(life: _Life, event: Event) -> None:
+    if life.view.ended_at is not None:
+        return  # it was taken for lost (events.lost_end), and has told its end itself
+    data, cause = event.data, int(event.data["cause"] or 0)
+    known = {"result": data["result"], "ended_by": data["ended_by"], "cause": cause, "sip": data.get("sip")}
+    life.view = replace(life.view, ended_at=event.at, **known)
+
+
+def _leg_started(life: _Life, event: Event) -> None:
+    data = event.data
+    life.legs[data["leg"]] = Leg(data["leg"], data["party"], data["address"])
+
+
+def _leg_answered(life: _Life, event: Event) -> None:
+    if leg := life.legs.get(event.data["leg"]):
+        life.legs[leg.id] = replace(leg, state="answered", codec=event.data["codec"] or None)
+
+
+def _leg_ended(life: _Life, event: Event) -> None:
+    if leg := life.legs.get(event.data["leg"]):
+        life.legs[leg.id] = replace(leg, state="ended")
+
+
+_STEPS: Final[Mapping[str, Callable[[_Life, Event], None]]] = {  # whatever else happens changes nothing of the view
+    "contact_ivr_entered": _ivr_entered,
+    "contact_ivr_left": _ivr_left,
+    "contact_notice_played": _notice_played,
+    "contact_queued": _queued,
+    "contact_dequeued": _dequeued,
+    "contact_offered": _offered,
+    "contact_offer_ended": _offer_ended,
+    "contact_called": _called,
+    "contact_dialed": _dialed,
+    "contact_answered": _answered,
+    **dict.fromkeys(STRETCHES, _stretch),
+    "contact_transferred": _transferred,
+    "contact_echo": _echo,
+    "contact_conference_reached": _ivr_entered,
+    "contact_conference_joined": _conference_joined,
+    "contact_ended": _ended,
+    "leg_started": _leg_started,
+    "leg_answered": _leg_answered,
+    "leg_ended": _leg_ended,
+}
 
 
 def _close_all(life: _Life, at: int) -> None:

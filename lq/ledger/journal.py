@@ -30,7 +30,8 @@ from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.ledger.spill import Entry, Spill
 from lq.ledger.stream import BATCH, BEGIN, BLOCK_MS, KEEP_MS, id_pair, is_filling, look, next_entries, trim
-from lq.ledger.sweep import unfinished
+from lq.ledger.sweep import ends, missing, unfinished
+from lq.redis_connection import Connection
 
 log = structlog.get_logger()
 SET_ASIDE: Final = telemetry.counter("events_set_aside", "events that could not be read, folded or stored")
@@ -146,6 +147,9 @@ class Store:
     async def unfinished_recordings(self) -> list[Event]:
         return await unfinished(self._connection, time.time_ns() // 1_000_000)
 
+    async def missing_contacts(self, redis: Redis) -> dict[str, int]:
+        return await missing(self._connection, redis)
+
     async def _apply(self, before: str, entries: Sequence[Entry]) -> str:
         events, rejected = read(entries)
         after = entries[-1][0].decode()
@@ -233,6 +237,7 @@ class Journal:
         # A socket that is silent for longer than a blocking read takes belongs to a Redis that hangs.
         self._redis = Redis.from_url(
             redis_url,
+            connection_class=Connection,
             protocol=2,  # a stream's entries come as one flat list of pairs
             socket_timeout=BLOCK_MS / 1000 + 4,
             socket_connect_timeout=2,
@@ -245,6 +250,7 @@ class Journal:
         self._sweep_every_s = sweep_every_s
         self._trimmed_at = 0.0
         self._swept_at = time.monotonic()  # not at once: others may be catching up as well
+        self._missing: frozenset[str] = frozenset()  # contacts that the last sweep missed in Redis
         self._failures = 0
         self._unwritten = 0  # ms of the epoch: the oldest event that is read and not written
         telemetry.gauge("journal_lag_seconds", "age of the oldest event not yet in PostgreSQL").set_function(self._lag)
@@ -337,6 +343,12 @@ class Journal:
         if failed:
             log.error("recordings never came to rest", count=len(failed), first=failed[0].subject, alarm=True)
             await append(self._redis, failed)
+        lost = await store.missing_contacts(self._redis)
+        ended = ends(lost, self._missing, time.time_ns() // 1_000_000)
+        self._missing = frozenset(lost)
+        if ended:
+            log.error("contacts were lost: their end is told", count=len(ended), first=ended[0].subject, alarm=True)
+            await append(self._redis, ended)
 
 
 async def main() -> None:
@@ -345,11 +357,12 @@ async def main() -> None:
     spill = Spill(Path(process.variable("LCALL_HOME")) / "journal")
     journal = Journal(process.variable("LCALL_REDIS_URL"), process.variable("LCALL_POSTGRES_DSN"), spill)
     telemetry.serve()
+    beating = asyncio.create_task(telemetry.HEART.beat())
     running = asyncio.create_task(journal.run())
     ready = asyncio.create_task(_say_when_ready(journal))
     leaving = asyncio.create_task(asked_to_leave.wait())
     await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (ready, leaving, running):
+    for task in (ready, leaving, beating, running):
         task.cancel()
     results = await asyncio.gather(ready, leaving, running, return_exceptions=True)
     if isinstance(results[2], Exception):

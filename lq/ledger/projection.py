@@ -15,7 +15,7 @@ import asyncpg
 
 from lq.ledger import fold, intervals
 from lq.ledger.events import Event
-from lq.ledger.shown import rfc3339
+from lq.ledger.shown import rfc3339, rfc3339_or_none
 from lq.ledger.views import AgentInterval, Cdr, Contact, Recording, Segment
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -242,7 +242,7 @@ def contact_json(view: Contact) -> dict[str, Any]:
         "agent": view.agent,
         "purpose": view.purpose,
         "started_at": rfc3339(view.started_at),
-        "answered_at": _rfc3339(view.answered_at),
+        "answered_at": rfc3339_or_none(view.answered_at),
         "segments": [
             {
                 "n": segment.n,
@@ -250,7 +250,7 @@ def contact_json(view: Contact) -> dict[str, Any]:
                 "queue": segment.queue,
                 "agent": segment.agent,
                 "started_at": rfc3339(segment.started_at),
-                "ended_at": _rfc3339(segment.ended_at),
+                "ended_at": rfc3339_or_none(segment.ended_at),
                 "reason": segment.reason,
             }
             for segment in view.segments
@@ -262,13 +262,9 @@ def contact_json(view: Contact) -> dict[str, Any]:
         "recordings": [
             {"id": one.id, "kind": one.kind, "state": one.state, "reason": one.reason} for one in view.recordings
         ],
-        "notice_played_at": _rfc3339(view.notice_played_at),
-        "data": {"ended_at": _rfc3339(view.ended_at), "result": view.result, "ended_by": view.ended_by},
+        "notice_played_at": rfc3339_or_none(view.notice_played_at),
+        "data": {"ended_at": rfc3339_or_none(view.ended_at), "result": view.result, "ended_by": view.ended_by},
     }
-
-
-def _rfc3339(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
 
 
 def _event(row: asyncpg.Record) -> Event:

@@ -28,4 +28,14 @@ def without_keys(event: Event) -> Event:
 
 def rfc3339(at: int) -> str:
     """A ledger time: UTC with milliseconds."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339_of(datetime.fromtimestamp(at / 1000, UTC))
+
+
+def rfc3339_or_none(at: int | None) -> str | None:
+    """None for a time that has not come (None, 0)."""
+    return rfc3339(at) if at else None
+
+
+def rfc3339_of(at: datetime) -> str:
+    """The same of a moment in UTC, as PostgreSQL gives it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -40,6 +40,11 @@ class Debris:
         known = await self._live._guard(pipe.execute())
         return [agent for agent, knows in zip(bound, known, strict=True) if not knows]
 
+    async def nobodies(self) -> list[str]:
+        """Agents signed in whom the configuration does not know: it forgot them in the moment in which they came."""
+        known = await self._live.config("agents")
+        return sorted(set(await self._live._guard(self._live._redis.smembers(keys.AGENTS))) - set(known))
+
     async def strangers(self, phones: Sequence[str]) -> list[str]:
         """Phones that an agent is said to use who does not."""
         found = await self._field("agent", {ext: keys.phone(ext) for ext in phones})

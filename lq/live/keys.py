@@ -1,12 +1,17 @@
-"""The names of all keys of the live state, under one hash tag: one Redis Cluster slot holds a whole center."""
+"""The keys of the live state that Python names, under one hash tag: one Redis Cluster slot holds a whole center.
+
+lcall.lua has more; docs/contracts.md §2 has all. What an Idempotency-Key stands for: lq/api/idempotency.py.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+from lq.ledger.events import STREAM
+
 TAG: Final = "{lcall}"
 
-EVENTS: Final = f"{TAG}:events"  # stream: the ledger
+EVENTS: Final = STREAM  # the ledger
 LEASES: Final = f"{TAG}:leases"  # zset lease id -> expiry, ms
 CONTACTS: Final = f"{TAG}:contacts"  # set: contacts alive
 SEQ: Final = f"{TAG}:seq"  # hash subject -> last seq, of what the library itself writes

@@ -4,7 +4,8 @@
 -- with a ready agent. So whoever is new is the only one who can be paired, and heads of lines are all that is looked at.
 --
 -- A script that fails midway is not rolled back: every function checks first and writes last.
--- An agent's states, operations and outcomes are rendered in from lq/acd/agent.py; a field that is absent reads ''.
+-- An agent's states, operations and outcomes are rendered in from lq/acd/agent.py, LEASE_MS from lq/live/values.py.
+-- A field that is absent reads ''.
 
 local VERSION = @VERSION@
 local TABLE = @TABLE@
@@ -17,7 +18,7 @@ local OVER_MS = 600000          -- a contact that is over stays known, so that a
 local LEASE_KEPT_MS = 60000     -- a lapsed lease is remembered so long, for adopters and for the list of nodes
 local ADOPTED_MS = 86400000     -- of the last adoption
 local INBOX_LENGTH = 10000
-local LEASE_MS = 2000           -- of a node, which renews it four times as often
+local LEASE_MS = @LEASE_MS@
 local CLOSED_MS = 3000          -- in a new era `match` waits so long for nodes to say what they hold
 local SETTLE_MS = 2 * LEASE_MS  -- nobody adopts before a new Redis has been up so long
 local PAIRS_AT_ONCE = 32        -- when `match` opens again
@@ -25,13 +26,17 @@ local RECALLED_WRAP_UP_MS = 20000   -- how much of it was left is forgotten
 local RECALLED_TALK_MS = 30000  -- so long a talk that nobody holds may still be claimed by a node that was frozen
 local IDLE_EPOCH = 1577836800000 -- 2020: keeps scores of agents below 2^53
 local COUNTED_MS = 172800000    -- two days: calls of a day of the center, wherever that is
+local GUESSED_MS = 900000       -- so long wrong PINs are remembered, from the last one that was counted on
 local CALLED_MS = 3600000       -- so long a conference remembers whom it has called …
 local CALLED_KEPT = 200         -- … the last of them
 local BUCKETS_AT_ONCE = 2000    -- of a list that is cleared
+local NUMBERS_AHEAD = 1000000   -- more than are ever given between two words of a node
+local FAILURE = 41              -- Q.850 cause: temporary failure
 local KEY_STEP = 1e12           -- > milliseconds from IDLE_EPOCH to 2050
 
 local K                         -- prefix of all keys, from the one declared key
-local now                       -- ms; the same within a call, never running backwards
+local now                       -- ms; the same within a call. It runs backwards only when the clock was set back (set_back)
+local floor                     -- numbers rise for ever, whatever the clock does: none is lower than this
 local asker                     -- contact whose ask runs: needs no notice
 local touched                   -- lanes whose counts changed
 local run                       -- this Redis process (INFO run_id); read once, for a library lives as long as its process
@@ -48,8 +53,12 @@ local function hash(key)
   return setmetatable(h, { __index = function() return '' end })
 end
 
-local function counter(name)    -- max(previous + 1, now): rises for ever, also after the loss of the counter
-  local n = math.max(tonumber(redis.call('HGET', K .. 'counters', name) or '0') + 1, now)
+local function next_number(previous)    -- rises for ever, also after the loss of the previous one
+  return math.max((tonumber(previous) or 0) + 1, now, floor)
+end
+
+local function counter(name)
+  local n = next_number(redis.call('HGET', K .. 'counters', name))
   redis.call('HSET', K .. 'counters', name, text(n))
   return n
 end
@@ -66,7 +75,7 @@ end
 local function is_closed() return closed_until and now < closed_until end
 
 local function append(type, subject, data)
-  local seq = math.max(tonumber(redis.call('HGET', K .. 'seq', subject) or '0') + 1, now)
+  local seq = next_number(redis.call('HGET', K .. 'seq', subject))
   redis.call('HSET', K .. 'seq', subject, text(seq))
   redis.call('XADD', K .. 'events', '*', 'v', '1', 'type', type, 'at', text(now), 'subject', subject, 'seq', text(seq),
     'data', cjson.encode(data))
@@ -147,19 +156,22 @@ local function view(a)
   }
 end
 
+local function queues_of(a)
+  local queues = {}
+  for lane in pairs(object(a.lanes)) do
+    if queue_of(lane) == lane then queues[#queues + 1] = lane end
+  end
+  table.sort(queues)
+  return queues
+end
+
 local function announce_agent(a, previous)
   local data = { agent = a.id, state = a.state, previous = previous, since = tonumber(a.since) }
   for _, name in ipairs({ 'reason', 'next', 'phone', 'contact', 'code' }) do
     if a[name] ~= '' then data[name] = a[name] end
   end
-  local queues = {}
-  for lane in pairs(object(a.lanes)) do
-    if queue_of(lane) == lane then queues[#queues + 1] = lane end
-  end
-  if #queues > 0 then
-    table.sort(queues)
-    data.queues = queues
-  end
+  local queues = queues_of(a)
+  if #queues > 0 then data.queues = queues end
   append('agent_state_changed', 'agent:' .. a.id, data)
 end
 
@@ -420,7 +432,7 @@ local function is_listed(list, number)
   return false
 end
 
-local function look(op)
+local function look(_, op)
   local listed = {}
   for _, list in ipairs(op.lists) do
     if op.number ~= '' and is_listed(list, op.number) then listed[#listed + 1] = list end
@@ -442,6 +454,18 @@ local function count_call(contact, op)   -- one for a contact, however often it 
   redis.call('HSET', said_key, said, ok and '1' or '0')
   return { op = 'count', leg = op.leg, ok = ok }
 end
+
+local function guess(contact, op)        -- a PIN of `number`, the `nth` that this contact enters
+  local key, said = K .. 'guesses:' .. op.number, 'guessed:' .. text(op.nth)
+  local ok = (tonumber(redis.call('GET', key) or '0')) < op.limit
+  if ok and op.wrong == true and redis.call('HSETNX', K .. 'contact:' .. contact, said, '1') == 1 then
+    redis.call('INCR', key)
+    redis.call('PEXPIRE', key, GUESSED_MS)
+  end
+  return { op = 'guess', leg = op.leg, ok = ok }
+end
+
+local ANSWER_OF = { look = look, count = count_call, guess = guess }
 
 -- deadlines -----------------------------------------------------------------------------------------------------------
 
@@ -484,7 +508,10 @@ local DUE = {
     local a = agent_of(id)
     if TABLE[a.state].back and (a.state ~= 'phone_offline' or registered(a.phone)) then become_ready(a) end
   end,
-  phone = function(ext) phone_gone(ext, 'expired') end,
+  phone = function(ext)
+    redis.call('HSET', K .. 'phone:' .. ext, 'registered_until', '0')
+    phone_gone(ext, 'expired')
+  end,
 }
 
 local function run_due()
@@ -652,7 +679,7 @@ end
 local function bind(a, contact, hold)
   if a.fence ~= '' then unbind(a) end
   if a.state == 'talking' and a.lane ~= '' then redis.call('SREM', lane_key(a.lane, 'talking'), a.id) end
-  note(a, { lane = hold.lane })
+  note(a, { lane = hold.lane, leg = '' })
   if a.phone ~= hold.phone then
     leave_phone(a)
     redis.call('HSET', K .. 'phone:' .. hold.phone, 'agent', a.id)
@@ -818,9 +845,11 @@ local function mistake_in(q)
   for _, op in ipairs(q.gate or {}) do
     local wrong = misshapen(op, {
       op = 'string', leg = 'number', number = 'string', lists = 'table', phone = 'string', purpose = 'string',
-      day = 'string', limit = 'number',
+      day = 'string', limit = 'number', ['wrong?'] = 'boolean', ['nth?'] = 'number',
     })
     if wrong then return 'a question of the gate: ' .. wrong end
+    if not ANSWER_OF[op.op] then return 'a question of the gate: unknown ' .. op.op end
+    if op.op == 'guess' and type(op.nth) ~= 'number' then return 'a guess without its number in the contact' end
   end
   if given(q.conference) then
     local wrong = misshapen(q.conference, { conference = 'string', host = 'boolean', most = 'number' })
@@ -877,7 +906,7 @@ local function commit(q)
   local taken = {}
   for i, op in ipairs(q.channels or {}) do taken[i] = channel_step(q.contact, op) end
   local said = {}
-  for i, op in ipairs(q.gate or {}) do said[i] = op.op == 'count' and count_call(q.contact, op) or look(op) end
+  for i, op in ipairs(q.gate or {}) do said[i] = ANSWER_OF[op.op](q.contact, op) end
   if q.dequeue == true then
     leave_queue(q.contact)
     redis.call('HDEL', key, 'since')
@@ -945,10 +974,11 @@ local function conflict(a, message) return fail('conflict', { agent = view(a), m
 
 local function refresh_lanes(a, lanes)
   if not given(lanes) then return end
-  if a.state ~= 'ready' then return set_lanes(a, lanes) end
-  leave_line(a)
+  local before, is_ready = table.concat(queues_of(a), ' '), a.state == 'ready'
+  if is_ready then leave_line(a) end
   set_lanes(a, lanes)
-  pair_or_stand(a)
+  if table.concat(queues_of(a), ' ') ~= before then announce_agent(a, a.state) end
+  if is_ready then pair_or_stand(a) end
 end
 
 local function sign_in(a, q)
@@ -1011,6 +1041,26 @@ local function agent(q)
     go(a, q, to)
   end
   return { ok = true, agent = view(a) }
+end
+
+-- agents whom the configuration does not know (any more): they shall get no call, and nobody could sign them out
+
+local function is_nobody(id)
+  return redis.call('EXISTS', K .. 'config:version') == 1 and redis.call('HEXISTS', K .. 'config:agents', id) == 0
+end
+
+local function dismiss(a)       -- out, or when his call is over; whether that is new
+  local before = a.state .. a.next
+  go(a, { op = 'sign_out' }, TABLE[a.state].sign_out)
+  return a.state .. a.next ~= before
+end
+
+local function dismiss_nobodies()
+  local ids = redis.call('SMEMBERS', K .. 'agents')
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    if is_nobody(id) then dismiss(agent_of(id)) end
+  end
 end
 
 -- what the edge and the nodes publish
@@ -1105,9 +1155,9 @@ local function remembered(q)    -- the last word of agents, until the era opens
 end
 
 local function node(q)
-  local expires = tonumber(redis.call('ZSCORE', K .. 'leases', q.id) or '0')
   local who = 'node:' .. q.id
   if q.op == 'leave' then
+    local expires = tonumber(redis.call('ZSCORE', K .. 'leases', q.id) or '0')
     local left = redis.call('SCARD', K .. 'owned:' .. q.id)
     if expires > 0 then append('node_left', who, { node = q.id, role = q.role, contacts = left }) end
     if left > 0 then
@@ -1133,7 +1183,7 @@ local function node(q)
   redis.call('ZADD', K .. 'leases', text(now + q.lease_ms), q.id)
   forget_lapsed()
   return {
-    ok = true, now = now, config_version = version(), lapsed = expires <= now, era = tonumber(era),
+    ok = true, now = now, numbers = math.max(now, floor), config_version = version(), era = tonumber(era),
     adopted_by = redis.call('HGET', K .. 'dead', q.id) or cjson.null,
   }
 end
@@ -1195,7 +1245,17 @@ end
 
 -- What was left behind: lq/reconciler.py finds it, here it is looked at once more, and mended or left alone --------------
 
-local function is_alive(contact) return redis.call('EXISTS', K .. 'contact:' .. contact) == 1 end
+local function is_left_behind(a, older_ms)      -- by a contact that is over, or that knows nothing of him
+  if a.contact == '' or a.fence == '' or not TABLE[a.state].release then return false end
+  if redis.call('HGET', K .. 'contact:' .. a.contact, 'with:' .. a.id) == a.fence then return false end
+  return now - (tonumber(a.since) or 0) >= older_ms
+end
+
+-- The books shall not wait for ever. If its owner has told its end, that counts: his numbers are lower (lq/ledger/fold.py).
+local function tell_lost(contact)
+  redis.call('XADD', K .. 'events', '*', 'v', '1', 'type', 'contact_ended', 'at', text(now), 'subject', contact,
+    'seq', text(next_number()), 'data', cjson.encode({ result = 'failed', ended_by = 'system', cause = FAILURE }))
+end
 
 local MEND = {
   contact = function(id, q)     -- of a node whose lease nobody remembers, or with nothing that could be carried on
@@ -1203,6 +1263,7 @@ local MEND = {
     local c = redis.call('HMGET', key, 'owner', 'epoch', 'doc')
     if c[1] and redis.call('ZSCORE', K .. 'leases', c[1]) then return nil end  -- its node lives, or will be adopted
     if not c[1] or not c[3] then
+      tell_lost(id)
       finish(id, c[1] or '', tonumber(c[2] or '0'))
       return {}
     end
@@ -1213,13 +1274,14 @@ local MEND = {
     succeeds(q.node, c[1])
     return { epoch = epoch, snapshot = c[3] }
   end,
-  agent = function(id, q)       -- bound to a contact that is over, or that knows nothing of him
+  agent = function(id, q)       -- bound to a contact that is over, or that knows nothing of him; or no agent (any more)
     local a = agent_of(id)
-    if a.contact == '' or a.fence == '' or not TABLE[a.state].release then return nil end
-    if redis.call('HGET', K .. 'contact:' .. a.contact, 'with:' .. id) == a.fence then return nil end
-    if now - (tonumber(a.since) or 0) < q.older_ms then return nil end
-    release(a, 'caller_gone')
-    return {}
+    local goes = is_nobody(id) and dismiss(a)
+    if is_left_behind(a, q.older_ms) then
+      release(a, 'caller_gone')
+      return {}
+    end
+    return goes and {} or nil
   end,
   place = function(about)       -- "<lane> <contact>": in a line in which nobody waits
     local lane, contact = string.match(about, '^(.*) (%S+)$')
@@ -1234,7 +1296,7 @@ local MEND = {
     if not number or redis.call('HEXISTS', K .. 'contact:' .. contact, 'channel:' .. leg) == 1 then return nil end
     redis.call('ZREM', channels_key(trunk), contact .. '.' .. leg)
     append('channel_released', 'trunk:' .. trunk, {
-      trunk = trunk, number = tonumber(number), direction = 'in', contact = contact, leg = contact .. '.' .. leg,
+      trunk = trunk, number = tonumber(number), contact = contact, leg = contact .. '.' .. leg,    -- in or out: who knows
       taken = redis.call('ZCARD', channels_key(trunk)),
     })
     return {}
@@ -1245,8 +1307,13 @@ local MEND = {
     redis.call('HDEL', K .. 'phone:' .. ext, 'agent')
     return {}
   end,
-  call = function() return {} end,      -- mended by the node itself: an rtpengine call, a dialog, a contact
-  dialog = function() return {} end,
+  call = function(about, q)     -- "<rtpengine> <contact>.<leg>", deleted by the node itself: of its own contact, or of none
+    local contact = string.match(about, '^.* ([^ .]+)%.%d+$')
+    local owner = contact and redis.call('HGET', K .. 'contact:' .. contact, 'owner')
+    if owner and owner ~= q.node then return nil end
+    return {}
+  end,
+  dialog = function() return {} end,    -- mended by the node itself: a dialog, a contact
   lost = function() return {} end,
 }
 
@@ -1267,6 +1334,7 @@ local function publish(q)
     for id, document in pairs(documents) do redis.call('HSET', key, id, document) end
   end
   redis.call('SET', K .. 'config:version', text(q.version))
+  if q.kinds.agents then dismiss_nobodies() end
   return { ok = true }
 end
 
@@ -1327,19 +1395,61 @@ local function await_nodes(last, until_at)
 end
 
 local function begin_era()
-  era = text(math.max((tonumber(era) or 0) + 1, now))
+  era = text(next_number(era))
   redis.call('HSET', K .. 'counters', 'era', era)
   set_closed_until(now + CLOSED_MS)
 end
 
-local function look_at_era(kept, wall, is_test)
+local function set_floor(at)
+  floor = at
+  redis.call('HSET', K .. 'counters', 'floor', text(at))
+end
+
+-- The clock was set back: all that is due moves with it, or would be due later by as much. Numbers go on from where they
+-- are. Nothing is forgotten, yet an era begins: what nodes have written of their dialogs counts by the clock of before.
+local function set_back(kept, by)
+  set_floor(math.max(floor, now))
+  now = now - by
+  local function moved(key, tell)
+    local all = redis.call('ZRANGE', K .. key, 0, -1, 'WITHSCORES')
+    for i = 1, #all, 2 do
+      local at = tonumber(all[i + 1])
+      if at > 0 then                    -- 0: of a node that has left
+        redis.call('ZADD', K .. key, text(at - by), all[i])
+        if tell then tell(all[i], at - by) end
+      end
+    end
+  end
+  moved('leases')
+  moved('deadlines', function(name, at)
+    local ext = string.match(name, '^phone:(.*)$')
+    if ext then redis.call('HSET', K .. 'phone:' .. ext, 'registered_until', text(at)) end
+  end)
+  for _, id in ipairs(redis.call('SMEMBERS', K .. 'agents')) do
+    local since = tonumber(redis.call('HGET', K .. 'agent:' .. id, 'since'))
+    if since then redis.call('HSET', K .. 'agent:' .. id, 'since', text(since - by)) end
+  end
+  for _, name in ipairs({ 'closed_until', 'up_since' }) do
+    local at = tonumber(kept[name])
+    if at then
+      kept[name] = text(at - by)
+      redis.call('HSET', K .. 'counters', name, kept[name])
+    end
+  end
+  kept.now = text(now)
+end
+
+local function look_at_era(kept, wall, is_test, is_set_back)
   local last = tonumber(kept.now) or 0
   era, closed_until = kept.era, tonumber(kept.closed_until)
   run = run or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
   if kept.run ~= run then
     redis.call('HSET', K .. 'counters', 'run', run, 'up_since', text(now))
+    if floor > now then set_floor(floor + NUMBERS_AHEAD) end    -- the last numbers may be lost, and time does not make up for it
     await_nodes(last, '+inf')
     begin_era()
+  elseif is_set_back then
+    if await_nodes(last, '+inf') then begin_era() end
   elseif not is_test and wall - (tonumber(kept.wall) or wall) > LEASE_MS and await_nodes(last, text(last + LEASE_MS)) then
     begin_era()
   end
@@ -1358,7 +1468,10 @@ local RECALL = {        -- an agent whose last word Redis has lost, by the state
     enter(a, 'busy_other', { since = text(e.since), line = '' }, true)
     deadline('back:' .. a.id, now + OUTCOMES.busy.back_ms)
   end,
-  phone_offline = function(a, e) enter(a, 'phone_offline', { since = text(e.since), line = '' }, true) end,
+  phone_offline = function(a, e)
+    enter(a, 'phone_offline', { since = text(e.since), line = '' }, true)
+    if registered(a.phone) then deadline('back:' .. a.id, now + OUTCOMES.unreachable.back_ms) end
+  end,
   ready = function(a, e)
     enter(a, 'ready', { line = text(e.since), since = text(e.since) }, true)
     stand_in_line(a)
@@ -1469,10 +1582,14 @@ local function open(keys, request)
   K, asker, touched = keys[1] .. ':', nil, {}
   local t = redis.call('TIME')
   local wall, kept = t[1] * 1000 + math.floor(t[2] / 1000), hash(K .. 'counters')
-  -- `seen`: the time that a node was told before, by a Redis whose clock stood later
-  now = math.max(tonumber(kept.now) or 0, tonumber(request.now) or wall, tonumber(request.seen) or 0)
+  local clock, seen = tonumber(request.now) or wall, tonumber(request.seen) or 0
+  floor, now = tonumber(kept.floor) or 0, math.max(tonumber(kept.now) or 0, clock)
+  local is_set_back = now - clock > LEASE_MS    -- by less it is waited for
+  if is_set_back then set_back(kept, now - clock) end
+  -- `seen`: how far numbers were when a node was told, perhaps by a Redis whose numbers this one has lost
+  if seen > math.max(now, floor) then set_floor(seen + NUMBERS_AHEAD) end
   redis.call('HSET', K .. 'counters', 'now', text(now), 'wall', text(wall))
-  look_at_era(kept, wall, request.now ~= nil)
+  look_at_era(kept, wall, request.now ~= nil, is_set_back)
   reopen()
   return run_due()
 end

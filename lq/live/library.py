@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lq.acd.agent import OUTCOMES, TABLE
+from lq.live.values import LEASE_MS
 
 NAME: Final = "lcall"
-VERSION: Final = 4  # raise with every released change: N and N−1 run together, and only the newer is loaded
-FUNCTIONS: Final = (
-    "commit", "ask", "agent", "phone", "trunk", "node", "adopt", "hand_over", "order", "mend", "tick", "publish",
-)  # fmt: skip
+VERSION: Final = 6  # raise with every released change: N and N−1 run together, and only the newer is loaded
 MISSING: Final = "Function not found"  # Redis's words when the library is not loaded
 
 _SOURCE: Final = Path(__file__).with_name("lcall.lua")
@@ -25,6 +23,7 @@ def render() -> str:
     return (
         _SOURCE.read_text(encoding="utf-8")
         .replace("@VERSION@", str(VERSION))
+        .replace("@LEASE_MS@", str(LEASE_MS))
         .replace("@TABLE@", _lua(TABLE))
         .replace("@OUTCOMES@", _lua({name: asdict(outcome) for name, outcome in OUTCOMES.items()}))
     )

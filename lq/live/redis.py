@@ -20,6 +20,7 @@ from lq.live import keys, reading
 from lq.live.errors import Gone, LiveUnavailable
 from lq.live.streams import Streams
 from lq.live.values import (
+    LEASE_MS,
     Adopted,
     AgentOp,
     AgentState,
@@ -38,7 +39,6 @@ from lq.live.values import (
     Recalled,
     Renewal,
     Reserved,
-    TrunkState,
     Waiting,
 )
 
@@ -46,6 +46,7 @@ __all__ = ["Live"]
 
 _AGENTS_AT_ONCE: Final = 500
 _FIRST_IN_LINE: Final = 10
+_AWAY: Final = ("sign_out", "pause")  # what anybody who is signed in may ask for, be he configured or not (any more)
 
 
 class Live(Streams):
@@ -121,9 +122,10 @@ class Live(Streams):
         """What an agent asks for himself: sign_in, ready, pause, wrap_up, sign_out.
 
         With `move` signing in takes him from another phone, unless he is with a contact. His lanes come from the
-        published configuration unless given. Raises Conflict; Gone when the configuration does not know him.
+        published configuration unless given. Raises Conflict; Gone when the configuration does not know him, unless he
+        is signed in all the same and wants no calls.
         """
-        document = await self._agent_document(agent) if lanes is None else None
+        document = await self._document_of_who_asks(agent, op) if lanes is None else None
         if document is not None and op in ("sign_in", "ready"):
             lanes = lanes_of_agent(document, await self._queue_documents())
         answer = await self._call(
@@ -156,7 +158,7 @@ class Live(Streams):
         address: str = "",
         load: int = 0,
         draining: bool = False,
-        lease_ms: int = 2_000,
+        lease_ms: int = LEASE_MS,
     ) -> Renewal:
         """Say that this process lives. The id of an lq's lease is its incarnation."""
         answer = await self._heard(
@@ -169,14 +171,13 @@ class Live(Streams):
             load=load,
             draining=draining,
             lease_ms=lease_ms,
-            seen=self._seen,  # what one Redis told us is not undone by the clock of its successor
+            seen=self._seen,  # what one Redis told us is not undone by its successor
         )
-        self._seen = max(self._seen, int(answer["now"]))
+        self._seen = max(self._seen, int(answer["numbers"]))
         self._silent_until = 0.0
         return Renewal(
             int(answer["now"]),
             int(answer["config_version"]),
-            bool(answer["lapsed"]),
             int(answer["era"]),
             answer["adopted_by"],
         )
@@ -199,14 +200,12 @@ class Live(Streams):
         await self._call("node", op="leave", role=role, id=id)
 
     async def adopt(self, node: str, dead: str) -> list[Adopted]:
-        """Take over all contacts of `dead` (both are incarnations). Raises Alive while its lease stands."""
-        adopted: list[Adopted] = []
-        more = True
-        while more:
-            answer = await self._call("adopt", node=node, dead=dead)
-            adopted += [Adopted(contact, int(epoch), doc) for contact, epoch, doc in answer["contacts"] or ()]
-            more = bool(answer["more"])
-        return adopted
+        """Take over contacts of `dead` (both are incarnations), 200 at most; none are left when none are given.
+
+        Raises Alive while its lease stands.
+        """
+        answer = await self._call("adopt", node=node, dead=dead)
+        return [Adopted(contact, int(epoch), doc) for contact, epoch, doc in answer["contacts"] or ()]
 
     async def hand_over(self, contact: str, *, node: str, epoch: int, to: str, snapshot: str) -> int:
         """Give a contact to another node that lives, which finds a message about it in its inbox; the new epoch.
@@ -257,6 +256,14 @@ class Live(Streams):
         if text is None:
             raise Gone(f"no agent {agent}")
         return reading.document(Agent, json.loads(text))
+
+    async def _document_of_who_asks(self, agent: str, op: str) -> Agent | None:
+        try:
+            return await self._agent_document(agent)
+        except Gone:
+            if op in _AWAY and await self._guard(self._redis.sismember(keys.AGENTS, agent)):
+                return None
+            raise
 
     async def _queue_documents(self) -> dict[str, Queue]:
         return {id: reading.document(Queue, body) for id, body in (await self.config("queues")).items()}
@@ -324,11 +331,6 @@ class Live(Streams):
     async def phone_state(self, ext: str) -> PhoneState:
         h = await self._guard(self._redis.hgetall(keys.phone(ext)))
         return PhoneState(ext, int(h.get("registered_until", 0)), h.get("agent"))
-
-    async def trunk_state(self, trunk: str) -> TrunkState | None:
-        """None: nobody has looked yet."""
-        h = await self._guard(self._redis.hgetall(keys.trunk(trunk)))
-        return TrunkState(trunk, h["up"] == "1", int(h["since"]), h["reason"]) if h else None
 
     async def channels(self, trunk: str) -> dict[int, str]:
         """Which leg holds which channel of a trunk, by number."""

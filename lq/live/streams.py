@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from lq.ledger.events import Event
@@ -32,11 +32,17 @@ class Streams(Wire):
         entries = await self._read(keys.inbox(incarnation), after, count, block_ms)
         return [(id, reading.message(fields)) for id, fields in entries]
 
-    async def taken(self, incarnation: str, through: str) -> None:
-        """Remove messages up to and with `through` from an inbox: they are dealt with."""
-        milliseconds, _, number = through.partition("-")
-        after = f"{milliseconds}-{int(number or 0) + 1}"
-        await self._guard(self._redis.xtrim(keys.inbox(incarnation), minid=after, approximate=False))
+    async def left_unheard(self, incarnation: str) -> AsyncIterator[dict[str, Any]]:
+        """Everything in the inbox of a node that reads it no more, taken as it is handed out."""
+        while page := await self.inbox(incarnation, block_ms=0):
+            for _, message in page:
+                yield message
+            await self.taken(incarnation, *(id for id, _ in page))
+
+    async def taken(self, incarnation: str, *ids: str) -> None:
+        """Remove these messages from an inbox: they are dealt with. Not what stands before them: in another Redis than
+        they were read from, that is what nobody has read."""
+        await self._guard(self._redis.xdel(keys.inbox(incarnation), *ids))
 
     async def owner(self, contact: str) -> str | None:
         """The incarnation that owns a contact; None: there is no such contact (any more)."""

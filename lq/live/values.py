@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lq.acd.agent import SIGNED_OUT
+
+LEASE_MS: Final = 2_000  # of a node, which renews it four times as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,12 @@ class GateOp:
     """What the gate to the outside asks of the live state for one leg of its contact.
 
     look: which of `lists` have the number, and who is signed in at `phone`. count: one more call to it on `day` for
-    `purpose`, unless there are `limit`; once for the contact, however often it is said.
+    `purpose`, unless there are `limit`; once for the contact, however often it is said. guess: whether a PIN of
+    `number` (agent:1001, conference:board) counts, with fewer than `limit` wrong ones of late; a `wrong` one is one
+    more, once for each `nth` of the contact.
     """
 
-    op: Literal["look", "count"]
+    op: Literal["look", "count", "guess"]
     leg: int
     number: str
     lists: Sequence[str] = ()
@@ -102,13 +106,15 @@ class GateOp:
     purpose: str = ""
     day: str = ""
     limit: int = 0
+    wrong: bool = False
+    nth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Of a GateOp, in the order of the request; `ok`: it was counted."""
+    """Of a GateOp, in the order of the request; `ok`: it was counted, or counts."""
 
-    op: Literal["look", "count"]
+    op: Literal["look", "count", "guess"]
     leg: int
     listed: tuple[str, ...] = ()
     agent: str = ""
@@ -297,14 +303,6 @@ class PhoneState:
 
 
 @dataclass(frozen=True, slots=True)
-class TrunkState:
-    id: str
-    up: bool
-    since: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Lease:
     role: str  # lq | mixer | rtpengine
     id: str  # of an lq: its incarnation
@@ -319,7 +317,6 @@ class Lease:
 class Renewal:
     now: int  # ms, Redis TIME
     config_version: int
-    lapsed: bool  # the lease had run out before
     era: int  # rises when Redis may have forgotten something: say again what you hold, then `asserted`
     adopted_by: str | None = None  # another node has taken what we own: we are dead, and leave without a word
 

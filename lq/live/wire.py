@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from lq.live import keys, library, reading
 from lq.live.errors import LiveUnavailable, from_answer
+from lq.redis_connection import Connection
 
 _BLOCK_SLACK_S: Final = 2.0  # what a blocking read may take longer than it asked for
 _CONNECTIONS: Final = 16  # one event loop and one Redis are no faster with more
@@ -31,7 +32,7 @@ class Wire:
 
     def __init__(self, url: str, *, timeout_s: float = 1.0, clock: Callable[[], int] | None = None) -> None:
         once: dict[str, Any] = {"decode_responses": True, "retry": once_more(), "health_check_interval": 0}
-        once |= {"socket_connect_timeout": timeout_s}
+        once |= {"socket_connect_timeout": timeout_s, "connection_class": Connection}
         # Who finds all connections in use waits his turn: a plain pool refuses at once, and of two hundred contacts
         # that are adopted together half would take Redis for away.
         pool = {"max_connections": _CONNECTIONS, "timeout": 2 * timeout_s, "socket_timeout": timeout_s}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +17,16 @@ STATIC: Final = {0: "PCMU/8000", 3: "GSM/8000", 4: "G723/8000", 8: "PCMA/8000", 
 # What we can carry, in the order that we prefer it: G.711 A-law needs no transcoding inside.
 CODECS: Final = ("PCMA", "PCMU", "G722", "G729", "opus")
 EVENT: Final = "telephone-event"
-KINDS: Final = {"RTP/AVP": "rtp", "RTP/SAVP": "srtp", "UDP/TLS/RTP/SAVPF": "webrtc", "UDP/TLS/RTP/SAVP": "webrtc"}
+# What a profile may be: the first kind whose lines are there. The F is feedback (RFC 4585), which nobody must give.
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "RTP/AVP": ("rtp",),
+    "RTP/AVPF": ("rtp",),
+    "RTP/SAVP": ("srtp",),
+    "RTP/SAVPF": ("webrtc", "srtp"),  # RFC 5124; keys of either
+    "UDP/TLS/RTP/SAVPF": ("webrtc",),
+    "UDP/TLS/RTP/SAVP": ("webrtc",),
+}
+_PROFILES: Final = {"rtp": "RTP/AVP", "srtp": "RTP/SAVP", "webrtc": "UDP/TLS/RTP/SAVPF"}  # as rtpengine is told
 # Of a phone's description, what rtpengine needs besides: keys (RFC 4568), or ICE and DTLS (RFC 8839, 8842).
 _CRYPTO: Final = re.compile(
     r"a=crypto:\d{1,9} (?:AES_CM_128|AES_192_CM|AES_256_CM|AEAD_AES_\d{3}_GCM)\w* inline:\S{20,200}.*", re.ASCII
@@ -25,6 +35,7 @@ _ICE: Final = ("a=ice-", "a=fingerprint:", "a=setup:", "a=candidate:", "a=rtcp-m
 _MOST_LINES: Final = 40  # of those: a browser on many networks has some twenty
 _RATES: Final = {"opus": 48_000}  # in an rtpmap; all others say 8000 (G722 too, RFC 3551 §4.5.2)
 _MEDIA: Final = re.compile(r"m=(\w+) (\d{1,5})(?:/\d+)? (\S+) ?(.*)", re.ASCII)
+_ORIGIN: Final = re.compile(r"^o=\S+ \S+ (\d{1,19}) ", re.ASCII | re.MULTILINE)
 _DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
@@ -88,11 +99,17 @@ def audio(text: str) -> Audio:
             continue
         if int(media[2]) == 0:
             why = "audio is refused: port 0"
-        elif (kind := KINDS.get(media[3].upper())) and (kind == "rtp" or _secure(kind, session, section)):
+        elif kind := _kind(media[3], session, section):
             return _audio(media, kind, session, section, index, len(streams))
         else:
             why = f"audio over {media[3]} only"
     raise BadSdp(why)
+
+
+def _kind(profile: str, session: list[str], section: list[str]) -> str:
+    """ "": it cannot be had."""
+    kinds = KINDS.get(profile.upper(), ())
+    return next((kind for kind in kinds if kind == "rtp" or _secure(kind, session, section)), "")
 
 
 def _secure(kind: str, session: list[str], section: list[str]) -> tuple[str, ...]:
@@ -144,18 +161,26 @@ def _codecs(payloads: str, section: list[str]) -> tuple[Codec, ...]:
     parameters: dict[int, str] = {}
     for line in section:
         name, _, rest = line.partition(":")
-        payload, _, value = rest.partition(" ")
-        if payload.isascii() and payload.isdigit() and name in ("a=rtpmap", "a=fmtp"):
-            (maps if name == "a=rtpmap" else parameters)[int(payload)] = value.strip()
-    found = []
-    for payload in payloads.split():
-        if not payload.isascii() or not payload.isdigit() or int(payload) not in maps:
-            continue
-        name, *numbers = maps[int(payload)].split("/")
-        if numbers and all(number.isascii() and number.isdigit() for number in numbers[:2]):
-            channels = int(numbers[1]) if len(numbers) > 1 else 1
-            found.append(Codec(int(payload), name, int(numbers[0]), parameters.get(int(payload), ""), channels))
-    return tuple(found)
+        said, _, value = rest.partition(" ")
+        payload = _number(said)
+        if payload is not None and name in ("a=rtpmap", "a=fmtp"):
+            (maps if name == "a=rtpmap" else parameters)[payload] = value.strip()
+    named = [payload for payload in map(_number, payloads.split()) if payload is not None and payload in maps]
+    codecs = (_codec(payload, maps[payload], parameters.get(payload, "")) for payload in named)
+    return tuple(codec for codec in codecs if codec is not None)
+
+
+def _codec(payload: int, map: str, parameters: str) -> Codec | None:
+    """`PCMA/8000`, `opus/48000/2`; None: that is no map."""
+    name, _, rest = map.partition("/")
+    clock, slash, more = rest.partition("/")
+    rate, channels = _number(clock), _number(more.partition("/")[0]) if slash else 1
+    return None if rate is None or channels is None else Codec(payload, name, rate, parameters, channels)
+
+
+def _number(digits: str) -> int | None:
+    """None if it is none, or longer than any that means something here."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 8 else None
 
 
 def common(offered: Audio, ours: tuple[str, ...] = CODECS) -> Codec | None:
@@ -175,8 +200,8 @@ def normalised(offered: Audio, codec: Codec) -> str:
     event = offered.event_at(codec.rate)
     # rtpengine knows no event whose clock is not the codec's; in the stream they have one clock whatever was said.
     events = () if event is None else (replace(event, rate=codec.rate),)
-    protocol = next(name for name, kind in KINDS.items() if kind == offered.kind)
-    return _text(offered.address, offered.port, (codec, *events), offered.direction, protocol, offered.secure)
+    profile = _PROFILES[offered.kind]
+    return _text(offered.address, offered.port, (codec, *events), offered.direction, profile, offered.secure)
 
 
 def _text(
@@ -240,17 +265,34 @@ def answering(text: str, direction: str, version: int) -> str:
     return "\r\n".join(out) + "\r\n"
 
 
+def newer(text: str, said: str) -> str:
+    """A description whose version is above that of what we `said` last, if it says something else (RFC 3264 §8)."""
+    now, then = _ORIGIN.search(text), _ORIGIN.search(said)
+    if text == said or now is None or then is None or int(now[1]) > int(then[1]):
+        return text
+    return f"{text[: now.start(1)]}{int(then[1]) + 1}{text[now.end(1) :]}"
+
+
+def opened(said: str) -> str:
+    """What we offer to a phone that asks: what we `said` last, open both ways. That may have been the answer to his
+    hold, and whoever is offered that again cannot but hold (§6.1). We hold nobody by a description ourselves."""
+    return newer(re.sub(r"^a=(?:sendonly|recvonly|inactive)(?=\s*$)", "a=sendrecv", said, flags=re.MULTILINE), said)
+
+
 def answer_direction(offered: str) -> str:
     """What we may answer (RFC 3264 §6.1)."""
     return {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}.get(offered, "sendrecv")
 
 
 def with_refused(answer: str, offer: str) -> str:
-    """An answer has as many m= lines as its offer, in order; those that we do not take have port 0 (RFC 3264 §6)."""
+    """An answer has as many m= lines as its offer, in order, each with the offer's profile; those that we do not take
+    have port 0 (RFC 3264 §6)."""
     _, *sections = _sections(_lines(offer))
     taken = audio(offer).index
     lines = answer.splitlines()
     ours = next(index for index, line in enumerate(lines) if line.startswith("m="))
+    kind, port, _, *codecs = lines[ours].split()
+    lines[ours] = " ".join((kind, port, sections[taken][0].split()[2], *codecs))
     out = lines[:ours]
     for index, section in enumerate(sections):
         if index == taken:

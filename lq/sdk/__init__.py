@@ -4,6 +4,7 @@ from lq.sdk.client import Audio, Client, event_from_json
 from lq.sdk.errors import ApiError, ApiUnavailable
 from lq.sdk.values import (
     Agent,
+    Alarm,
     Attempt,
     Cdr,
     Conference,
@@ -29,6 +30,7 @@ from lq.sdk.values import (
 
 __all__ = [
     "Agent",
+    "Alarm",
     "ApiError",
     "ApiUnavailable",
     "Attempt",

@@ -153,12 +153,14 @@ class Client(Commands):
         return decode(Recording, await self._get(f"/v1/recordings/{quote(recording, safe='')}"))
 
     @asynccontextmanager
-    async def recording_audio(self, recording: str, range: str | None = None) -> AsyncIterator[Audio]:
-        """The WAV, or the part that `range` (an HTTP Range value) asks for, as a stream."""
+    async def recording_audio(
+        self, recording: str, range: str | None = None, *, live: bool = False
+    ) -> AsyncIterator[Audio]:
+        """The WAV, or the part that `range` (an HTTP Range value) asks for; `live`: what is being said, to its end."""
         headers = {"Range": range} if range else {}
         path = f"/v1/recordings/{quote(recording, safe='')}/audio"
         try:
-            async with self._http.stream("GET", path, headers=headers) as answer:
+            async with self._http.stream("GET", path, params={"live": "1"} if live else {}, headers=headers) as answer:
                 if answer.is_error:
                     await answer.aread()
                     raise _error(answer)
@@ -169,15 +171,18 @@ class Client(Commands):
     # -- agents
 
     async def sign_in(self, agent: str, phone: str) -> Agent:
+        """409: he is at another phone, or another is at this one. 422: no such phone, nor his mobile. 404: no agent."""
         return await self._agent(agent, "sign-in", {"phone": phone})
 
     async def ready(self, agent: str) -> Agent:
         return await self._agent(agent, "ready", {})
 
     async def pause(self, agent: str, reason: str) -> Agent:
+        """Now, or after his call. `reason`: an id of `pause_reasons`; without any: break, meal, training, meeting."""
         return await self._agent(agent, "pause", {"reason": reason})
 
     async def wrap_up(self, agent: str, code: str | None = None, *, done: bool = False) -> Agent:
+        """`code`: what his call is about. `done`: the wrap-up is over now, not when its time is; 409 while he talks."""
         return await self._agent(agent, "wrap-up", {"code": code, "done": done})
 
     async def credentials(self, agent: str, phone: str | None = None) -> Credentials:
@@ -209,6 +214,7 @@ class Client(Commands):
         return await self._conference(conference, "unmute", {"contact": contact})
 
     async def make_host(self, conference: str, contact: str, host: bool = True) -> Conference:
+        """409 `last_host`: the room ends with its last host, and he is that."""
         return await self._conference(conference, "host", {"contact": contact, "host": host})
 
     async def call_in(
@@ -272,6 +278,9 @@ class Client(Commands):
 
     async def tokens(self) -> tuple[Token, ...]:
         return await self._all(Token, "/v1/tokens")
+
+    async def token(self, token: str) -> Token:
+        return decode(Token, await self._get(f"/v1/tokens/{quote(token, safe='')}"))
 
     async def add_token(
         self,

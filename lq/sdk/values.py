@@ -38,15 +38,16 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    id: str
+    id: str  # operator number (工号)
     name: str
+    # signed_out | ready | reserved | ringing | dialing | talking | wrap_up | paused | busy_other | phone_offline
     state: str
-    since: datetime | None = None
-    reason: str | None = None
-    next: str | None = None
-    phone: str | None = None
+    since: datetime | None = None  # when he came into `state`
+    reason: str | None = None  # of a pause
+    next: str | None = None  # what he will be when he is free: paused | signed_out
+    phone: str | None = None  # where he is signed in
     queues: tuple[str, ...] = ()
-    contact: str | None = None
+    contact: str | None = None  # the one that he is with, or was in wrap-up
     reservation: int | None = None
     code: str | None = None  # of the wrap-up, as far as he has said
 
@@ -55,21 +56,25 @@ class Agent:
 class Queue:
     id: str
     name: str
-    waiting: int
-    ready: int
-    talking: int
+    waiting: int  # contacts
+    ready: int  # agents
+    talking: int  # agents
+    # seconds that the first has waited (None: nobody waits), that who comes now may expect to wait (0: somebody is
+    # ready; None: nobody is signed in, or none was served yet today)
     oldest_wait_s: float | None = None
     ewt_s: float | None = None
-    service_level: Mapping[str, float | None] = field(default_factory=dict)  # seconds -> share, today
+    service_level: Mapping[str, float | None] = field(default_factory=dict)  # seconds -> in_time / counted, today
     answered: int | None = None  # today; None: history is away
     abandoned: int | None = None
     overflowed: int | None = None
+    in_time: int | None = None  # of answered: within the seconds of service_level
+    counted: int | None = None  # of how many waits service_level is the share: without those who gave up within 5 s
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     n: int
-    kind: str
+    kind: str  # ivr | queue | ring | talk | hold | consult | conference | echo; of history also wrap_up
     queue: str | None = None
     agent: str | None = None
     started_at: datetime | None = None
@@ -80,9 +85,9 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Leg:
     id: str
-    party: str
+    party: str  # customer | agent
     address: str
-    state: str
+    state: str  # arriving | inviting | ringing | answered | cancelling | ended; of history inviting, answered, ended
     codec: str | None = None
     agent: str | None = None  # of a contact alive: whose phone it is
     mode: str | None = None  # of a leader's: listen | whisper | barge; shown to who may supervise
@@ -101,10 +106,11 @@ class ContactRecording:
 @dataclass(frozen=True, slots=True)
 class Contact:
     id: str
-    direction: str
+    direction: str  # in | out | internal
+    # started | ivr | queued | ringing | talking | held | consulting | conferencing | echo | code | ended
     state: str
-    number: str
-    number_raw: str
+    number: str  # the other party in E.164, where he has such a number
+    number_raw: str  # as it was received
     called: str
     queue: str | None = None
     agent: str | None = None
@@ -180,26 +186,28 @@ class Cdr:
     queued_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime
-    wait_s: float
-    ring_s: float
-    talk_s: float
-    hold_s: float
-    wrap_up_s: float
-    result: str
-    ended_by: str
-    cause: int
+    wait_s: float  # from the first queue to the first answer, or to the end
+    ring_s: float  # all offers to agents, answered or not
+    talk_s: float  # with conferences
+    hold_s: float  # on hold, or while an agent consulted
+    wrap_up_s: float  # of all its agents
+    result: str  # answered | abandoned | ivr | no_agent | busy | no_answer | refused | failed
+    ended_by: str  # caller | agent | system
+    cause: int  # ITU-T Q.850
     recording_id: str | None = None
-    survey: str | None = None
+    survey: str | None = None  # null until there are surveys
     started_at: datetime | None = None
     purpose: str | None = None
+    number_published: str = ""
+    trunk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     id: str
     contact_id: str
-    kind: str
-    state: str
+    kind: str  # talk | whole | voice (as talk, without silences)
+    state: str  # planned | active | closing | stored | verified | failed | deleted
     started_at: datetime | None = None
     duration_s: float | None = None
     channels: int | None = None

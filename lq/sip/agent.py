@@ -6,7 +6,7 @@ One trusted peer (Kamailio) is the next hop of every request. Nothing here reads
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lq.sip import events as ev
@@ -193,6 +193,18 @@ class UserAgent(Core):
     def holds(self, session: str) -> bool:
         """Whether it is still one: who called may have taken it back."""
         return session in self._sessions
+
+    def said(self, session: str) -> str:
+        """Our session description as the peer knows it, "" if there is none."""
+        held = self._sessions.get(session)
+        return held.dialog.local_sdp if held else ""
+
+    def let_leave(self, sessions: Iterable[str]) -> None:
+        """What was prepared for these is not sent by whoever has it: it leaves when it would be repeated."""
+        theirs = set(sessions)
+        for tx in (*self._clients.values(), *self._servers.values()):
+            if tx.session in theirs:
+                tx.withheld = False
 
     def find(self, call_id: str, local_tag: str) -> str | None:
         held = self._dialogs.get((call_id, local_tag))

@@ -8,7 +8,7 @@ from typing import Final
 
 from lq.sip import events as ev
 from lq.sip import refresh
-from lq.sip.message import Request, sendable_uri, uri_of
+from lq.sip.message import Request, number, sendable_uri, uri_of
 from lq.sip.transaction import ServerTransaction
 
 EXTENSIONS: Final = frozenset({"replaces", "timer", "norefersub"})  # that a peer may require of us
@@ -54,7 +54,8 @@ def _host_port(sent_by: str) -> ev.Address:
     host, colon, port = sent_by.rpartition(":")
     if not colon:
         return sent_by, 5060
-    return host, int(port) if port.isascii() and port.isdigit() and 0 < int(port) < 65536 else 5060
+    stated = number(port)
+    return host, stated if stated and stated < 65536 else 5060
 
 
 def _numeric(host: str) -> bool:

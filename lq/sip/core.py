@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lq.sip import arrival, recall, transfer, uac, uas
@@ -12,9 +12,9 @@ from lq.sip import events as ev
 from lq.sip.clock import Clock
 from lq.sip.dialog import Dialog
 from lq.sip.digest import Credentials
-from lq.sip.message import ParseError, Request, Response, answer, parse
+from lq.sip.message import ParseError, Request, Response, answer, number, parse
 from lq.sip.session import ALLOW, Session, fill
-from lq.sip.transaction import ClientTransaction, Key, ServerTransaction, Transport, key_of
+from lq.sip.transaction import ClientTransaction, Key, ServerTransaction, Transaction, Transport, key_of
 from lq.sip.unreadable import answerable
 
 COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
@@ -27,13 +27,19 @@ MANY: Final = 8  # transactions of a session before those that are over are forg
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """To be sent. `fallback`: whom to connect to when the TCP connection to `destination` is gone."""
+    """To be sent. `fallback`: whom to connect to when the TCP connection to `destination` is gone. `of`: what repeats
+    it, unless it `waits`: then it has not left yet, and may never."""
 
     session: str | None
     data: bytes
     destination: ev.Address
     transport: Transport = "udp"
     fallback: ev.Address | None = None
+    of: Transaction | None = field(default=None, compare=False, repr=False)
+
+    def waits(self, yes: bool) -> None:
+        if self.of is not None:
+            self.of.withheld = yes
 
 
 class Core:
@@ -127,11 +133,12 @@ class Core:
     def broken(self, peer: ev.Address, now: float) -> None:
         """No TCP connection to `peer` (any more): what he has not answered yet goes by UDP (§18.1.1)."""
         for tx in list(self._clients.values()):
-            if tx.transport == "tcp" and tx.destination == peer and tx.state in ("calling", "trying"):
+            unheard = tx.state in ("calling", "trying") and not tx.withheld
+            if tx.transport == "tcp" and tx.destination == peer and unheard:
                 via = tx.request.get("via").replace("/TCP ", "/UDP ", 1).replace(";alias", "", 1)
                 tx.request.put("via", via)
                 tx.transport = "udp"
-                self.queue(tx.session, tx.start(tx.request.encode(), now), tx.destination)
+                self.queue(tx.session, tx.start(tx.request.encode(), now), tx.destination, of=tx)
                 self.clock.watch(tx)
 
     # -- for sessions -------------------------------------------------------------------------------------------------
@@ -142,8 +149,9 @@ class Core:
         destination: ev.Address | None = None,
         transport: Transport = "udp",
         fallback: ev.Address | None = None,
+        of: Transaction | None = None,
     ) -> None:
-        self._datagrams.append(Datagram(session or None, data, destination or self._next_hop, transport, fallback))
+        self._datagrams.append(Datagram(session or None, data, destination or self._next_hop, transport, fallback, of))
 
     def happened(self, event: ev.Event) -> None:
         self._events.append(event)
@@ -178,19 +186,20 @@ class Core:
         if len(session.asked) >= MANY:
             session.asked = [one for one in session.asked if not one.over]
         session.asked.append(tx)
-        self.queue(session.id, tx.start(data, now), transport=transport)
+        self.queue(session.id, tx.start(data, now), transport=transport, of=tx)
         self.clock.watch(tx)
         return tx
 
     def respond(self, tx: ServerTransaction, response: Response, now: float) -> bool:
         if tx.send(response, now) is None:
             return False
+        tx.withheld = False  # what was is not the last word
         self.resend(tx)
         self.clock.watch(tx)
         return True
 
     def resend(self, tx: ServerTransaction) -> None:
-        self.queue(tx.session, tx.wire, tx.destination, tx.transport, tx.sent_by)
+        self.queue(tx.session, tx.wire, tx.destination, tx.transport, tx.sent_by, tx)
 
     def gone(self, tx: ServerTransaction) -> None:
         self._servers.pop(tx.key, None)
@@ -317,9 +326,9 @@ class Core:
         return held.id
 
     def _stray_ack(self, request: Request) -> None:
-        hops = request.get("max-forwards")
-        if request.to_tag and hops.isdigit() and int(hops) > 0:
-            request.put("max-forwards", str(int(hops) - 1))
+        hops = number(request.get("max-forwards"))
+        if request.to_tag and hops:
+            request.put("max-forwards", str(hops - 1))
             self.happened(ev.Stray("ACK", request.call_id, request.to_tag, request.uri, None, request.encode()))
 
     def _served(self, request: Request, source: ev.Address, transport: Transport) -> ServerTransaction | str:
@@ -399,7 +408,10 @@ class Core:
     def _keep(self, held: Session, sent: int, told: int) -> None:
         """What answers that of which the owner was told waits for him; the lengths of both lists before."""
         if self.keeps_answers and len(self._events) > told:
-            self._answers.setdefault(held.id, []).extend(self._datagrams[sent:])
+            waiting = self._datagrams[sent:]
+            for datagram in waiting:
+                datagram.waits(True)
+            self._answers.setdefault(held.id, []).extend(waiting)
             del self._datagrams[sent:]
 
     def _initial(self, tx: ServerTransaction, request: Request, source: ev.Address, key: Key, now: float) -> None:
@@ -443,13 +455,14 @@ class Core:
     def _transaction_due(self, tx: ClientTransaction | ServerTransaction, timer: str, now: float) -> None:
         data = tx.due(timer, now)
         if isinstance(tx, ServerTransaction):
-            if data is not None:
-                self.resend(tx)
-            else:
+            if data is None:
                 self.gone(tx)
+            elif not tx.withheld:
+                self.resend(tx)
             return
         if data is not None:
-            self.queue(tx.session, data, tx.destination, tx.transport)
+            if not tx.withheld:
+                self.queue(tx.session, data, tx.destination, tx.transport, of=tx)
             return
         self._clients.pop(tx.key, None)
         session = self._sessions.get(tx.session)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ALGORITHMS: Final[Mapping[str, str]] = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
-_PARAMETER: Final = re.compile(r'([\w!%*+.`\'~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# the look behind: a long word that is no name is looked at once, not from each of its letters
+_PARAMETER: Final = re.compile(r'(?<![\w!%*+.`\'~-])([\w!%*+.`\'~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 # a response's header that challenges -> the request's header that answers
 ANSWERED_IN: Final[Mapping[int, tuple[str, str]]] = {
     401: ("www-authenticate", "authorization"),

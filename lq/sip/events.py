@@ -158,7 +158,6 @@ class Refer:
     session: str
     target: str
     replaces: str
-    referred_by: str
     id: str = ""
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 MAX_SIZE: Final = 65_535
 MAX_HEADERS: Final = 200
@@ -41,8 +41,12 @@ _SPELLED: Final = {
 _FOLD: Final = re.compile(r"\r\n[ \t]+")
 _SENDABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"\x00-\x1f\x7f]+")
 _BOUNDARY: Final = re.compile(r';\s*boundary\s*=\s*"?([^";]+)"?', re.IGNORECASE)
-_COMMA: Final = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)(?![^<]*>)')
-_REQUEST_LINE: Final = re.compile(r"([^\s]+) (.+?) +SIP/(\d+\.\d+)", re.IGNORECASE)
+# All patterns here take a time that grows with the text and not with its square: one message may hold up every call.
+_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|<[^>]*(?:>|\Z)|(,)')  # outside of quotes and <>
+_SEMICOLON: Final = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|(;)')
+# up to the end of the URI: a quoted name, a plain one, one with a quote too many; parameters may hold <> in quotes
+_NAME_ADDR: Final = re.compile(r'(?:\s*"(?:[^"\\]|\\.)*"\s*|[^"<]*|[^<;]*)<([^>]*)>?')
+_REQUEST_LINE: Final = re.compile(r"(\S+) (.*[^ ]) +SIP/(\d+\.\d+)", re.IGNORECASE)
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 +(\d{3})(?: +(.*))?", re.IGNORECASE)
 _CSEQ: Final = re.compile(r"\s*(\d{1,10})\s+(\S+)\s*")
 
@@ -195,12 +199,17 @@ def read_headers(lines: list[str]) -> dict[str, list[str]]:
             raise ParseError("a header line without a name")
         name = COMPACT.get(name, name)
         value = value.strip()
-        values = [part.strip() for part in _COMMA.split(value)] if "," in value and name in _LISTS else [value]
+        values = [part.strip() for part in _split(value, _COMMA)] if "," in value and name in _LISTS else [value]
         if name in headers:
             headers[name] += values
         else:
             headers[name] = values
     return headers
+
+
+def _split(value: str, separator: re.Pattern[str]) -> list[str]:
+    ends = [found.start() for found in separator.finditer(value) if found[1]]
+    return [value[start:end] for start, end in zip((0, *(end + 1 for end in ends)), (*ends, None), strict=True)]
 
 
 def _start(line: str, headers: dict[str, list[str]]) -> Request | Response:
@@ -219,9 +228,10 @@ def _body(body: bytes, lengths: set[str]) -> bytes:
     if len(lengths) > 1:
         raise ParseError(f"{len(lengths)} values of Content-Length")
     (length,) = lengths
-    if not length.isascii() or not length.isdigit() or int(length) > len(body):
-        raise ParseError(f"Content-Length {length!r} with {len(body)} bytes")
-    return body[: int(length)]
+    stated = number(length)
+    if stated is None or stated > len(body):
+        raise ParseError(f"Content-Length {length[:20]!r} with {len(body)} bytes")
+    return body[:stated]
 
 
 def _sdp_part(content_type: str, body: bytes) -> str:
@@ -248,17 +258,24 @@ def spell(name: str) -> str:
 
 def uri_of(value: str) -> str:
     """The URI of a name-addr or addr-spec (RFC 3261 §20.10)."""
-    start = value.rfind("<") if "<" in value else -1
-    if start >= 0:
-        quoted = value.find("<", value.rfind('"') + 1) if '"' in value else value.find("<")
-        return value[quoted + 1 :].partition(">")[0].strip()
-    return value.partition(";")[0].strip()
+    return _address(value)[0].strip()
+
+
+def _address(value: str) -> tuple[str, str]:
+    """The URI, and the header's parameters behind it: whatever they quote."""
+    if value.startswith("<"):
+        uri, _, behind = value[1:].partition(">")
+        return uri, behind
+    if "<" in value and (found := _NAME_ADDR.match(value)):
+        return found[1], value[found.end() :]
+    uri, semicolon, behind = value.partition(";")
+    return uri, semicolon + behind
 
 
 def param(value: str, name: str) -> str:
     """A header parameter outside of <>, "" if there is none."""
-    tail = value.rpartition(">")[2] if ">" in value else value.partition(";")[2]
-    for part in tail.split(";"):
+    tail = _address(value)[1]
+    for part in _split(tail, _SEMICOLON) if '"' in tail else tail.split(";"):
         key, _, given = part.partition("=")
         if key.strip().lower() == name:
             return given.strip()
@@ -270,17 +287,29 @@ def sendable_uri(uri: str) -> bool:
     return _SENDABLE.fullmatch(uri) is not None
 
 
+def number(digits: str, most: int = 999_999_999) -> int | None:
+    """None if it is none, or more than any that means something: int() refuses 4,300 digits, and "²"."""
+    known = digits.isascii() and digits.isdigit() and len(digits) <= len(str(most))
+    return int(digits) if known and int(digits) <= most else None
+
+
 def seconds(value: str) -> int | None:
     """A number of seconds before any parameters: Session-Expires, Min-SE, Retry-After; None if it is none."""
-    digits = re.split(r"[;( ]", value.strip(), maxsplit=1)[0]
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
+    return number(re.split(r"[;( ]", value.strip(), maxsplit=1)[0])
 
 
 def without_tag(value: str) -> str:
-    return re.sub(r";\s*tag\s*=[^;>]*(?=;|$)", "", value, flags=re.IGNORECASE)
+    behind = _address(value)[1]
+    rest = re.sub(r";\s*tag\s*=[^;>]*(?=;|$)", "", behind, flags=re.IGNORECASE)
+    return value.removesuffix(behind) + rest
 
 
 def uri_headers(uri: str) -> dict[str, str]:
     """Headers inside a URI (?Replaces=…), unescaped, names in lower case."""
     pairs = (part.partition("=") for part in uri.partition("?")[2].split("&") if part)
     return {name.lower(): unquote(value) for name, _, value in pairs}
+
+
+def userinfo(text: str) -> str:
+    """Whatever somebody calls himself, as the user part of a SIP URI (RFC 3261 §25.1); escaped once, also if it was."""
+    return quote(unquote(text), safe="-_.!~*'()&=+$,") or "anonymous"

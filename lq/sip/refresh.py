@@ -116,11 +116,11 @@ def refused(session: Session, response_code: int, min_se: str, method: str, now:
     if response_code == 422 and raised(session, min_se):
         dialog.interval = max(dialog.interval, dialog.min_se)
         send(session, now)
-    elif response_code in (405, 501) and method == "UPDATE" and "update" in dialog.peer_allow:
-        dialog.peer_allow.remove("update")
-        send(session, now)
     elif response_code == 491:
         session.timers["refresh"] = now + session.back_off()
+    elif response_code != 422 and method == "UPDATE" and "update" in dialog.peer_allow:
+        dialog.peer_allow.remove("update")  # whatever he says of it (facts: 488, 500, 403): his INVITE may work
+        send(session, now)
     else:
         session.timers["refresh"] = now + max(MIN_S, dialog.interval) / 4
 

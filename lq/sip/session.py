@@ -45,6 +45,7 @@ class Session:
         None  # an INVITE that went to that process, answered by 302: it shall come to us
     )
     postponed: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)  # what is answered to it when it is here
+    said_early: dict[str, str] = field(default_factory=dict)  # to-tag -> description in the last 18x of that phone
     untold: list[tuple[str, str, str, str]] = field(default_factory=list)  # NOTIFYs that wait for the one before
     asked_offer: bool = False  # the 2xx to our offerless re-INVITE has come: its ACK must carry our answer
     acks: dict[tuple[int, str], tuple[bytes, Transport]] = field(default_factory=dict)  # (CSeq, to-tag) -> our ACK
@@ -222,7 +223,8 @@ class Session:
         if self.unacked is not None:
             self.interval = min(self.interval * 2, T2)
             self.timers["repeat_2xx"] = now + self.interval
-            self.agent.resend(self.unacked)
+            if not self.unacked.withheld:
+                self.agent.resend(self.unacked)
 
     def _retry(self, now: float) -> None:
         """The offer that met 491, once more."""

@@ -51,8 +51,7 @@ class Shell(asyncio.DatagramProtocol):
     async def start(self, on_event: Callable[[Event], None]) -> None:
         """Listen. Raises OSError when the address is taken."""
         self._on_event = on_event
-        loop = asyncio.get_running_loop()
-        self._agent.epoch = time.time() - loop.time()
+        self.follow_clock()
         await self._open()
         try:
             await self._streams.listen(self._listen)
@@ -69,6 +68,12 @@ class Shell(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
         await self._streams.close()
+
+    def follow_clock(self) -> float:
+        """By how many seconds the wall clock was set since this was called last. Exported sessions tell its times."""
+        epoch = time.time() - time.monotonic()
+        by, self._agent.epoch = epoch - self._agent.epoch, epoch
+        return by
 
     def now(self) -> float:
         """The user agent's time: seconds, monotonic."""

@@ -10,7 +10,7 @@ from lq.sip.message import MAX_SIZE
 MAX_HEAD: Final = 16_384
 PING: Final = b"\r\n\r\n"  # keep-alive; to be answered by PONG (RFC 5626 §3.5.1)
 PONG: Final = b"\r\n"
-_LENGTH: Final = re.compile(rb"\r\n(?:content-length|l)[ \t]*:\s*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_LENGTH: Final = re.compile(rb"\r\n(?:content-length|l)[ \t]*:\s*([^\r\n]*)(?=\r\n)", re.IGNORECASE)
 
 
 class BadStream(ValueError):
@@ -65,7 +65,7 @@ class Framer:
 
 def _length(head: bytes) -> int:
     """Content-Length, which a stream must have (§18.3)."""
-    found = set(_LENGTH.findall(head))
+    found = {value.rstrip(b" \t") for value in _LENGTH.findall(head)}
     if len(found) != 1:
         raise BadStream("no Content-Length" if not found else "more than one Content-Length")
     (value,) = found

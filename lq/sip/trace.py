@@ -45,7 +45,7 @@ SUFFIX: Final = ".sip.jsonl"
 Place = tuple[str, str]  # contact id, leg id or "acd"
 NOWHERE: Final[Place] = ("", "")
 
-_CALL_ID: Final = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_CALL_ID: Final = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _ACD: Final = re.compile(rb"INVITE sip:[^\s@]+@acd\.lq\.internal[ ;]")
 _CONTACT: Final = re.compile(rb"^X-LQ-Contact[ \t]*:[ \t]*([^\s;]+)", re.IGNORECASE | re.MULTILINE)
 _KEEP_ALIVE: Final = re.compile(rb"^CSeq[ \t]*:[ \t]*\d+[ \t]+OPTIONS\b", re.IGNORECASE | re.MULTILINE)
@@ -61,16 +61,16 @@ _SECRETS: Final = (
     (re.compile(rb"^(a=ice-pwd:)\S+", re.M), rb"\1***"),
     (re.compile(rb"^(Signal[ \t]*=[ \t]*)\S+", re.I | re.M), rb"\1*"),
 )
-_DTMF: Final = re.compile(
-    rb"(\r\n(?:Content-Type|c)[ \t]*:[ \t]*application/dtmf(?!-)[^\r\n]*(?=\r\n).*?\r\n\r\n).+", re.I | re.S
-)
+_DTMF: Final = re.compile(rb"\r\n(?:Content-Type|c)[ \t]*:[ \t]*application/dtmf(?!-)[^\r\n]*(?=\r\n)", re.I)
 
 
 def redacted(message: bytes) -> bytes:
     """The message without credentials, media keys and pressed keys."""
     for pattern, instead in _SECRETS:
         message = pattern.sub(instead, message)
-    return _DTMF.sub(rb"\1*", message)
+    found = _DTMF.search(message)
+    end = message.find(b"\r\n\r\n", found.end()) + 4 if found else 0
+    return message[:end] + b"*" if 4 <= end < len(message) else message
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Trace:
             self._lose(1)
             return
         found = _CALL_ID.search(data)
-        call = found[1].decode("utf-8", "replace") if found else ""
+        call = found[1].rstrip(b" \t").decode("utf-8", "replace") if found else ""
         self._learn(call, session, data)
         self._waiting.append((time.time_ns() // 1000, direction, data, peer, session, call))
         if self._timer is None:

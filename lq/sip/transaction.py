@@ -64,7 +64,8 @@ class Transaction:
     timers: dict[str, float] = field(default_factory=dict)
     armed: dict[str, list[Any]] = field(default_factory=dict)
     interval: float = T1
-    wire: bytes = b""  # what is retransmitted
+    wire: bytes = b""  # what is retransmitted …
+    withheld: bool = False  # … but not now: its owner has not let the first one go yet
     key: Key = ("", "", "")
     transport: Transport = "udp"  # over TCP nothing is repeated, and nobody lingers for repetitions
 

@@ -36,7 +36,7 @@ def received(session: Session, tx: ServerTransaction, request: Request, now: flo
         dialog.refers[id] = session.timers[f"refer:{id}"] = now + LISTENS_S
         notify(session, id, 100, "Trying", now)
     replaces = uri_headers(target).get("replaces", "")
-    session.tell(ev.Refer(session.id, target.partition("?")[0], replaces, request.get("referred-by"), id))
+    session.tell(ev.Refer(session.id, target.partition("?")[0], replaces, id))
 
 
 def accepting(session: Session, request: Request) -> dict[str, str]:
@@ -129,8 +129,8 @@ def read_replaces(value: str) -> ev.Replaces | None:
     """A Replaces header; None if it is none."""
     call_id, _, rest = value.strip().partition(";")
     to_tag, from_tag = param(f";{rest}", "to-tag"), param(f";{rest}", "from-tag")
-    if not call_id or not to_tag or not from_tag:
-        return None
+    if not call_id or not to_tag or not from_tag or not value.isprintable():
+        return None  # it comes from a URI too, which may hide a line break
     flags = {part.strip().lower() for part in rest.split(";")}
     return ev.Replaces(call_id.strip(), to_tag, "" if from_tag == "0" else from_tag, "early-only" in flags)
 

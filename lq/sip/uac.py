@@ -6,11 +6,13 @@ from typing import Final
 
 from lq.sip import digest, refresh, transfer
 from lq.sip import events as ev
-from lq.sip.message import Request, Response, seconds
+from lq.sip.message import Request, Response, number, seconds
 from lq.sip.session import MAX_RETRIES, Session
 from lq.sip.transaction import LIFETIME, ClientTransaction
 
 CROSSED: Final = {"Reason": 'SIP;cause=487;text="Request Terminated"'}
+MAX_RSEQ: Final = 2**32 - 1  # RFC 3262 §7.1
+EARLY_KEPT: Final = 8  # forks of whom we remember what they said before the 200
 INHERITED_S: Final = 4.0  # the answer to another process's INVITE may go to where that was, and be lost
 _TIMEOUT: Final = Response({}, b"", 408, "Request Timeout")
 
@@ -31,7 +33,12 @@ def _progress(session: Session, response: Response, now: float) -> None:
     dialog = session.dialog
     if response.to_tag and response.to_tag != dialog.remote_tag:
         dialog.learn(response)  # forked: the newest early dialog counts
-    if "100rel" in response.tokens("require") and (rseq := seconds(response.get("rseq"))) is not None:
+    if response.sdp:
+        session.said_early.pop(response.to_tag, None)
+        session.said_early[response.to_tag] = response.sdp
+        if len(session.said_early) > EARLY_KEPT:
+            del session.said_early[next(iter(session.said_early))]
+    if "100rel" in response.tokens("require") and (rseq := number(response.get("rseq"), MAX_RSEQ)) is not None:
         _prack(session, response, rseq, now)
     session.tell(ev.Progress(session.id, response.code, response.reason, response.sdp, response.headers))
 
@@ -54,19 +61,22 @@ def _accepted(session: Session, tx: ClientTransaction, response: Response, now: 
         session.agent.end_fork(tx, response, now)
     elif tx is session.outgoing:
         session.outgoing = None
-        before, session.dialog.remote_sdp = session.dialog.remote_sdp, response.sdp or session.dialog.remote_sdp
+        # RFC 3261 §13.2.1: a 200 need not say again what a reliable 18x of the same phone has answered
+        said = response.sdp or session.said_early.get(response.to_tag, "")
+        session.said_early.clear()
+        before, session.dialog.remote_sdp = session.dialog.remote_sdp, said or session.dialog.remote_sdp
         session.dialog.local_sdp = tx.request.sdp or session.dialog.local_sdp
         session.invite_authorization = {
             name: tx.request.get(name) for _, name in digest.ANSWERED_IN.values() if tx.request.get(name)
         }
         if tx.purpose == "initial":
-            _began(session, response, now)
+            _began(session, response, said, now)
         else:
             _changed(session, tx, response, before, now)
     # else a repeat before the owner's ack(): it will be ACKed
 
 
-def _began(session: Session, response: Response, now: float) -> None:
+def _began(session: Session, response: Response, sdp: str, now: float) -> None:
     session.timers.pop("give_up", None)
     session.timers.pop("cancelled", None)
     session.dialog.learn(response)
@@ -77,7 +87,7 @@ def _began(session: Session, response: Response, now: float) -> None:
         session.send_bye(CROSSED, now)
         return
     refresh.agreed(session, response, now)
-    session.tell(ev.Accepted(session.id, response.code, response.sdp, response.headers))
+    session.tell(ev.Accepted(session.id, response.code, sdp, response.headers))
 
 
 def _changed(session: Session, tx: ClientTransaction, response: Response, before: str, now: float) -> None:

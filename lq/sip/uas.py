@@ -65,7 +65,7 @@ def cancel_received(session: Session, invite: ServerTransaction, request: Reques
     session.incoming = None
     session.respond(invite, 487, "", {}, now)
     if session.dialog.state == "early":
-        session.tell(ev.Cancelled(session.id, request.get("reason"), unsaid))
+        session.tell(ev.Cancelled(session.id, _reason(request), unsaid))
         session.over(now)
 
 
@@ -75,10 +75,15 @@ def _bye(session: Session, tx: ServerTransaction, request: Request, now: float) 
         session.left = True
         session.cancel("", now)  # his 200 was lost, late or never sent: our INVITE still wants its end
         return
-    reason = request.get("reason")
+    reason = _reason(request)
     early = session.dialog.state == "early"
     session.tell(ev.Cancelled(session.id, reason) if early else ev.Ended(session.id, reason, "bye"))
     session.over(now)
+
+
+def _reason(request: Request) -> str:
+    """All that its Reason headers say (RFC 3326; RFC 3261 §7.3.1)."""
+    return ", ".join(request.all("reason"))
 
 
 def _offer(session: Session, tx: ServerTransaction, request: Request, now: float) -> None:

@@ -16,16 +16,16 @@ BUSY: Final = 17
 NO_USER: Final = 18
 NO_ANSWER: Final = 19
 REJECTED: Final = 21
-OUT_OF_ORDER: Final = 27
 UNSPECIFIED: Final = 31
 NO_CIRCUIT: Final = 34
 TEMPORARY_FAILURE: Final = 41
 NO_COMMON_CODEC: Final = 65
 
-# 16 (the table's only hole: who clears normally has been answered) and 44 (no channel of those asked for) are ours.
+# 16 (the table's only hole: who clears normally has been answered) and 44 (no channel of those asked for) are ours, and
+# 41: the RFC's 503 would have whoever called send this server nothing for a while (RFC 3261 §21.5.4), for one call.
 _STATUS: Final[Mapping[int, int]] = {
     1: 404, 2: 404, 3: 404, 16: 480, 17: 486, 18: 408, 19: 480, 20: 480, 21: 403, 22: 410, 23: 410, 26: 404, 27: 502,
-    28: 484, 29: 501, 31: 480, 34: 503, 38: 503, 41: 503, 42: 503, 44: 503, 47: 503, 55: 403, 57: 403, 58: 503, 65: 488,
+    28: 484, 29: 501, 31: 480, 34: 503, 38: 503, 41: 500, 42: 503, 44: 503, 47: 503, 55: 403, 57: 403, 58: 503, 65: 488,
     70: 488, 79: 501, 87: 403, 88: 503, 102: 504, 111: 500, 127: 500,
 }  # fmt: skip
 # 488 and 606 depend on a Warning there; here they are what they nearly always are: no codec in common.
@@ -35,7 +35,7 @@ _CAUSE: Final[Mapping[int, int]] = {
     488: 65, 500: 41, 501: 79, 502: 38, 503: 41, 504: 102, 505: 127, 513: 127, 600: 17, 603: 21, 604: 1, 606: 65,
 }  # fmt: skip
 _Q850: Final = re.compile(r"(?:^|,)\s*Q\.850\s*(?:;[^,;]*)*?;\s*cause\s*=\s*(\d{1,3})(?!\d)", re.IGNORECASE)
-_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|(\Z))')  # closed or not: else each quote is looked at to the end
 
 
 def status_of(cause: int) -> int:
@@ -43,23 +43,25 @@ def status_of(cause: int) -> int:
     return _STATUS.get(cause, 500)
 
 
-def cause_of(status: int, reason: str = "", *, rang: bool = False) -> int:
-    """The cause of a refusal: what its Reason header says, else what the RFC makes of its status.
+def cause_of(status: int, said: int = 0, *, rang: bool = False) -> int:
+    """The cause of a refusal: what its Reason header `said`, else what the RFC makes of its status.
 
-    Several Reason headers are joined by commas (RFC 3261 §7.3.1). `rang`: a phone that rang and then timed out was not
-    taken up (19), which the status alone does not tell from one that nobody found (18, 102).
+    `rang`: a phone that rang and then timed out was not taken up (19), which the status alone does not tell from one
+    that nobody found (18, 102). So does one that rang and was given up (487).
     """
-    said = cause_in(reason)
     if said:
         return said
-    if rang and status in (408, 480):
+    if rang and status in (408, 480, 487):
         return NO_ANSWER
     return _CAUSE.get(status, UNSPECIFIED)
 
 
 def cause_in(reason: str) -> int:
-    """The Q.850 cause (1 to 127) in the value of a Reason header (RFC 3326), 0 if there is none."""
-    found = _Q850.search(_QUOTED.sub('""', reason))
+    """The Q.850 cause (1 to 127) in the value of a Reason header (RFC 3326), 0 if there is none.
+
+    Several of them are joined by commas (RFC 3261 §7.3.1).
+    """
+    found = _Q850.search(_QUOTED.sub(lambda quoted: '""' if quoted[1] is None else quoted[0], reason))
     cause = int(found[1]) if found else 0
     return cause if 1 <= cause <= 127 else 0
 

@@ -176,11 +176,3 @@ def _local(digits: str, rule: NumberRule) -> _Found | None:
         if _BIG_CITY.fullmatch(number) or _CITY.fullmatch(number):
             return f"+{rule.country_code}{number}", f"0{number}", "fixed"
     return None
-
-
-def masked(number: str) -> str:
-    """138****8000: for those without the permission to see numbers (DESIGN §13)."""
-    if len(number) < 7:
-        return number
-    keep = 3 if len(number) < 12 else 5
-    return number[:keep] + "****" + number[-4:]

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from lq import process, telemetry
 from lq.ledger.append import append
 from lq.ledger.events import Event
+from lq.redis_connection import Connection
 from lq.watch.alarms import Alarm, Watched, step
 from lq.watch.edge import Edge
 from lq.watch.places import PATIENCE_S, Places, addresses
@@ -113,16 +114,20 @@ async def main() -> None:
     metered = addresses(process.variable("LCALL_WATCHED"))
     shown = addresses(process.variable("LCALL_CERTIFICATES"))
     edge = Edge(Path(process.variable("LCALL_EDGE_RPC")), home / "run" / "watch.rpc")
-    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks, shown, edge)
-    redis = Redis.from_url(redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
+    pinged = addresses(process.variable("LCALL_PINGED"))
+    places = Places(metered, redis_url, process.variable("LCALL_POSTGRES_DSN"), disks, shown, edge, pinged)
+    redis = Redis.from_url(
+        redis_url, connection_class=Connection, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S
+    )
     watch = Watch(places, redis, home / "run" / "alarms.json")
     watch.remember()
     telemetry.serve({"/alarms": watch.page})
+    beating = asyncio.create_task(telemetry.HEART.beat())
     running = asyncio.create_task(watch.run())
     process.say_ready(NAME)
     leaving = asyncio.create_task(asked_to_leave.wait())
     await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (running, leaving):
+    for task in (running, leaving, beating):
         task.cancel()
     results = await asyncio.gather(running, leaving, return_exceptions=True)
     await places.close()

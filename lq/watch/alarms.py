@@ -64,9 +64,21 @@ RULES: Final = (
         "检查 Redis 与该主机的负载", "check Redis, and the load of that host",
     ),
     Rule(
+        "clock_set", "major", "lcall_clock_set_worst_seconds", 2, 0,
+        "主机时钟被大幅调整", "the clock of a host was set",
+        "检查该主机的时间同步（chronyc tracking）与硬件时钟",
+        "check how that host keeps time (chronyc tracking), and its hardware clock",
+    ),
+    Rule(
         "loop_late", "major", "lcall_loop_lag_p99_seconds", 0.25, 10,
         "进程来不及处理", "a process cannot keep up",
         "检查该主机的 CPU；增加节点", "check the CPU of that host; add a node",
+    ),
+    Rule(
+        "loop_stuck", "critical", "lcall_loop_still_seconds", 5, 0,
+        "进程卡住，不处理任何请求", "a process is stuck and handles nothing",
+        "守护进程 30 秒后结束并重启它；卡在哪里见 lcall logs {about}",
+        "the runner ends it after 30 s and starts it again; where it stood tells lcall logs {about}",
     ),
     Rule(
         "commits_slow", "major", "lcall_commit_p99_seconds", 0.1, 10,

@@ -20,8 +20,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from lq.acd.lanes import own_lane
 from lq.live import keys
 from lq.postgres import AWAY
+from lq.redis_connection import Connection
 from lq.watch.alarms import RULES, Figures
 from lq.watch.certificates import Certificates
 from lq.watch.edge import Edge
@@ -30,12 +32,15 @@ PATIENCE_S: Final = 1.0
 ANEW_S: Final = 60.0
 WANTED: Final = re.compile(rf"^(?:{'|'.join(sorted({rule.metric for rule in RULES}))})[{{ ].*", re.MULTILINE)
 NO_FIGURE: Final = re.compile(r"^(?!#|$|[a-zA-Z_:][\w:]*(?:\{.*\})?[ \t]+[^\s{])", re.MULTILINE)
-AT_ONCE: Final = 100  # queues: Redis serves nobody else meanwhile
+AT_ONCE: Final = 100  # lines: Redis serves nobody else meanwhile
 Figure = tuple[Mapping[str, str], float]
 
 
 class Places:
-    """`metered`: process → URL of its figures. `disks`: name → a path on it. `shown`: certificate → host:port."""
+    """`metered`: process → URL of its figures. `disks`: name → a path on it. `shown`: certificate → host:port.
+
+    `pinged`: name → URL of a Redis that must answer, and of which no more is asked.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Places:
         disks: Mapping[str, Path],
         shown: Mapping[str, str],
         edge: Edge,
+        pinged: Mapping[str, str],
     ) -> None:
         self._metered, self._dsn, self._disks, self._edge = metered, dsn, disks, edge
         self._certificates = Certificates(shown)
@@ -52,24 +58,21 @@ class Places:
         self._connection: asyncpg.Connection | None = None
         self._connected_at = 0.0
         self._http = httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False)
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            decode_responses=True,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = _redis(redis_url)
+        self._pinged = {name: _redis(url) for name, url in pinged.items()}
 
     async def close(self) -> None:
         self._disconnect()
         await self._http.aclose()
-        await self._redis.aclose()
+        for redis in (self._redis, *self._pinged.values()):
+            await redis.aclose()
 
     async def read(self) -> dict[str, Figures | None]:
         """Everything at once; who does not answer in time is None."""
-        names = [*self._metered, "kamailio", "redis", "postgres", "disks"]
+        names = [*self._metered, *self._pinged, "kamailio", "redis", "postgres", "disks"]
         asked = [self._process(url) for url in self._metered.values()]
-        found = await asyncio.gather(*asked, self._edge.figures(), self._live(), self._history(), self.room())
+        pinged = [_answers(redis) for redis in self._pinged.values()]
+        found = await asyncio.gather(*asked, *pinged, self._edge.figures(), self._live(), self._history(), self.room())
         return {**dict(zip(names, found, strict=True)), "certificates": self._certificates.figures()}
 
     async def _process(self, url: str) -> Figures | None:
@@ -91,26 +94,27 @@ class Places:
                 found["lcall_live_away"].append(({}, 0.0))
                 found["lcall_redis_unwritten"].append(({}, float(disk.get("aof_last_write_status", "ok") != "ok")))
                 found["lcall_redis_memory_ratio"].append(({}, used / limit if limit else 0.0))
-                await self._queues(found)
+                await self._lines(found)
                 await self._trunks(found)
         except (RedisError, OSError, TimeoutError):
             return {"lcall_live_away": (({}, 1.0),)}
         return {name: tuple(values) for name, values in found.items()}
 
-    async def _queues(self, found: dict[str, list[Figure]]) -> None:
-        """P07: nobody may wait in a line in which an agent is ready."""
+    async def _lines(self, found: dict[str, list[Figure]]) -> None:
+        """P07: nobody may wait in a line in which an agent is ready, be it a queue's or his own."""
         now = (await self._redis.time())[0]
-        queues = [str(id) for id in await self._redis.hkeys(keys.config("queues"))]
-        for some in (queues[at : at + AT_ONCE] for at in range(0, len(queues), AT_ONCE)):
+        queues, agents = await self._redis.hkeys(keys.config("queues")), await self._redis.smembers(keys.AGENTS)
+        lanes = [*map(str, queues), *sorted(own_lane(str(agent)) for agent in agents)]
+        for some in (lanes[at : at + AT_ONCE] for at in range(0, len(lanes), AT_ONCE)):
             async with self._redis.pipeline(transaction=True) as pipe:
-                for queue in some:
-                    pipe.zcard(keys.lane_agents(queue))
-                    pipe.zrange(keys.lane_contacts(queue), 0, 0)
+                for lane in some:
+                    pipe.zcard(keys.lane_agents(lane))
+                    pipe.zrange(keys.lane_contacts(lane), 0, 0)
                 answers = await pipe.execute()
-            for queue, ready, first in zip(some, answers[::2], answers[1::2], strict=True):
-                since = await self._redis.zscore(keys.lane_since(queue), first[0]) if ready and first else None
-                waited = now - since / 1000 if since else 0.0
-                found["lcall_oldest_servable_seconds"].append(({"queue": queue}, waited))
+            for lane, ready, first in zip(some, answers[::2], answers[1::2], strict=True):
+                since = await self._redis.zscore(keys.lane_since(lane), first[0]) if ready and first else None
+                if since:
+                    found["lcall_oldest_servable_seconds"].append(({"queue": lane}, now - since / 1000))
 
     async def _trunks(self, found: dict[str, list[Figure]]) -> None:
         trunks = await _documents(self._redis, "trunks")
@@ -164,6 +168,27 @@ class Places:
         except OSError:  # TimeoutError is one
             return name, 1.0
         return name, 1 - room.free / room.total
+
+
+def _redis(url: str) -> Redis:
+    return Redis.from_url(
+        url,
+        connection_class=Connection,
+        decode_responses=True,
+        socket_timeout=PATIENCE_S,
+        socket_connect_timeout=PATIENCE_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+async def _answers(redis: Redis) -> Figures | None:
+    """Nothing in particular; None when it does not answer."""
+    try:
+        async with asyncio.timeout(2 * PATIENCE_S):
+            await redis.ping()
+    except (RedisError, OSError, TimeoutError):
+        return None
+    return {}
 
 
 async def _documents(redis: Redis, kind: str) -> dict[str, Any]:

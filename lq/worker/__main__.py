@@ -74,7 +74,8 @@ async def main() -> None:
     worker = Worker(dsn, handlers(Path(process.variable("LCALL_HOME"))))
     telemetry.serve()
     folds = again_and_again(dsn, "folds", Refolding().work)
-    tasks = [asyncio.create_task(work) for work in (worker.run(), Webhooks(dsn).run(), folds, asked_to_leave.wait())]
+    works = (worker.run(), Webhooks(dsn).run(), folds, telemetry.HEART.beat(), asked_to_leave.wait())
+    tasks = [asyncio.create_task(work) for work in works]
     process.say_ready(NAME)
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:

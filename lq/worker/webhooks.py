@@ -4,6 +4,9 @@ Events come from the ledger in PostgreSQL, in the order in which the journal wro
 in the transaction that queues their deliveries. Each receiver has its own few connections and its own rest after a
 failure: one that is dead or slow costs the others nothing. What is told of one contact is told in its order.
 
+An event that its receiver does not want (it says so: UNWANTED) holds nothing back. Any other failure is its receiver's
+and may pass, so it is tried for a day; what has waited behind it all that time is then tried as well, once at least.
+
 Addresses of the house are allowed (an LCall stands in a LAN, and so does the CRM); who may write webhooks may have this
 host send requests there. No redirect is followed, and of an answer only the status is read.
 """
@@ -26,6 +29,7 @@ import structlog
 from lq import telemetry
 from lq.config.documents import Webhook
 from lq.ledger.projection import stored_event
+from lq.ledger.shown import rfc3339_of
 from lq.live import reading
 from lq.worker import payloads
 from lq.worker.patience import again_and_again
@@ -42,6 +46,8 @@ ANSWER_S: Final = 10.0
 LOCKED_S: Final = 60
 MOST_WAITING: Final = 10_000  # deliveries to one receiver
 FOR_S: Final = 86_400  # a delivery is tried
+HELD_BACK_S: Final = 2 * FOR_S  # one that was never tried is kept: another of its contact may have had the first day
+UNWANTED: Final = frozenset((400, 409, 410, 413, 415, 422))  # about what was sent; 401, 404 … are about where it was
 REST_S: Final = 60.0  # at most, of a receiver that failed
 
 WAITING: Final = telemetry.gauge("webhook_waiting", "deliveries that wait for their receiver", ("webhook",))
@@ -77,7 +83,8 @@ where id = $1"""
 LEFT_BEHIND: Final = "update webhook_delivery set state = 'queued' where state = 'running' and locked_until < now()"
 TOO_OLD: Final = """
 update webhook_delivery set state = 'failed', done_at = now()
-where state = 'queued' and created_at < now() - make_interval(secs => $1)"""
+where state = 'queued' and created_at < now() - make_interval(secs => $1)
+    and (attempts <> '[]' or created_at < now() - make_interval(secs => $2))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +238,7 @@ class Webhooks:
         if time.monotonic() < self._tidied_at + TIDY_EVERY_S:
             return
         await connection.execute(LEFT_BEHIND)
-        await connection.execute(TOO_OLD, FOR_S)
+        await connection.execute(TOO_OLD, FOR_S, HELD_BACK_S)
         WAITING.clear()
         for row in await connection.fetch(HOW_MANY):
             WAITING.labels(row["webhook"]).set(row["waiting"])
@@ -309,6 +316,8 @@ def _outcome(delivery: Delivery, attempt: Attempt) -> tuple[str, datetime | None
     noted = _noted(attempt.at, attempt.took_ms, attempt.status, attempt.error)
     if attempt.taken:
         return "done", None, noted
+    if attempt.status in UNWANTED:
+        return "failed", None, noted
     next_at = datetime.now(UTC) + again_after(delivery.attempts + 1)
     if next_at > delivery.created_at + timedelta(seconds=FOR_S):
         return "failed", None, noted
@@ -316,8 +325,7 @@ def _outcome(delivery: Delivery, attempt: Attempt) -> tuple[str, datetime | None
 
 
 def _noted(at: datetime, took_ms: int, status: int | None, error: str | None) -> str:
-    moment = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps([{"at": moment, "took_ms": took_ms, "status": status, "error": error}])
+    return json.dumps([{"at": rfc3339_of(at), "took_ms": took_ms, "status": status, "error": error}])
 
 
 def _contact(type: str, subject: str, data: Mapping[str, Any]) -> str | None:

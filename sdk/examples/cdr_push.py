@@ -1,6 +1,6 @@
 """A receiver of webhooks: for each call that has ended, its call detail record with a link to the recording, as a line.
 
-    python sdk/examples/cdr_push.py http://127.0.0.1:8100 TOKEN SECRET PORT FILE
+    PYTHONPATH=. .venv/bin/python sdk/examples/cdr_push.py http://127.0.0.1:8100 TOKEN SECRET PORT FILE
 
 The webhook: {"url": "http://127.0.0.1:PORT/", "secret": SECRET, "events": ["contact_ended"]}. The token needs the scope
 `read`. A delivery that was taken already is taken again and written once: LCall sends each at least once.

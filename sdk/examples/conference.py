@@ -1,6 +1,6 @@
 """Calls people into a conference and prints who comes: one JSON line for each, at the end of his call.
 
-    python sdk/examples/conference.py http://127.0.0.1:8100 TOKEN demo 1001 13800138000 13900139000
+    PYTHONPATH=. .venv/bin/python sdk/examples/conference.py http://127.0.0.1:8100 TOKEN demo 1001 13800138000
 
 The token needs the scopes `read` and `supervise`. What the gate refuses is told at once, by name; who has no word to
 say within 90 seconds is left to himself.

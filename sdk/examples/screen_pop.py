@@ -1,6 +1,7 @@
 """Screen pop in a foreign CRM: opens the customer's page as soon as an agent is offered his call.
 
-    python sdk/examples/screen_pop.py http://127.0.0.1:8100 TOKEN 1001 "http://crm.example/?phone={number}" [EVENT ID]
+    PYTHONPATH=. .venv/bin/python sdk/examples/screen_pop.py \
+        http://127.0.0.1:8100 TOKEN 1001 "http://crm.example/?phone={number}" [EVENT ID]
 
 The token needs the scopes `read` and `events` and should be for this one agent. With POP=print in the environment the
 address is printed instead of being opened in the browser. With the id of an event: what came after that one, first.

@@ -1,6 +1,6 @@
 """A wallboard's feed: one JSON line a change, each with the whole of that queue, for whatever draws it.
 
-    python sdk/examples/wallboard.py http://127.0.0.1:8100 TOKEN
+    PYTHONPATH=. .venv/bin/python sdk/examples/wallboard.py http://127.0.0.1:8100 TOKEN
 
 The token needs the scopes `read` and `events`; one that is for some queues shows those only.
 """

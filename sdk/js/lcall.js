@@ -72,8 +72,12 @@ export class LCall {
   pickUp = (contact, agent) => this.#contact(contact, "pick-up", { agent });
   release = (contact, agent, to = null) => this.#contact(contact, "release", { agent, to });
   askHelp = (contact, agent) => this.#contact(contact, "help", { agent });
-  monitor = (contact, agent, mode = "listen") => this.#contact(contact, "monitor", { agent, mode });
-  record = (contact, action, agent = null) => this.#contact(contact, "recording", { agent, action });
+  // help: he comes because the agent wants help; 409 help_taken when another leader does so already.
+  monitor = (contact, agent, mode = "listen", { help = false } = {}) =>
+    this.#contact(contact, "monitor", { agent, mode, help: help || null });
+  // reason: a word, customer_refused …: nothing more is recorded before somebody starts it again.
+  record = (contact, action, agent = null, reason = null) =>
+    this.#contact(contact, "recording", { agent, action, reason });
 
   endMonitor = (contact, agent) => this.#end(contact, "monitor", agent);
   endHelp = (contact, agent) => this.#end(contact, "help", agent);

@@ -23,6 +23,11 @@ def test_every_figure_is_documented() -> None:
     assert [name for name in sorted(found) if f"`{name}`" not in told] == []
 
 
+def test_every_figure_that_an_alarm_looks_at_is_documented() -> None:
+    told = (ROOT / "docs/metrics.md").read_text()
+    assert [rule.metric for rule in RULES if f"`{rule.metric}`" not in told] == []
+
+
 def test_what_to_do_at_every_critical_alarm_is_documented() -> None:
     told = (ROOT / "docs/operations.md").read_text()
     critical = [rule.id for rule in (DOWN, *RULES) if rule.severity == "critical"]

@@ -3,7 +3,8 @@
     python -m tests.bench.call_search [calls, default 1000000]
 
 The history is a year in the order of time, made by PostgreSQL itself (as it comes out of the box, but for fsync):
-20 queues, 100 agents, an agent's calls spread over the day, one in forty handed on to a colleague. Each search is the
+20 queues, 100 agents, an agent's calls spread over the day, one in forty handed on to a colleague; 100,000 customers,
+each with the number of a call. Each search is the
 web's own (lcall_web/calls), with other words every time: once for the page of 50 and once for the totals. 10,000,000
 calls take 14 GB below /tmp, which are gone afterwards.
 """
@@ -18,18 +19,20 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Final
 
 import asyncpg
 
 from lcall_web.calls import store
-from lcall_web.calls.rules import Search, number_patterns
+from lcall_web.calls.rules import Hours, Search, number_patterns
 from lcall_web.common.database import Database, TooMuch
 from lcall_web.common.viewer import PERMISSIONS, Reach, Viewer
 from ops.migrate import migrate
 from tests.integration.ledger import services
 
 CALLS, EACH, DAYS, SEED = 1_000_000, 60, 365, 7
+MANY: Final = 100_000  # customers
 SERVER: Final = ("shared_buffers=128MB", "max_wal_size=1GB", "wal_level=minimal", "max_wal_senders=0", "autovacuum=off")
 STEP: Final = 100_000
 AT_ONCE: Final = 2
@@ -45,7 +48,9 @@ select {ID.format(n="n")}, case when r < 0.002 then 'internal' else 'in' end, '+
        case when a < 0.9 then at + interval '20 seconds' end, at + interval '3 minutes', r * 60, r * 9,
        case when a < 0.9 then s * s * 900 else 0 end,
        case when a < 0.9 then 'answered' when a < 0.969 then 'abandoned' when a < 0.97 then 'failed' else 'ivr' end,
-       'caller', 16, case when a < 0.9 then {ID.format(n="n")} || '-r1' end
+       case when s < 0.3 then 'agent' when s < 0.98 then 'caller' else 'system' end,
+       case when s < 0.0002 then 34 when s < 0.02 then 17 else 16 end,
+       case when a < 0.9 then {ID.format(n="n")} || '-r1' end
 from (
     select n, a, q, w, r, s, $3::timestamptz + (n - 1) * $4::interval as at,
            '1' || to_char(3000000000 + (r * 6999999999)::bigint, 'FM0000000000') as number
@@ -73,6 +78,17 @@ select agent, extract(epoch from started_at) * 1000000, 'wrap_up', contact_id, '
        ended_at + interval '20 seconds'
 from cdr where agent is not null and talk_s < 90
 """
+CUSTOMERS: Final = """
+insert into customer (key, kind, name)
+select gen_random_uuid(), 'person', (
+    select string_agg(chr(19968 + floor(random() * 150)::int), '') from generate_series(1, 3) where n > 0)
+from generate_series(1, $1::int) as n
+"""
+PHONES: Final = f"""
+insert into customer_phone (customer, number)
+select id, (select number from cdr where contact_id = {ID.format(n="id * $1::int")})
+from customer where exists (select from cdr where contact_id = {ID.format(n="id * $1::int")})
+"""
 OTHERS: Final = """
 select i.indexname as name, i.indexdef as made from pg_indexes i
 where i.tablename in ('cdr', 'segment', 'agent_interval')
@@ -96,7 +112,7 @@ async def _searched(dsn: str, calls: int, now: datetime) -> None:
     await database.open()
     print(f"{'':38}{'page p50':>10}{'p95 ms':>9}{'totals p50':>12}{'p95 ms':>9}", flush=True)
     await _report("floor: a call by its key", _by_key(database, calls), None)
-    for name, (viewer, made) in _searches(now).items():
+    for name, (viewer, made) in _searches(calls, now).items():
         wanted = [made() for _ in range(EACH)]
         pages, totals = iter(wanted), iter(wanted)
         await _report(
@@ -113,7 +129,7 @@ def _by_key(database: Database, calls: int) -> Callable[[], Awaitable[object]]:
     return lambda: database.fetch(query, random.randrange(1, calls))
 
 
-def _searches(now: datetime) -> dict[str, tuple[Viewer, Callable[[], Search]]]:
+def _searches(calls: int, now: datetime) -> dict[str, tuple[Viewer, Callable[[], Search]]]:
     everybody = Viewer("admin", "", "admin", "", b"", "", frozenset(PERMISSIONS), Reach(None))
     people = frozenset(str(n) for n in range(1001, 1021))
     leader = Viewer("1001", "", "leader", "", b"", "", frozenset(), Reach(people, frozenset({"q1", "q2"})))
@@ -141,6 +157,16 @@ def _searches(now: datetime) -> dict[str, tuple[Viewer, Callable[[], Search]]]:
     def code() -> str:
         return f"c{random.randrange(11, 61)}"
 
+    def hour() -> Hours:
+        first = random.randrange(24)
+        return Hours(time_of_day(first), time_of_day(first, 59, 59, 999_999), "Asia/Shanghai")
+
+    def call() -> str:
+        return f"01938f5e-8a3b-7c41-9d2e-{random.randrange(1, calls):012x}"
+
+    def name() -> str:
+        return "".join(chr(19968 + random.randrange(150)) for _ in range(2))
+
     return {
         "today": (everybody, lambda: Search(start=now - timedelta(hours=random.uniform(1, 24)))),
         "a day": (everybody, lambda: days(1, 1)),
@@ -152,6 +178,8 @@ def _searches(now: datetime) -> dict[str, tuple[Viewer, Callable[[], Search]]]:
         "three digits": (everybody, lambda: number(3)),
         "four digits, in 30 days": (everybody, lambda: days(30, 30, patterns=number_patterns(digits(4), True))),
         "an agent, all the year": (everybody, lambda: Search(agent=agent())),
+        "a queue, all the year": (everybody, lambda: Search(queue=queue())),
+        "a queue, a day": (everybody, lambda: days(1, 1, queue=queue())),
         "an agent and a queue, 30 days": (everybody, lambda: days(30, 30, agent=agent(), queue=queue())),
         "abandoned in a queue, a week": (everybody, lambda: days(7, 7, queue=queue(), result="abandoned")),
         "abandoned, all the year": (everybody, lambda: Search(result="abandoned")),
@@ -161,6 +189,17 @@ def _searches(now: datetime) -> dict[str, tuple[Viewer, Callable[[], Search]]]:
         "a wrap-up code, all the year": (everybody, lambda: Search(code=code())),
         "talks over ten minutes, a week": (everybody, lambda: days(7, 7, least_s=600.0)),
         "the longest talks, all the year": (everybody, lambda: Search(least_s=899.9)),
+        "waited over 59 s, a week": (everybody, lambda: days(7, 7, waited_s=59.0)),
+        "waited the longest, all the year": (everybody, lambda: Search(waited_s=59.99)),
+        "a cause (1 in 5,000), all the year": (everybody, lambda: Search(cause=34)),
+        "ended by the system, a week": (everybody, lambda: days(7, 7, ended_by="system")),
+        "an hour of the day, all the year": (everybody, lambda: Search(hours=hour())),
+        "an hour of the day, 30 days": (everybody, lambda: days(30, 30, hours=hour())),
+        "an hour of the day and an agent, 30 days": (everybody, lambda: days(30, 30, hours=hour(), agent=agent())),
+        "failed in an hour of the day, all the year": (everybody, lambda: Search(hours=hour(), result="failed")),
+        "a call by its id": (everybody, lambda: Search(call=call())),
+        "two characters of a customer's name": (everybody, lambda: Search(customer=(name(),))),
+        "an agent and a customer's name": (everybody, lambda: Search(customer=(name(),), agent=agent())),
         "without a recording, all the year": (everybody, lambda: Search(recorded=False)),
         "team: a day": (leader, lambda: days(1, 1)),
         "team: 30 days": (leader, lambda: days(30, 30)),
@@ -183,11 +222,15 @@ async def _fill(server: services.Postgres, calls: int, now: datetime) -> str:
     began, apart = now - timedelta(days=DAYS), timedelta(days=DAYS) / calls
     steps = range(1, calls + 1, STEP)
     await _shared(server, [(CALL, n, min(n + STEP - 1, calls), began, apart) for n in steps])
+    customers = min(calls, MANY)
+    await _shared(server, [(CUSTOMERS, customers)])
+    await _shared(server, [(PHONES, calls // customers)])
     await _shared(server, [*((SEGMENTS, n, n + STEP - 1) for n in steps), (CODES,)])
     await _shared(server, [(definition,) for definition in others.values()])
     await first.execute("vacuum analyze cdr")
     await first.execute("vacuum analyze segment")
-    await first.execute("vacuum analyze agent_interval")
+    for table in ("agent_interval", "customer", "customer_phone"):
+        await first.execute(f"vacuum analyze {table}")
     size = str(await first.fetchval("select pg_size_pretty(pg_database_size(current_database()))"))
     await first.close()
     return size

@@ -33,8 +33,8 @@ from ops.services import DATABASE
 from tests.bench._desktops import opened, tokens
 from tests.bench.setup import AGENT, PHONE, QUEUE, Figures, configured
 from tests.center import Center, reserve
+from tests.chromium import CHROMIUM, FLAGS
 from tests.scenarios.conftest import is_read
-from tests.scenarios.test_web import CHROMIUM, FLAGS
 from tests.simulator.events import Events
 from tests.simulator.gateway import Answer
 from tests.simulator.place import Place

@@ -59,6 +59,7 @@ class Center:
         self.phones: dict[str, int] = {}  # registered until
         self.deadlines: dict[tuple[str, ...], int] = {}
         self.line = self.fence = 0
+        self.floor = 0  # of both: the clock may be set back, numbers rise for ever
         self.sizes: dict[str, int] = {}  # of trunks, in channels
         self.closed_until = 0  # 0: open. While closed nobody is paired
         self.phones_said: set[str] = set()
@@ -101,7 +102,7 @@ class Center:
     # -- changes
 
     def pair(self, agent: Agent, contact: Contact, lane: str) -> None:
-        self.fence = max(self.fence + 1, self.now)
+        self.fence = max(self.fence + 1, self.now, self.floor)
         contact.waiting = {}
         contact.offered = agent.id
         contact.bound.add(agent.id)
@@ -127,7 +128,7 @@ class Center:
             self.enter(agent, "phone_offline")
         else:
             if not keeps_place or not agent.line:
-                self.line = max(self.line + 1, self.now)
+                self.line = max(self.line + 1, self.now, self.floor)
                 agent.line = self.line
             self.enter(agent, "ready")
             found = self.best_contact(agent)
@@ -188,6 +189,15 @@ class Center:
                 self.door(agent)
             elif agent.state == "busy_other" or self.phones.get(agent.phone, 0) > now:
                 self.door(agent)
+
+    def set_back(self, ms: int) -> None:
+        """The clock is: as much is left of everything as before."""
+        self.floor = max(self.floor, self.now)
+        self.now -= ms
+        self.deadlines = {name: at - ms for name, at in self.deadlines.items()}
+        self.phones = {ext: until - ms if until else 0 for ext, until in self.phones.items()}
+        for agent in self.agents.values():
+            agent.since -= ms
 
     def phone_gone(self, ext: str) -> None:
         self.phones[ext] = 0
@@ -290,7 +300,7 @@ class Center:
         if agent.state == "wrap_up":
             agent.left = max(1, self.deadlines["wrap_up", id] - self.now)
             agent.wrapped = agent.contact
-        self.fence = max(self.fence + 1, self.now)
+        self.fence = max(self.fence + 1, self.now, self.floor)
         contact.bound.add(id)
         self.enter(agent, "dialing" if own else "reserved")
         agent.contact, agent.fence, agent.lane, agent.leg = contact.id, self.fence, f"agent:{id}", leg

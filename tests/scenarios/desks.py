@@ -16,7 +16,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.scenarios.conftest import Scene, phone_of
 from tests.scenarios.stage import AGENT, CUSTOMER, TONES
-from tests.scenarios.test_web import WAIT_MS, Visit, Visiting
+from tests.scenarios.test_web import Visit, Visiting
 from tests.simulator import matrix
 from tests.simulator.call import Call
 from tests.simulator.matrix import Names, Voices
@@ -24,8 +24,6 @@ from tests.simulator.softphone import Softphone
 
 TALKING: Final = {CUSTOMER: {AGENT}, AGENT: {CUSTOMER}}
 HEARD_WITHIN_S: Final = 10.0
-
-expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass

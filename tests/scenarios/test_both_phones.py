@@ -169,6 +169,7 @@ async def _whispered_to(
     await hear(scene, ears, {**TALKING, LEADER: {CUSTOMER, AGENT}})
     await hearing.locator("[data-do='whisper']").click()
     await expect(hearing).to_have_attribute("data-mode", "whisper")
+    await expect(page.locator("#pop > *")).to_have_count(0)  # it is not his call: his page stays free
     await hear(scene, ears, {CUSTOMER: {AGENT}, AGENT: {CUSTOMER, LEADER}, LEADER: {CUSTOMER, AGENT}})
     for (heard,) in matrix.sections([caller.stream.heard_since(begun)], voices(scene), 0):
         assert LEADER not in heard

@@ -90,13 +90,15 @@ async def test_a_day_at_the_browsers_phone(scene: Scene, center: Center) -> None
 
 @pytest.mark.slow
 async def test_a_page_that_is_loaded_anew_comes_back_to_its_call(scene: Scene, center: Center) -> None:
-    """Again and again: each time its call is the leg that the last one was."""
+    """Again and again: each time its call is the leg that the last one was. Also when the web can give no password."""
     own = await at_the_web(scene, center, center.web)
     call, contact = await rung(scene, own)
     await own.answer()
     await hear_each_other(own, call)
     own.page.on("dialog", lambda asked: asyncio.ensure_future(asked.accept()))
-    for _ in range(3):
+    for web_has_all in (True, True, False):
+        if not web_has_all:
+            await own.page.route("**/phone/credentials", lambda asked: asked.fulfill(status=503))
         async with own.page.expect_event("load"):
             await own.page.evaluate("setTimeout(() => location.reload())")
         await hear_each_other(own, call)
@@ -105,6 +107,34 @@ async def test_a_page_that_is_loaded_anew_comes_back_to_its_call(scene: Scene, c
     assert await own.is_("registered") == ""
     story = scene.story(contact)
     assert (story.count("contact_joined"), story.count("contact_offered")) == (3, 1)
+    cdr = await scene.cdr(contact)
+    assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "caller", LINE.agents[0])
+
+
+@pytest.mark.slow
+async def test_the_tab_that_waits_for_the_phone_comes_back_to_the_call_of_the_first(
+    scene: Scene, center: Center
+) -> None:
+    """A tab that was duplicated: when the first is loaded anew the second has the phone before it."""
+    own = await at_the_web(scene, center, center.web)
+    async with own.page.context.expect_page() as opened:
+        await own.page.evaluate("void window.open(location.href)")  # its session's storage is a copy
+    second = await opened.value
+    await second.wait_for_function("() => window.browserPhone?.reason === 'other_tab'")
+    call, contact = await rung(scene, own)
+    await own.answer()
+    await hear_each_other(own, call)
+    own.page.on("dialog", lambda asked: asyncio.ensure_future(asked.accept()))
+    async with own.page.expect_event("load"):
+        await own.page.evaluate("setTimeout(() => location.reload())")
+    await second.wait_for_function("() => window.browserPhone?.state === 'talking'")
+    await own.page.wait_for_function("() => window.browserPhone?.reason === 'other_tab'")
+    await own.hears(CALLER)
+    await call.hears(AGENT, since=call.heard_s)
+    await call.hang_up()
+    await second.wait_for_function("() => window.browserPhone?.state === 'registered'")
+    story = scene.story(contact)
+    assert (story.count("contact_joined"), story.count("contact_offered")) == (1, 1)
     cdr = await scene.cdr(contact)
     assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "caller", LINE.agents[0])
 

@@ -15,6 +15,12 @@ CALLER, AGENT, CARD = 990, 1670, 1240
 LINE = line(5)
 
 
+def is_card(samples: audio.Samples) -> bool:
+    """A packet of it is. Where the caller begins anew every tone flickers, but then its neighbours are as loud."""
+    card = audio.goertzel(samples, CARD)
+    return card > -45 and card > max(audio.goertzel(samples, neighbour) for neighbour in (890, 1090, 1370))
+
+
 async def test_a_card_number_is_in_no_recording(scene: Scene, center: Center) -> None:
     agent = LINE.agents[0]
     phone = await scene.softphone(agent)
@@ -54,5 +60,5 @@ async def test_a_card_number_is_in_no_recording(scene: Scene, center: Center) ->
     left, right = wav.decode(file.read_bytes()).samples.T
     heard = [audio.decode(side.tobytes()) for side in (left, right)]
     assert [gap["reason"] for gap in recording.gaps if gap["duration_s"] > 1] == ["paused", "paused"]
-    assert CARD not in {tone for at in range(0, len(heard[0]), 400) for tone in audio.tones(heard[0][at : at + 800])}
+    assert [at / RATE for at in range(0, len(heard[0]), 400) if is_card(heard[0][at : at + 800])] == []
     assert audio.tones(heard[0][-RATE:-400]) == {CALLER} and audio.tones(heard[1][-RATE:-400]) == {AGENT}

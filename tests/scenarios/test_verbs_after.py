@@ -150,8 +150,10 @@ async def is_with_the_customer(house: House, call: Call) -> Call | None:
 
 
 async def keys_arrive(house: House) -> None:
+    """One that a node had sent and not yet written when it died is heard twice (ARCHITECTURE.md), none is lost."""
+    killed = dict(house.killed)
     await house.stage.insists("send-dtmf", digits="19#")
-    await house.stage.hears_keys(CUSTOMER, "19#")
+    await house.stage.hears_keys(CUSTOMER, "19#", twice=house.killed != killed)
 
 
 @dataclass(frozen=True)

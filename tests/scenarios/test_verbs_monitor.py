@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.scenarios.outcomes import HELD
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, THIRD, Stage, stage
 from tests.simulator.matrix import MUSIC
 
@@ -63,6 +64,22 @@ async def test_hold_while_a_leader_listens(stage: Stage) -> None:
     await stage.hears(LISTENED)
     await stage.hangs_up(CUSTOMER)
     await stage.closes()
+
+
+async def test_a_leader_comes_into_a_hold_and_leaves_it_as_it_was(stage: Stage) -> None:
+    await stage.comes(LEADER)
+    await stage.opens("in")
+    await stage.does("hold")
+    await stage.hears(HELD)
+    await stage.does("monitor", by=LEADER, mode="barge")
+    await stage.answers(LEADER)
+    await stage.hears({CUSTOMER: {MUSIC}, AGENT: {LEADER}, LEADER: {AGENT}})
+    await stage.hangs_up(LEADER)
+    await stage.hears(HELD)
+    await stage.does("resume")
+    await stage.all_hear_each_other(CUSTOMER, AGENT)
+    cdr = await stage.closes()
+    assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "caller", stage.id(AGENT))
 
 
 @pytest.mark.slow

@@ -66,6 +66,27 @@ async def test_a_consultation_is_taken_back_and_everybody_joins_the_next(stage: 
     assert cdr.ended_by == "agent"
 
 
+async def test_a_colleague_leaves_a_conference_while_the_agent_consults(stage: Stage) -> None:
+    """The customer waits for the agent, who has him still."""
+    await stage.comes(COLLEAGUE, THIRD)
+    await stage.opens("in")
+    await stage.does("transfer", to=COLLEAGUE, mode="consult")
+    await stage.answers(COLLEAGUE)
+    await stage.does("transfer/conference")
+    await stage.all_hear_each_other(CUSTOMER, AGENT, COLLEAGUE)
+    await stage.does("transfer", to=THIRD, mode="consult")
+    await stage.answers(THIRD)
+    aside = {AGENT: {THIRD}, THIRD: {AGENT}}
+    await stage.hears({CUSTOMER: {COLLEAGUE}, COLLEAGUE: {CUSTOMER}, **aside})
+    await stage.hangs_up(COLLEAGUE)
+    await stage.hears({CUSTOMER: {MUSIC}, **aside})
+    await stage.does("transfer/complete")
+    await stage.ends(AGENT)
+    await stage.all_hear_each_other(CUSTOMER, THIRD)
+    cdr = await stage.closes()
+    assert (cdr.result, cdr.agent) == ("answered", stage.id(THIRD))
+
+
 @OUT_IS_RARER
 async def test_blind_to_a_colleague(stage: Stage, direction: str) -> None:
     await stage.comes(COLLEAGUE)
@@ -202,6 +223,33 @@ async def test_blind_to_an_access_number_which_is_a_queue(stage: Stage) -> None:
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
     await stage.closes()
+
+
+async def test_whoever_is_signed_in_at_an_extension_is_called_there_as_an_agent(stage: Stage) -> None:
+    """A phone refers to the number of another phone: its agent rings, has the customer, and tidies up afterwards."""
+    colleague = stage.id(COLLEAGUE)
+    await stage.comes(COLLEAGUE)
+    await stage.opens("in")
+    assert await stage.cast[AGENT].refer(phone_of(colleague)) == 202
+    ringing = await stage.phones[COLLEAGUE].rings()
+    await stage.scene.state(colleague, "ringing")
+    ringing.answer()
+    stage.joins(COLLEAGUE, ringing)
+    assert await stage.cast[AGENT].referred() == 200
+    await stage.ends(AGENT)
+    await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
+    agent = await stage.scene.lq.agent(colleague)
+    assert (agent.state, agent.contact) == ("talking", stage.contact)
+    await stage.does("hold", by=COLLEAGUE)
+    await stage.hears({CUSTOMER: {MUSIC}, COLLEAGUE: set()})
+    await stage.does("resume", by=COLLEAGUE)
+    await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
+    cdr = await stage.closes()
+    assert cdr.agent == colleague
+    await stage.is_ready_again(COLLEAGUE)
+    told = stage.scene.events.of(f"agent:{colleague}", "agent_state_changed")
+    states = [event.data["state"] for event in told]
+    assert states[-5:] == ["reserved", "ringing", "talking", "wrap_up", "ready"], states
 
 
 @pytest.mark.slow

@@ -5,29 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.center import Center
+from tests.chromium import CHROMIUM, FLAGS, WAIT_MS, WATCH_POLICY
 from tests.conftest import OwnCenter
 from tests.scenarios.conftest import Scene, line, new_number
 
 pytestmark = pytest.mark.browser
 
 LINE = line(2)
-CHROMIUM: Final = "/usr/bin/chromium"
-FLAGS: Final = (
-    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--autoplay-policy=user-gesture-required"),
-)
-WATCH_POLICY: Final = """
-document.addEventListener(
-  "securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective, event.blockedURI)
-);
-"""
-WAIT_MS: Final = 15_000
 
 
 @dataclass
@@ -65,6 +55,10 @@ async def browser() -> AsyncIterator[Browser]:
         await started.close()
 
 
+def complaint(said: ConsoleMessage) -> str:
+    return f"{said.text} {said.location['url']}"
+
+
 @pytest.fixture
 async def visiting(browser: Browser) -> AsyncIterator[Visiting]:
     """`await visiting(web, locale="zh-CN")`; afterwards no page may have complained."""
@@ -76,7 +70,7 @@ async def visiting(browser: Browser) -> AsyncIterator[Visiting]:
         new = Visit(await context.new_page(), web)
         new.page.set_default_timeout(WAIT_MS)
         new.page.on("pageerror", lambda error: new.faults.append(f"exception: {error}"))
-        new.page.on("console", lambda said: new.faults.append(said.text) if said.type == "error" else None)
+        new.page.on("console", lambda said: new.faults.append(complaint(said)) if said.type == "error" else None)
         new.page.on("response", lambda answer: new.requests.append((answer.url, answer.status)))
         visits.append(new)
         return new

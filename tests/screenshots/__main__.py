@@ -26,7 +26,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 
 from ops.home import CHECKOUT
 from tests.center import Center, reserve
-from tests.scenarios.test_web import CHROMIUM, FLAGS
+from tests.chromium import CHROMIUM, FLAGS
 from tests.screenshots import pages
 from tests.screenshots.floor import Floor
 from tests.screenshots.pages import Shot
@@ -40,6 +40,8 @@ PICTURES: Final[Mapping[str, str]] = {  # of docs/screenshots -> which shot
     "board": "full-zh-1366-1901-board",
     "desk": "full-zh-1366-desk-known",
     "desk_en": "full-en-1366-desk-known",
+    "ringing": "full-zh-1366-dark-desk-ringing",
+    "wrap_up": "full-zh-1366-desk-wrap-up",
     "transfer": "full-zh-1366-desk-transfer",
     "team": "full-zh-1366-team-listening",
     "wall": "full-zh-1920-1901-wall",
@@ -181,7 +183,7 @@ async def photograph(center: Center, into: Path, words: Sequence[str]) -> int:
         await photographer.take("full", *pages.BY_HAND, call)
         await photographer.walk("full")
         await photographer.take("wrong", *pages.MISTAKES)
-        if photographer.wants("away"):
+        if not words or any("away" in word for word in words):
             await photographer.take_without(center, "postgres", *pages.DATABASE_AWAY)
             await photographer.take_without(center, "api", *pages.API_AWAY)
         return photographer.taken

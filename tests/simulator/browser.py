@@ -15,8 +15,9 @@ from typing import Any, Final, Self
 
 from playwright.async_api import Page, async_playwright
 
+from tests.chromium import CHROMIUM
+
 PAGE: Final = Path(__file__).parent / "browser.html"
-CHROMIUM: Final = "/usr/bin/chromium"
 # no device is asked for, nobody has to click; the certificate is checked where a test says so, with its authority
 FLAGS: Final = (
     "--no-sandbox",

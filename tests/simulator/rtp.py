@@ -39,8 +39,25 @@ EVENT: Final = struct.Struct("!BBH")
 STAMP: Final = struct.Struct("qq")
 LOST_S: Final = 3.0  # what the thread owes after a shorter halt is sent at once: a hole that is heard is not ours
 TOO_FAR: Final = RATE  # a stream whose timestamps jump by more than a second is placed anew by its arrival
+CALM_TICKS: Final = 50  # in step after a halt of ours: until then what it owed, and comes at once, keeps its place
 
 Peer = tuple[str, int]
+
+
+@dataclass(eq=False)
+class Halt:
+    """For how long the thread stood still just now (s): what it owed was sent at once, and comes at once."""
+
+    seconds: float = 0.0
+    _calm: int = 0
+
+    def tick(self, behind_s: float) -> None:
+        if behind_s > TICK:
+            self.seconds, self._calm = max(self.seconds, behind_s), 0
+        elif self.seconds:
+            self._calm += 1
+            if self._calm > CALM_TICKS:
+                self.seconds = 0.0
 
 
 @dataclass(eq=False)
@@ -72,8 +89,8 @@ class HeardKey:
 class Stream:
     """One channel's voice, both ways. Made by Media.stream()."""
 
-    def __init__(self, host: str, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, host: str, loop: asyncio.AbstractEventLoop, halt: Halt) -> None:
+        self._loop, self._halt = loop, halt
         self.socket = _bound(host)
         self.host, self.port = self.socket.getsockname()
         self.event_type = 101
@@ -209,7 +226,7 @@ class Stream:
         by_arrival = round((at - self._origin) * RATE)
         base, place = self._lines.setdefault(ssrc, (timestamp, by_arrival))
         position = place + ((timestamp - base + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-        if abs(position - by_arrival) > TOO_FAR or position < 0:
+        if abs(position - by_arrival) > TOO_FAR + self._halt.seconds * RATE or position < 0:
             self._lines[ssrc] = (timestamp, by_arrival)
             position = by_arrival
         end = position + len(payload)
@@ -239,6 +256,7 @@ class Media:
 
     def __init__(self) -> None:
         self.late = 0
+        self._halt = Halt()
         self._streams: dict[int, Stream] = {}
         self._epoll = select.epoll()
         self._lock = threading.Lock()  # who is in _streams
@@ -248,7 +266,7 @@ class Media:
         self._thread.start()
 
     def stream(self, host: str) -> Stream:
-        new = Stream(host, asyncio.get_running_loop())
+        new = Stream(host, asyncio.get_running_loop(), self._halt)
         with self._lock:
             self._streams[new.socket.fileno()] = new
             self._epoll.register(new.socket.fileno(), select.EPOLLIN)
@@ -294,6 +312,7 @@ class Media:
                 self._read()
             due += TICK
             left = due - time.monotonic()
+            self._halt.tick(-left)
             if left < -TICK:
                 self.late += 1
             if left < -LOST_S:  # we were stopped or suspended: the lost time stays lost

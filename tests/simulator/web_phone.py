@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 import numpy as np
 from playwright.async_api import Page, async_playwright
 
-from tests.simulator.browser import CHROMIUM
+from tests.chromium import CHROMIUM
 from tests.simulator.loudspeaker import Loudspeaker
 
 FLAGS: Final = (

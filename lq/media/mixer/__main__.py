@@ -50,6 +50,7 @@ async def main() -> None:
     _make_way(path)
     _measured(core)
     telemetry.serve()
+    beating = asyncio.create_task(telemetry.HEART.beat())
     asked_to_leave = process.end_signal()
     priority, stays = core.start(), core.stay()
     gc.freeze()
@@ -60,6 +61,7 @@ async def main() -> None:
         text = "mixer started without real-time priority or locked memory: a busy machine may be heard"
         log.warning(text, rtp=rtp, priority=priority, memory=memory)
     await Server(core, shelf, rtp, priority=priority).serve(path, asked_to_leave)
+    beating.cancel()
     core.stop()
     log.info("mixer stopped")
 

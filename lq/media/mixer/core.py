@@ -16,7 +16,6 @@ from cffi import FFI
 
 from lq.media.mixer.build import library
 
-FRAME_MS: Final = 20
 CAPACITY: Final = 4096
 SOCKET_BUFFER: Final = 8 << 20  # a tick's worth of packets from every leg, and some
 PRIORITIES: Final = ("normal", "nice", "realtime")

@@ -74,6 +74,28 @@ async def test_what_an_agent_cannot_do_says_why_and_how_things_are(api: Api) -> 
             assert (refused.value.status, refused.value.field) == (status, field)
 
 
+async def test_he_signs_in_at_nobodys_phone_or_his_own_and_at_no_disabled_one(api: Api, live: Live) -> None:
+    """A phone's rights to call come with it."""
+    async with api.client() as lq:
+        for phone, said in (("8003", {"agent": "1002", "calls": "international"}), ("8004", {"enabled": False})):
+            body = (await lq.document("phones", phone)).body
+            await lq.put_document("phones", phone, {**body, **said})
+        for phone, status, code in (("8003", 403, "phone_forbidden"), ("8004", 422, "phone_disabled")):
+            with pytest.raises(ApiError) as refused:
+                await lq.sign_in("1001", phone)
+            assert (refused.value.status, refused.value.code, refused.value.field) == (status, code, "phone")
+        assert (await lq.agent("1001")).state == "signed_out"
+        with pytest.raises(ApiError, match="403"):
+            await lq.credentials("1001", "8003")
+        assert (await lq.sign_in("1002", "8003")).phone == "8003", "his own"
+        assert (await lq.credentials("1002")).phone == "8003"
+        assert (await lq.sign_in("1001", "8001")).phone == "8001", "a hot desk"
+        assert (await lq.credentials("1001")).phone == "8001"
+        await lq.sign_out("1001")
+        with pytest.raises(ApiError, match="404"):
+            await lq.credentials("1001")
+
+
 async def test_a_post_with_the_same_key_is_done_once(api: Api, live: Live) -> None:
     await live.phone("8001", True, 60_000)
     async with api.http() as http:
@@ -111,6 +133,7 @@ async def test_a_queue_now_and_today(api: Api, live: Live, rows: asyncpg.Connect
         queue = await eventually(counted, "today's counts", 8)
         assert (queue.ready, queue.waiting, queue.abandoned, queue.overflowed) == (1, 0, 1, 0)
         assert queue.service_level == {"20": round(2 / 3, 4)} and queue.ewt_s == 0
+        assert (queue.in_time, queue.counted) == (2, 3)
         assert [queue.id for queue in await lq.queues()] == ["sales", "support"]
         with pytest.raises(ApiError, match="404"):
             await lq.queue("shop")

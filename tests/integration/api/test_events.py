@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 
 from lq.config import publish, seed
 from lq.ledger.events import Event
-from lq.ledger.journal import Store, connected, next_entries, trim
+from lq.ledger.journal import BEGIN, Store, connected, next_entries, trim
 from lq.live import keys
 from lq.live.redis import Live
 from lq.sdk import ApiError, Client
@@ -159,6 +159,80 @@ async def test_an_entry_that_is_no_event_does_not_stop_the_stream(api: Api, stre
         await stream.xadd(keys.EVENTS, {b"\xff": b"\xfe"})
         await add(stream, [agent_event(7, "ready", "signed_out")])
         assert [event.seq for event in await take(events, 1)] == [7]
+
+
+UNREADABLE = (
+    {**agent_event(8, "ready", "signed_out").fields(), "v": "2"},  # of a new node, beside an old api
+    {**agent_event(8, "ready", "signed_out").fields(), "data": "5"},
+)
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+async def test_one_that_is_the_last_entry_stops_nobody(api: Api, stream: RedisClient, entry: dict[str, str]) -> None:
+    """It is behind what a client has that has read everything else."""
+    async with api.client() as lq, api.http() as http, aclosing(lq.events(after="0")) as events:
+        await add(stream, [agent_event(7, "ready", "signed_out")])
+        assert [event.seq for event in await take(events, 1)] == [7]
+        id = (await stream.xadd(keys.EVENTS, dict(entry))).decode()
+
+        async def is_read() -> bool:
+            return bool((await http.get("/v1/events")).json()["next"] == id)
+
+        await eventually(is_read, "the entry")
+        assert (await in_time(http, "/v1/health")).status_code == 200
+        await add(stream, [agent_event(9, "paused", "ready")])
+        assert [event.seq for event in await take(events, 1)] == [9]
+
+
+async def test_more_of_them_than_a_page_has_are_passed_over(api: Api, stream: RedisClient) -> None:
+    pipe = stream.pipeline(transaction=False)
+    for _ in range(600):
+        pipe.xadd(keys.EVENTS, dict(UNREADABLE[0]))
+    await pipe.execute()
+    await add(stream, [agent_event(9, "ready", "signed_out")])
+    async with api.client() as lq, api.http() as http:
+        async with aclosing(lq.events(after="0")) as events:
+            assert [event.seq for event in await take(events, 1)] == [9]
+        first = (await http.get("/v1/events", params={"after": "0", "limit": 500})).json()
+        assert first["items"] == []
+        second = (await http.get("/v1/events", params={"after": first["next"], "limit": 500})).json()
+        assert [item["seq"] for item in second["items"]] == [9]
+
+
+async def test_what_is_on_the_journals_disk_is_waited_for(
+    dsn: str, redis_server: services.Redis, live: Live, rows: asyncpg.Connection, stream: RedisClient, tmp_path: Path
+) -> None:
+    """PostgreSQL was away for long: what neither it nor Redis has yet is not left out."""
+    ids = await add(stream, answered_call())
+    entries = await next_entries(stream, BEGIN)
+    store = Store(rows)
+    checkpoint = await store.apply(await store.checkpoint(), entries[:7])
+    await stream.xtrim(keys.EVENTS, maxlen=1, approximate=False)
+    async with serving(dsn, redis_server.url, tmp_path) as api, api.client() as lq, api.http() as http:
+        page = (await http.get("/v1/events", params={"after": ids[2]})).json()
+        assert ([item["id"] for item in page["items"]], page["next"]) == (ids[3:7], ids[6])
+        answer = await http.get("/v1/events", params={"after": ids[6]})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "history_unavailable")
+        connections: list[bool] = []
+        async with aclosing(lq.events(after=ids[2], on_connection=connections.append)) as events:
+            assert [event.id for event in await take(events, 4)] == ids[3:7]
+            reading = asyncio.create_task(take(events, len(ids) - 7, 20))
+            await eventually(lambda: connections[:2] == [True, False], "that it is told to come again")
+            await store.apply(checkpoint, entries[7:])
+            assert [event.id for event in await reading] == ids[7:]
+
+
+async def test_a_stream_begun_anew_by_a_clock_that_stands_earlier_is_heard(api: Api, stream: RedisClient) -> None:
+    async with api.client() as lq, aclosing(lq.events(after="0")) as events:
+        [last] = await add(stream, [agent_event(7, "ready", "signed_out")])
+        assert [event.seq for event in await take(events, 1)] == [7]
+        await stream.delete(keys.EVENTS)
+        for n in (1, 2):
+            await stream.xadd(keys.EVENTS, dict(agent_event(7 + n, "paused", "ready").fields()), id=f"5-{n}")
+        assert [(event.id, event.seq) for event in await take(events, 2)] == [("5-1", 8), ("5-2", 9)]
+    async with api.http() as http:  # and by who comes with an id of the former one
+        page = (await http.get("/v1/events", params={"after": last})).json()
+    assert ([item["seq"] for item in page["items"]], page["next"]) == ([8, 9], "5-2")
 
 
 # -- absences ----------------------------------------------------------------------------------------------------------

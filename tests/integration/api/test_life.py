@@ -12,7 +12,7 @@ from redis.asyncio import Redis as RedisClient
 
 from lq.api import life
 from lq.ledger.events import Event
-from lq.ledger.journal import Store, next_entries
+from lq.ledger.journal import BEGIN, Store, next_entries
 from lq.sdk import ApiError
 from tests.integration.ledger import services
 from tests.unit.ledger.lives import START, agent_event, answered_call
@@ -71,6 +71,26 @@ async def test_half_of_it_in_each_store_and_all_of_it_in_history(
         found = await lq.contact_events(CONTACT)
         assert told(found) == expected()
         assert found[0].id and found[0].at == START
+
+
+async def test_what_is_on_the_journals_disk_is_waited_for(
+    api: Api, stream: RedisClient, rows: asyncpg.Connection
+) -> None:
+    """Only a life of which nothing can be missing is shown meanwhile."""
+    before = answered_call("before", START - 9)
+    await add(stream, [*before, *a_life()])
+    entries = await next_entries(stream, BEGIN)
+    store, written = Store(rows), len(before) + 3
+    checkpoint = await store.apply(await store.checkpoint(), entries[:written])
+    await stream.xtrim("{lcall}:events", maxlen=1, approximate=False)
+    async with api.client() as lq:
+        assert told(await lq.contact_events("before")) == told(before)
+        for contact in (CONTACT, "c2"):
+            with pytest.raises(ApiError) as half:
+                await lq.contact_events(contact)
+            assert (half.value.status, half.value.code) == (503, "history_unavailable")
+        await store.apply(checkpoint, entries[written:])
+        assert told(await lq.contact_events(CONTACT)) == expected()
 
 
 async def test_in_pages_whose_border_lies_anywhere(api: Api, stream: RedisClient, rows: asyncpg.Connection) -> None:

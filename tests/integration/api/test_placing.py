@@ -165,3 +165,38 @@ async def test_a_repeat_of_a_call_that_is_over(
             await live.reply(second["reply_to"], {"status": 201, "contact": shown(second["contact"])})
         answer = await again
     assert answer.status_code == 201 and (answer.json()["id"] != first["contact"]) == called_again
+
+
+@pytest.mark.parametrize("known", ["over", "answer", "refusal"])
+async def test_a_repeat_of_a_call_that_the_journal_has_not_written_yet(
+    api: Api, live: Live, rows: asyncpg.Connection, known: str
+) -> None:
+    """Redis knows that there was one, for a while: nobody is called twice, unless nothing came of it."""
+    await ready(live)
+    asked, key = {"agent": "1001", "to": "13800138000"}, {"Idempotency-Key": "behind"}
+    await live.renew("lq", IDLE, incarnation=IDLE, load=2, draining=False, lease_ms=60_000)
+    async with api.http() as http:
+        lost = asyncio.create_task(http.post("/v1/contacts", json=asked, headers=key, timeout=10))
+        [(place, first)] = await live.inbox(IDLE, "0", block_ms=5000)
+        assert (await lost).status_code == 503
+        if known == "answer":
+            await live.keep_answers(first["contact"], {first["id"]: {"status": 200}})
+        else:
+            for snapshot in (begun(first["contact"]), None):
+                await live.commit(first["contact"], node=IDLE, epoch=1, snapshot=snapshot)
+        if known == "refusal":
+            error = {"code": "conflict", "message": "agent 1001 is talking"}
+            await live.keep_answers(first["contact"], {first["id"]: {"status": 409, "error": error}})
+        again = asyncio.create_task(http.post("/v1/contacts", json=asked, headers=key, timeout=10))
+        if known == "refusal":
+            [(_, second)] = await live.inbox(IDLE, place, block_ms=5000)
+            assert second["contact"] != first["contact"]
+            await live.reply(second["reply_to"], {"status": 201, "contact": shown(second["contact"])})
+            assert (await again).status_code == 201
+            return
+        behind = await again
+        assert (behind.status_code, behind.json()["error"]["code"]) == (503, "history_unavailable")
+        assert await live.inbox(IDLE, place, block_ms=0) == []
+        await store(rows, Life(first["contact"]).start().end("no_answer", "system", 19).events)
+        answer = await http.post("/v1/contacts", json=asked, headers=key, timeout=10)
+    assert (answer.status_code, answer.json()["id"]) == (201, first["contact"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +17,19 @@ from redis.asyncio import Redis as RedisClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from lq.api import shares
 from lq.config import publish, seed
 from lq.config.documents import SCOPES
 from lq.ledger.events import Event
 from lq.live import keys
 from lq.live.redis import Live
-from lq.sdk import ApiError, Client, Token
+from lq.sdk import ApiError, Client, Contact, Token
 from ops.migrate import migrate
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
 from tests.unit.ledger.lives import Life, agent_event, answered_call
 
-from .conftest import Api, serving
+from .conftest import TOKEN, Api, serving
 from .owner import owning, waiting_contact
 from .test_api import recorded, store
 
@@ -48,6 +49,7 @@ async def test_a_secret_is_told_once_and_kept_as_a_hash(api: Api, live: Live, ro
     async with api.client() as house, program:
         [listed] = await house.tokens()
         assert listed == Token(token.id, "test", ("read",), (), ("sales",), 20, token.created_at, token.expires_at)
+        assert await house.token(token.id) == listed
         assert len(await program.queues()) == 1
         await house.revoke_token(token.id)
         assert await house.tokens() == ()
@@ -199,6 +201,47 @@ async def test_a_restricted_token_acts_and_sees_for_its_own_agents_only(
         assert owner.heard == []
 
 
+def listened_to(id: str) -> list[Event]:
+    """A leader has listened in it, and another one has barged in."""
+    life = Life(id).start().queue().offer().answer()
+    for leg, phone, agent, mode in ((f"{id}.4", "8901", "1901", "listen"), (f"{id}.5", "8902", "1902", "barge")):
+        life.say("contact_called", n=life.n, leg=leg, verb="monitor", to=f"agent:{agent}")
+        state = {"agent": agent, "state": "talking", "previous": "ready", "since": life.at, "contact": id}
+        life.events.append(Event("agent_state_changed", life.at, f"agent:{agent}", 1, state))
+        life.say("leg_started", leg=leg, party="agent", address=phone, direction="out")
+        life.say("leg_answered", leg=leg, codec="PCMA").say("contact_call_ended", leg=leg, outcome="answered")
+        life.say("contact_monitored", agent=agent, mode=mode, leg=leg)
+    life.end("answered")
+    for n in (4, 5):
+        life.say("leg_ended", leg=f"{id}.{n}", by="us", cause=16)
+    return life.events
+
+
+async def test_of_a_call_that_is_over_who_may_not_supervise_does_not_learn_who_listened(
+    api: Api, live: Live, rows: asyncpg.Connection
+) -> None:
+    events = listened_to("c1")
+    await store(rows, events)
+    _, agents = await client(api, "read", agents=["1001"])
+    _, leaders = await client(api, "read", "supervise")
+
+    def legs(contact: Contact) -> list[str]:
+        return [leg.address for leg in contact.legs]
+
+    async with agents, leaders:
+        for program, shown in ((leaders, ["8001", "8901", "8902"]), (agents, ["8001", "8902"])):
+            [listed] = (await program.contacts("ended")).items
+            assert legs(listed)[1:] == shown and legs(await program.contact("c1"))[1:] == shown
+        assert len(await leaders.contact_events("c1")) == len(events)
+        whole = await agents.contact_events("c1")
+        told = json.dumps([dict(event.data) for event in whole])
+        assert "8901" not in told and "1901" not in told and "c1.4" not in told and "1902" in told
+        for n, event in enumerate(whole):  # also where a page begins behind what has told of him
+            assert [each.seq for each in await agents.contact_events("c1", after=event.id)] == [
+                each.seq for each in whole[n + 1 :]
+            ]
+
+
 async def test_an_expired_token_is_no_token(api: Api) -> None:
     _, program = await client(api, "read", expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
     async with program:
@@ -308,6 +351,63 @@ async def test_a_page_of_another_origin_may_ask_with_a_token(api: Api) -> None:
         refused = await nobody.get("/v1/agents", headers={"Origin": "http://crm"})
         assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, "*")
         assert "Access-Control-Allow-Credentials" not in refused.headers
+
+
+# -- shares ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_program_that_leaks_streams_takes_none_from_the_house(api: Api) -> None:
+    """Nor from another program."""
+    leaks, _ = await client(api, "events", "read", per_second=500)
+    other, _ = await client(api, "events", "read")
+    url = f"{api.url.replace('http', 'ws')}/v1/events"
+
+    def listens(secret: str | None) -> connect:
+        return connect(url, additional_headers={"Authorization": f"Bearer {secret}"}, proxy=None)
+
+    each = shares.streams().each
+    async with AsyncExitStack() as held:
+        for _ in range(each):
+            await held.enter_async_context(listens(leaks.secret))
+        with pytest.raises(InvalidStatus) as refused:
+            await listens(leaks.secret)
+        assert refused.value.response.status_code == 429 and refused.value.response.headers["Retry-After"]
+        for secret in (other.secret, TOKEN):
+            async with listens(secret):
+                pass
+
+    async def free_again() -> bool:
+        try:
+            async with listens(leaks.secret):
+                return True
+        except InvalidStatus:
+            return False
+
+    await eventually(free_again, "its streams are over", 5)
+
+
+async def test_a_program_that_does_not_read_recordings_to_their_end_holds_up_nobody(
+    api: Api, rows: asyncpg.Connection
+) -> None:
+    await recorded(api, rows)
+    with (api.home / "recordings/2026/11/24/c1-r1.wav").open("r+b") as file:
+        file.truncate(20_000_000)  # more than lies in sockets
+    slow, _ = await client(api, "read", "recordings", per_second=500)
+    each, path = shares.downloads().each, "/v1/recordings/c1-r1/audio"
+    headers = {"Authorization": f"Bearer {slow.secret}"}
+    async with (
+        httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http,
+        api.client() as house,
+        AsyncExitStack() as held,
+    ):
+        for _ in range(each):
+            answer = await held.enter_async_context(http.stream("GET", path))
+            assert answer.status_code == 200
+        refused = await http.get(path)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many")
+        assert (await http.get("/v1/agents")).status_code == 200, "what is short goes on"
+        async with house.recording_audio("c1-r1") as audio:
+            assert audio.status == 200 and await house.agents()
 
 
 # -- absences ----------------------------------------------------------------------------------------------------------

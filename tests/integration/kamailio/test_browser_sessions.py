@@ -42,9 +42,13 @@ async def in_a_call(sip: Edge) -> AsyncIterator[tuple[End, Browser, str, list[st
 async def test_a_browsers_call_outlives_its_session_by_refreshing_it(sip: Edge) -> None:
     async with in_a_call(sip) as (node, browser, session, heard):
         assert any("Session-Expires: 90" in text for text in heard if text.startswith("INVITE"))
-        async with asyncio.timeout(150):
-            while sum(text.startswith("UPDATE") for text in heard) < 2:  # noqa: ASYNC110 - a minute and a half of it
-                await asyncio.sleep(1)
+        try:
+            async with asyncio.timeout(150):
+                while sum(text.startswith("UPDATE") for text in heard) < 2:  # noqa: ASYNC110 - a minute and a half of it
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            begin = [text.partition("\r\n")[0] for text in heard]
+            pytest.fail(f"no two refreshes; the node heard {begin}, the browser tells {await browser.told()}")
         assert not any(said.startswith(("ended", "failed")) for said in await browser.told())
         node.ua.bye(session, now=node.shell.now())
         node.go()

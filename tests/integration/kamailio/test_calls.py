@@ -10,6 +10,7 @@ import pytest
 from lq.live.redis import Live
 from tests.integration.kamailio.edge import LQ1, LQ2, SDP, Edge, Message, Peer, Silence, credentials, edge
 from tests.integration.live.center import documents
+from tests.integration.live.trunks import trunk_state
 
 
 def contact_of(incarnation: str) -> str:
@@ -94,6 +95,17 @@ def test_bye_from_lq(lq: Peer, gateway: Peer) -> None:
     lq.expect("ACK")
     lq.send(from_node("BYE", lq, invite, ok))
     gateway.answer(gateway.expect("BYE"), 200)
+    assert lq.expect(200).method == "BYE"
+
+
+def test_who_is_away_for_some_seconds_hears_a_bye_all_the_same(lq: Peer, gateway: Peer) -> None:
+    invite, ok = call_in(gateway, lq)
+    lq.send(from_node("OPTIONS", lq, invite, ok))
+    assert lq.expect(408, 7).method == "OPTIONS"  # that is what it asks
+    lq.send(from_node("BYE", lq, invite, ok, cseq=2))
+    for _ in range(5):  # the last one after 7.5 s
+        bye = gateway.expect("BYE", 6)
+    gateway.answer(bye, 200)
     assert lq.expect(200).method == "BYE"
 
 
@@ -502,7 +514,7 @@ async def test_gateways_are_probed_and_reported(sip: Edge, live: Live) -> None:
 
     async def until(up: bool, answer: int = 0) -> None:
         async with asyncio.timeout(30):
-            while (state := await live.trunk_state("gw1")) is None or state.up is not up:
+            while (state := await trunk_state(live, "gw1")) is None or state.up is not up:
                 try:
                     probe = await asyncio.to_thread(gateway.receive, 0.1)
                 except Silence:
@@ -517,7 +529,7 @@ async def test_gateways_are_probed_and_reported(sip: Edge, live: Live) -> None:
     gateway.close()
     sip.peers.remove(gateway)
     async with asyncio.timeout(30):
-        while (state := await live.trunk_state("gw1")) is None or state.up:  # noqa: ASYNC110 - the edge finds out
+        while (state := await trunk_state(live, "gw1")) is None or state.up:  # noqa: ASYNC110 - the edge finds out
             await asyncio.sleep(0.1)
 
 
@@ -530,7 +542,7 @@ async def test_a_gateway_that_has_never_answered_is_down(tmp_path: Path) -> None
         own.start()
         live = Live(own.redis_url)
         async with asyncio.timeout(30):
-            while (state := await live.trunk_state("gw1")) is None:  # noqa: ASYNC110 - the edge finds out
+            while (state := await trunk_state(live, "gw1")) is None:  # noqa: ASYNC110 - the edge finds out
                 await asyncio.sleep(0.05)
         await live.close()
     assert not state.up

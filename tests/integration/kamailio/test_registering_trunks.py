@@ -16,6 +16,7 @@ import pytest
 from lq.live.redis import Live
 from tests.integration.kamailio.edge import LQ1, SDP, Edge, edge, rpc
 from tests.integration.live.center import documents, free_port
+from tests.integration.live.trunks import trunk_state
 
 HERE = Path(__file__).parent
 CARRIER = "127.0.1.5"
@@ -51,7 +52,7 @@ def trunk(id: str, port: int, number: str, password: str) -> dict[str, Any]:
 
 async def until(live: Live, id: str, up: bool, within_s: float = 30) -> str:
     async with asyncio.timeout(within_s):
-        while (state := await live.trunk_state(id)) is None or state.up is not up:  # noqa: ASYNC110 - the edge finds out
+        while (state := await trunk_state(live, id)) is None or state.up is not up:  # noqa: ASYNC110 - the edge finds out
             await asyncio.sleep(0.1)
     return state.reason
 
@@ -98,7 +99,7 @@ async def test_trunks_that_want_us_registered(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             while registers(own) <= asked:  # noqa: ASYNC110 - a timer of Kamailio
                 await asyncio.sleep(0.2)
-        assert (await live.trunk_state("ims1")).up
+        assert (await trunk_state(live, "ims1")).up
 
         # a new password is taken up, a trunk that is gone is registered no more
         kinds["trunks"]["ims3"]["register"]["password"] = "secret-3"

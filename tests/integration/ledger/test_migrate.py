@@ -29,6 +29,18 @@ async def test_several_may_start_together(empty: str) -> None:
     assert sorted(map(len, applied)) == [0, 0, 0, len(migrations(SQL))]
 
 
+async def test_ids_of_contacts_compare_alike_everywhere(empty: str) -> None:
+    """Or an index on one of them is of no use to a join with another."""
+    await migrate(empty)
+    connection = await asyncpg.connect(empty)
+    other = await connection.fetch(
+        "select table_name, column_name from information_schema.columns where table_schema = 'public'"
+        " and column_name in ('contact', 'contact_id') and collation_name is distinct from 'C'"
+    )
+    await connection.close()
+    assert other == []
+
+
 async def test_a_file_changed_after_it_was_applied_is_refused(empty: str, tmp_path: Path) -> None:
     (tmp_path / "001_a.sql").write_text("create table a ()")
     await migrate(empty, tmp_path)

@@ -199,6 +199,47 @@ async def test_after_a_day_it_is_given_up(dsn: str, rows: asyncpg.Connection) ->
             await eventually(lambda: log_is(rows, "crm", [("failed", [500, 500])]), "the last attempt")
 
 
+async def test_what_is_not_wanted_holds_nothing_back(dsn: str, rows: asyncpg.Connection) -> None:
+    async with receiving(lambda n: "200 OK" if n else "422 Unprocessable Content") as crm:
+        await hook(rows, "crm", crm.url)
+        async with working(dsn, rows):
+            await store(rows, answered_call("c1"))
+            await eventually(lambda: log_is(rows, "crm", [("failed", [422]), ("done", [200])]), "both events")
+    assert types(crm) == ["contact_started", "contact_ended"]
+
+
+async def test_what_waited_a_day_behind_another_is_tried(
+    dsn: str, rows: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIDY_EVERY_S", 0.0)
+    async with receiving(lambda n: "200 OK" if n else "404 Not Found") as crm:
+        await hook(rows, "crm", crm.url)
+        async with working(dsn, rows):
+            await store(rows, answered_call("c1"))
+            await eventually(lambda: log_is(rows, "crm", [("queued", [404]), ("queued", [])]), "the first attempt")
+            await rows.execute("update webhook_delivery set created_at = now() - interval '25 h'")
+            await eventually(lambda: log_is(rows, "crm", [("failed", [404]), ("done", [200])]), "the second event")
+
+
+async def test_nothing_waits_for_more_than_two_days(
+    dsn: str, rows: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIDY_EVERY_S", 0.0)
+    async with receiving(lambda n: "500 Broken") as crm:
+        await hook(rows, "crm", crm.url)
+        async with working(dsn, rows):
+            await store(rows, answered_call("c1"))
+            await eventually(lambda: log_is(rows, "crm", [("queued", [500]), ("queued", [])]), "the first attempt")
+            await rows.execute(
+                "update webhook_delivery set created_at = now() - interval '49 h' where type = 'contact_ended'"
+            )
+
+            async def is_given_up() -> bool:
+                return (await log_of(rows, "crm"))[-1] == ("failed", [])
+
+            await eventually(is_given_up, "its end")
+
+
 async def test_zammad_hears_of_a_call(dsn: str, rows: asyncpg.Connection) -> None:
     async with receiving() as desk:
         await hook(rows, "zammad", desk.url, template="zammad", events=[])

@@ -15,8 +15,9 @@ from lq.live import library
 from lq.live.errors import Conflict, Gone, LiveUnavailable, Stale
 from lq.live.kemi import Caller
 from lq.live.redis import Live
-from lq.live.values import AgentOp, Reserved
+from lq.live.values import AgentOp, Reserved, Waiting
 from tests.integration.live.center import Clock, contact, documents, sign_in, start_redis, stop, wait_for_redis
+from tests.integration.live.trunks import trunk_state
 
 LQ1 = "lq1-aaaaaaaa"
 
@@ -49,6 +50,22 @@ async def test_a_phone_serves_one_agent_and_an_agent_one_phone(live: Live) -> No
     await live.agent("1001", "sign_in", phone="8001")
     await live.agent("1001", "sign_out")
     await sign_in(live, "1001")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_that_he_serves_other_queues_now_is_told(live: Live, paused: bool) -> None:
+    await sign_in(live, "1001")
+    if paused:
+        await live.agent("1001", "pause", reason="meal")
+    before = await live.last_event()
+    for lanes in ({"sales": 0}, {"sales": 7}, {"sales": 7, "support": 3}, {"sales": 8, "support": 3}):
+        await live.agent("1001", "sign_in", phone="8001", lanes=lanes)
+    told = [event for event in await live.events(before) if event.subject == "agent:1001"]
+    state = "paused" if paused else "ready"
+    assert [(event.data["state"], event.data["previous"], event.data["queues"]) for event in told] == [
+        (state, state, ["sales", "support"])
+    ], "what he did and for how long was told before"
+    assert told[0].data["since"] == (await live.agent_state("1001")).since
 
 
 async def test_an_unknown_agent(live: Live) -> None:
@@ -98,6 +115,48 @@ async def test_what_he_asked_for_during_the_call_comes_after_it(
     assert (agent.state, agent.next, agent.reason) == (ends, None, "meal" if op == "pause" else None)
 
 
+async def test_who_is_deleted_is_signed_out_at_once_or_after_his_call(live: Live) -> None:
+    given = await talking(live)
+    await sign_in(live, "1002")
+    left = documents()
+    del left["agents"]["1001"], left["agents"]["1002"]
+    await live.publish(2, left)
+    assert [word.subject for word in await live.last_words()] == ["agent:1001"], "he talks"
+    assert (await live.phone_state("8002")).agent is None
+    assert (await live.queue_state("sales")).ready == 0
+    await contact(live, "c2")
+    assert isinstance(await live.ask("c2", "r", {"sales": 0}), Waiting)
+    told = [e.data for e in await live.events() if e.subject == "agent:1001"][-1]
+    assert (told["state"], told["next"]) == ("talking", "signed_out")
+    before = await live.last_event()
+    await live.publish(3, left)
+    assert await live.last_event() == before, "said once"
+    with pytest.raises(Gone):
+        await live.agent("1001", "ready")
+    assert await hang_up(live, given, 0) == "signed_out"
+    assert await live.last_words() == []
+    with pytest.raises(Gone):
+        await live.agent("1001", "sign_in", phone="8001")
+
+
+async def test_a_configuration_of_other_things_signs_nobody_out(live: Live) -> None:
+    await sign_in(live, "1001")
+    await live.publish(2, {"queues": documents()["queues"]})
+    assert (await live.agent_state("1001")).state == "ready"
+
+
+async def test_who_is_signed_in_and_no_agent_may_pause_and_go(live: Live) -> None:
+    await live.phone("8005", True, 60_000)
+    await live.agent("9999", "sign_in", phone="8005", lanes={"sales": 0})
+    assert (await live.agent("9999", "pause", reason="meal")).state == "paused"
+    with pytest.raises(Gone):
+        await live.agent("9999", "ready")
+    assert (await live.agent("9999", "sign_out")).state == "signed_out"
+    assert (await live.phone_state("8005")).agent is None
+    with pytest.raises(Gone):
+        await live.agent("9999", "sign_out")
+
+
 async def test_ready_takes_it_back(live: Live) -> None:
     given = await talking(live)
     await live.agent("1001", "sign_out")
@@ -129,14 +188,14 @@ async def test_every_instant_of_a_signed_in_agent_is_in_one_state(live: Live, cl
 
 
 async def test_trunk_is_reported_once_a_change(live: Live) -> None:
-    assert await live.trunk_state("gw1") is None
+    assert await trunk_state(live, "gw1") is None
     for up in (True, True, False, False):
         await live.trunk("gw1", up, "" if up else "408")
     assert [e.data for e in await live.events() if e.subject == "trunk:gw1"] == [
         {"trunk": "gw1", "up": True},
         {"trunk": "gw1", "up": False, "reason": "408"},
     ]
-    found = await live.trunk_state("gw1")
+    found = await trunk_state(live, "gw1")
     assert found is not None and not found.up and found.reason == "408"
 
 

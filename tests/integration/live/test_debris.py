@@ -53,6 +53,25 @@ async def test_an_agent_whose_contact_is_gone_is_free_again(
     assert await told(live) == [("agent", "1001")]
 
 
+async def test_who_is_signed_in_and_no_agent_of_the_configuration_is_signed_out(
+    live: Live, debris: Debris, redis: Redis
+) -> None:
+    """He was deleted in the moment in which he signed in."""
+    await sign_in(live, "1001")
+    await live.phone("8005", True, 60_000)
+    await live.agent("9999", "sign_in", phone="8005", lanes={"sales": 0})
+    assert await debris.nobodies() == ["9999"]
+    assert await debris.mend(LQ2, "agent", "1001", OLD) is None
+    version = redis.getdel(keys.CONFIG_VERSION)
+    assert await debris.mend(LQ2, "agent", "9999", OLD) is None, "nothing was published: who knows whom there is"
+    redis.set(keys.CONFIG_VERSION, str(version))
+    assert await debris.mend(LQ2, "agent", "9999", OLD) == Mended()
+    assert await debris.nobodies() == []
+    assert (await live.phone_state("8005")).agent is None
+    assert await debris.mend(LQ2, "agent", "9999", OLD) is None
+    assert await told(live) == [("agent", "9999")]
+
+
 async def test_a_contact_of_a_node_that_nobody_remembers_is_taken_over(
     live: Live, debris: Debris, redis: Redis
 ) -> None:
@@ -67,7 +86,7 @@ async def test_a_contact_of_a_node_that_nobody_remembers_is_taken_over(
 
 
 async def test_a_contact_without_a_snapshot_is_closed_and_lets_go_of_what_it_holds(
-    live: Live, debris: Debris, redis: Redis
+    live: Live, debris: Debris, redis: Redis, clock: Clock
 ) -> None:
     await sign_in(live, "1001")
     await contact(live, "c1")
@@ -78,6 +97,10 @@ async def test_a_contact_without_a_snapshot_is_closed_and_lets_go_of_what_it_hol
         assert await debris.mend(LQ2, "contact", id) == Mended()
     assert await live.contacts() == []
     assert (await live.agent_state("1001")).state == "ready"
+    ends = [event for event in await live.events() if event.type == "contact_ended"]
+    assert [event.subject for event in ends] == ["c1", "ghost"], "the books wait for it"
+    assert [event.data for event in ends] == [{"result": "failed", "ended_by": "system", "cause": 41}] * 2
+    assert {(event.at, event.seq) for event in ends} == {(clock(), clock())}, "above the numbers of any contact"
 
 
 async def test_a_place_in_line_of_nobody_is_taken_away(live: Live, debris: Debris, redis: Redis) -> None:
@@ -97,6 +120,8 @@ async def test_a_channel_that_nobody_holds_is_free_again(live: Live, debris: Deb
     redis.zadd(keys.channels("gw1"), {"ghost.2": 7})
     assert await debris.mend(LQ2, "channel", "gw1 c1.1") is None
     assert await debris.mend(LQ2, "channel", "gw1 ghost.2") == Mended()
+    (freed,) = [event.data for event in await live.events() if event.type == "channel_released"]
+    assert freed == {"trunk": "gw1", "number": 7, "contact": "ghost", "leg": "ghost.2", "taken": 1}
     assert await live.channels("gw1") == {1: "c1.1"}
 
 
@@ -107,3 +132,13 @@ async def test_a_phone_is_not_kept_by_an_agent_who_is_elsewhere(live: Live, debr
     assert await debris.mend(LQ2, "phone", "8001") is None
     assert await debris.mend(LQ2, "phone", "8002") == Mended()
     assert await debris.strangers(["8001", "8002"]) == []
+
+
+async def test_a_call_in_rtpengine_is_deleted_for_its_contacts_owner_or_when_there_is_none(
+    live: Live, debris: Debris
+) -> None:
+    await contact(live, "c1")
+    assert await debris.mend(LQ2, "call", "127.0.0.1:2223 c1.1") is None, "another node has it"
+    assert await debris.mend(LQ1, "call", "127.0.0.1:2223 c1.2") == Mended()
+    assert await debris.mend(LQ2, "call", "127.0.0.1:2223 ghost.1") == Mended()
+    assert await told(live) == [("call", "127.0.0.1:2223 c1.2"), ("call", "127.0.0.1:2223 ghost.1")]

@@ -99,9 +99,33 @@ async def test_of_many_at_once_as_many_pass_as_may(live: Live, redis_url: str) -
         assert plain.hgetall(key) == {NUMBER.encode(): b"7"} and 0 < plain.ttl(key) <= 172_800
 
 
+async def guess(live: Live, id: str, *, wrong: bool = True, nth: int = 0, whose: str = "agent:1001") -> bool:
+    op = GateOp("guess", 1, whose, limit=3, wrong=wrong, nth=nth)
+    [said] = (await live.commit(id, node=LQ1, epoch=1, snapshot="{}", gate=[op])).gate
+    assert (said.op, said.leg) == ("guess", 1)
+    return said.ok
+
+
+async def test_after_so_many_wrong_pins_none_counts_for_a_quarter_of_an_hour(live: Live, redis_url: str) -> None:
+    for _ in range(5):
+        assert await guess(live, "c1", wrong=False), "right ones are not counted"
+    assert [await guess(live, "c1") for _ in range(4)] == [True] * 4, "a commit repeated: one guess"
+    assert await guess(live, "c1", nth=1) and await guess(live, "c2")
+    assert not await guess(live, "c3") and not await guess(live, "c3", wrong=False)
+    assert await guess(live, "c3", whose="agent:1002")
+    with Redis.from_url(redis_url) as plain:
+        key = f"{keys.TAG}:guesses:agent:1001"
+        assert plain.get(key) == b"3" and 0 < plain.ttl(key) <= 900
+        plain.delete(key)
+    assert await guess(live, "c3", wrong=False)
+
+
 async def test_what_cannot_be_read_changes_nothing(live: Live) -> None:
     with pytest.raises(BadRequest):
         await live.commit("c9", node=LQ1, epoch=1, snapshot="{}", gate=[GateOp("look", 1, None)])  # type: ignore[arg-type]
+    for bad in (GateOp("look", 1, None), GateOp("ask", 1, NUMBER)):  # type: ignore[arg-type]
+        with pytest.raises(BadRequest):
+            await live.commit("c9", node=LQ1, epoch=1, snapshot="{}", gate=[bad])
     assert await live.contact("c9") is None
     with pytest.raises(BadRequest):
         await live._call("list", first=0, last=1, entries=[["dnc", 1, 0]])

@@ -18,7 +18,7 @@ from lq.ledger.events import Event
 from lq.live.memory import Memory
 from lq.live.redis import Live
 from lq.live.spool import Spool
-from lq.remembering import Remembering
+from lq.remembering import LOOK_BACK_MS, Remembering
 from tests.integration.live.center import Clock, documents, sign_in
 
 LQ1 = "lq1-aaaaaaaa"
@@ -129,3 +129,20 @@ async def test_what_stands_beside_an_event_of_a_newer_node_is_remembered(
             while found._memory.agent("1002") is None:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         assert "c8" in {event.subject for event in found._memory.missing(())}
+
+
+async def test_the_last_minute_of_the_stream_is_read_though_the_clock_is_behind_it(
+    live: Live, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of these tests is, by a year."""
+    await sign_in(live, "1001")
+    newest, asked, recent = int((await live.last_event()).partition("-")[0]), list[int](), live.recent
+
+    async def reads(since_ms: int) -> set[tuple[str, int]]:
+        asked.append(since_ms)
+        return await recent(since_ms)
+
+    monkeypatch.setattr(live, "recent", reads)
+    async with remembering(live, spool) as (found, _):
+        await said(found, live)
+    assert [newest - LOOK_BACK_MS <= since < newest for since in asked] == [True]

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from lq.media.leg import At, Bridge, MediaLeg, Park
 from lq.media.sdp import audio as description
+from tests.chromium import CHROMIUM
 from tests.conftest import OwnCenter
 from tests.integration.media.conftest import PARTS, Studio, engine_of, opened
 from tests.integration.media.endpoint import Endpoint
@@ -56,7 +57,7 @@ HEARS: Final = """
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield started
         await started.close()
 

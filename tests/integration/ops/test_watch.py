@@ -13,23 +13,24 @@ import httpx
 import pytest
 
 from lq.sdk import Client
+from lq.telemetry import STUCK_S
 from ops.bans import _command
 from ops.home import CHECKOUT
 from ops.instance import instance
-from ops.services import METERED, METERED_ELSEWISE, metrics_address
+from ops.services import METERED, metrics_address
 from tests.center import CALL_PATH, Center
 from tests.conftest import OwnCenter
 from tests.simulator.events import Events
 
 EXPECTED = {
-    "lq1": ("lcall_lease_age_seconds", "lcall_contacts", "lcall_loop_lag_p99_seconds", "lcall_commit_p99_seconds"),
-    "api": ("lcall_loop_lag_p99_seconds", "lcall_sdk_request_seconds_count"),
+    "lq1": ("lcall_lease_age_seconds", "lcall_contacts", "lcall_commit_p99_seconds"),
+    "api": ("lcall_sdk_request_seconds_count",),
     "journal": ("lcall_journal_lag_seconds",),
     "worker": ("lcall_outbox_age_seconds",),
     "mixer": ("lcall_mixer_late_p99_seconds",),
-    "web": ("lcall_loop_lag_p99_seconds",),
     "rtpengine": ("rtpengine_sessions",),
 }
+OF_ALL = ("process_cpu_seconds_total", "lcall_loop_lag_p99_seconds")  # that there is a lag shows that its loop is heard
 
 
 def url_of(center: Center, name: str) -> str:
@@ -43,10 +44,12 @@ def lcall(center: Center, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_process_shows_its_figures(center: Center) -> None:
     with httpx.Client(trust_env=False) as http:
-        for name in (*METERED, *METERED_ELSEWISE):
+        for name in (*METERED, "rtpengine"):
             text = http.get(f"{url_of(center, name)}/metrics").raise_for_status().text
-            for figure in (*EXPECTED.get(name, ()), *(("process_cpu_seconds_total",) if name in METERED else ())):
+            for figure in (*EXPECTED.get(name, ()), *(OF_ALL if name in METERED else ())):
                 assert f"\n{figure}" in text, (name, figure)
+        for name in METERED:
+            assert http.get(f"{url_of(center, name)}/alive").raise_for_status().json()["still_s"] < STUCK_S, name
 
 
 @pytest.mark.slow
@@ -92,6 +95,12 @@ async def alarmed(http: httpx.AsyncClient, url: str, id: str, *, there: bool, wi
             await asyncio.sleep(0.1)
 
 
+def came_and_went(events: Events, alarm: str) -> bool:
+    """Once, and last; the database's may have been told already while the center started."""
+    told = [event.type for event in events.of(f"alarm:{alarm}")]
+    return told[-2:] == ["alarm_raised", "alarm_cleared"]
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 async def test_what_hangs_or_is_away_is_an_alarm_until_it_is_back(own_center: OwnCenter) -> None:
@@ -101,15 +110,14 @@ async def test_what_hangs_or_is_away_is_an_alarm_until_it_is_back(own_center: Ow
         harms = {
             "lq1": "process_down:lq1", "redis": "live_away:redis", "postgres": "history_away:postgres",
             "rtpengine": "process_down:rtpengine", "kamailio": "process_down:kamailio",
+            "redis-rtpengine": "process_down:redis-rtpengine",
         }  # fmt: skip
         for service, alarm in harms.items():
             center.freeze(service)
             await alarmed(http, url, alarm, there=True)
             center.thaw(service)
             await alarmed(http, url, alarm, there=False)
-            raised = await events.first("alarm_raised", subject=f"alarm:{alarm}")
-            cleared = await events.first("alarm_cleared", subject=f"alarm:{alarm}")
-            assert raised.at < cleared.at
+            await events.until(lambda alarm=alarm: came_and_went(events, alarm) or None)
 
         center.freeze("journal")  # an alarm outlives the watch that raised it
         before = await alarmed(http, url, "process_down:journal", there=True)

@@ -17,8 +17,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
-from lq.ledger.append import STREAM
-from lq.ledger.events import Event
+from lq.ledger.events import STREAM, Event
 from lq.media.leg import MediaLeg
 from ops.instance import instance
 from ops.services import redis_url

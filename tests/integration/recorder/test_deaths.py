@@ -99,6 +99,29 @@ async def test_a_recording_goes_on_after_rtpengine_was_killed_twice(
 
 
 @pytest.mark.kills
+async def test_what_came_while_rtpengine_was_frozen_stands_where_it_was_said(
+    own_studio: Studio, own_books: Books, recorder: Callable[..., Awaitable[asyncio.subprocess.Process]]
+) -> None:
+    """Two seconds wait in its sockets and are captured at once: nothing is a hole, and nothing after it is late."""
+    studio, center = own_studio, own_studio.center
+    await recorder()
+    customer = await studio.party()
+    leg = await recording_of(studio, customer)
+    await customer.has_sent(100)
+    center.freeze("rtpengine")
+    await customer.has_sent(100)
+    center.thaw("rtpengine")
+    await customer.has_sent(100)
+    least = len(customer.said)
+    await studio.engine.delete(leg.id)
+    await own_books.verified(f"{leg.id}-r1")
+
+    result = recorded(center.home.recordings, f"{leg.id}-r1")
+    assert result.gaps(0) == []
+    assert pieces_in_place(result.left, customer.said) > least - 5 * 160
+
+
+@pytest.mark.kills
 async def test_a_recording_of_a_call_that_rtpengine_lost_is_kept_all_the_same(
     own_studio: Studio, own_books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from lq.sdk import Client
 from recorder import wav
 from tests.integration.media.conftest import Studio, sdp
 from tests.integration.recorder import process
@@ -56,14 +57,11 @@ async def listening(studio: Studio, recording: str) -> AsyncIterator[Listener]:
     listener = Listener()
     token = studio.center.home.sdk_token.read_text().strip()
     base = f"http://127.0.0.1:{studio.center.ports.api}"
-    async with (
-        httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client,
-        client.stream("GET", f"/v1/recordings/{recording}/audio?live=1") as response,
-    ):
-        assert response.status_code == 200 and response.headers["content-type"] == "audio/wav"
+    async with Client(base, token) as lq, lq.recording_audio(recording, live=True) as found:
+        assert found.status == 200 and found.headers["content-type"] == "audio/wav"
 
         async def listen() -> None:
-            async for chunk in response.aiter_bytes():
+            async for chunk in found.chunks:
                 listener.data += chunk
                 listener.news.set()
             listener.over = True

@@ -15,9 +15,11 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page, async_playwright
 
+from lq.acd.agent import PAUSE_REASONS
 from lq.ledger.events import Event
 from lq.live import keys
 from lq.live.redis import Live
+from tests.chromium import CHROMIUM
 from tests.integration.api.conftest import Api
 from tests.integration.api.owner import owning, waiting_contact
 from tests.integration.ledger import services
@@ -26,7 +28,6 @@ from tests.unit.ledger.lives import agent_event
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM: Final = "/usr/bin/chromium"
 SDK: Final = Path(__file__).parents[3] / "sdk"
 
 
@@ -96,6 +97,28 @@ async def test_calls_and_their_refusals(api: Api, live: Live, files: str) -> Non
         error = await page.evaluate(f"lq.pickUp('c9', '1001').catch({refusal})")
         assert (error["status"], error["code"], error["present"]["id"]) == (409, "not_ringing", "c9")
         assert [verb for _, verb, _ in owner.heard] == ["pick_up", "pick_up"]
+
+
+async def test_what_may_be_said_beside_a_command(api: Api, live: Live, files: str) -> None:
+    """As by the client in Python: a leader comes because he is wanted, a recording stops for a reason."""
+    await waiting_contact(live, "c9")
+    async with api.client() as lq:
+        secret = (await lq.add_token("leader", ("read", "contacts", "supervise"))).secret or ""
+    async with owning(live) as owner, page_at(f"{files}/js/") as page:
+        await with_client(page, api, secret)
+        for call in (
+            "lq.monitor('c9', '1901')",
+            "lq.monitor('c9', '1901', 'whisper', { help: true })",
+            "lq.record('c9', 'stop', '1001')",
+            "lq.record('c9', 'stop', null, 'customer_refused')",
+        ):
+            assert (await page.evaluate(call))["id"] == "c9"
+        assert [(verb, body) for _, verb, body in owner.heard] == [
+            ("monitor", {"agent": "1901", "mode": "listen"}),
+            ("monitor", {"agent": "1901", "mode": "whisper", "help": True}),
+            ("record", {"agent": "1001", "action": "stop"}),
+            ("record", {"action": "stop", "reason": "customer_refused"}),
+        ]
 
 
 async def add(live: Live, *events: Event) -> None:
@@ -169,6 +192,12 @@ async def test_the_call_bar(api: Api, live: Live, files: str) -> None:
         assert await page.is_disabled("[data-do=hold]")
         await page.click("[data-do=signIn]")
         await page.wait_for_selector("body[data-state=ready]")
+        await page.click("[data-do=pause]")
+        await page.wait_for_selector("body[data-state=paused]")
+        async with api.client() as lq:
+            assert (await lq.agent("1001")).reason in PAUSE_REASONS
+        await page.click("[data-do=ready]")
+        await page.wait_for_selector("body[data-state=ready]")
         await waiting_contact(live, "c9")
         snapshot = json.loads((await live.contact("c9")).snapshot)  # type: ignore[union-attr]
         await live.commit("c9", node="lq1-00000001", epoch=1, snapshot=json.dumps({**snapshot, "agent": "1001"}))
@@ -179,9 +208,11 @@ async def test_the_call_bar(api: Api, live: Live, files: str) -> None:
         await page.click("[data-do=answer]")
         await page.fill("#to", "1002")
         await page.click("[data-do=consult]")
-        await eventually(lambda: len(owner.heard) == 2, "the commands")
-        assert owner.heard == [
+        await page.click("[data-do=reject]")
+        await eventually(lambda: len(owner.heard) == 3, "the commands")
+        assert sorted(owner.heard, key=lambda heard: heard[1]) == [
             ("c9", "answer", {"agent": "1001"}),
+            ("c9", "reject", {"agent": "1001"}),
             ("c9", "transfer", {"agent": "1001", "to": "1002", "mode": "consult"}),
         ]
         owner.refuses = {"status": 409, "error": {"code": "not_talking", "message": "nobody talks"}}

@@ -19,6 +19,7 @@ from lq.ledger.events import Event
 from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import Client
+from tests.chromium import CHROMIUM
 from tests.integration.ledger import services
 from tests.integration.ledger.conftest import postgres_server, redis_server, template
 
@@ -31,7 +32,7 @@ CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         await started.close()
 

@@ -132,6 +132,8 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /customers/phone-row": Right(SERVING),
     "POST /customers/new": Right(SERVING, (422,), form=KEY),
     "GET /customers/<id:int>": Right(SERVING, (404,), ids=CUSTOMER),
+    "GET /customers/<id:int>/calls": Right(SERVING, (404,), ids=CUSTOMER),
+    "GET /customers/<id:int>/notes": Right(SERVING, (404,), ids=CUSTOMER),
     "GET /customers/<id:int>/edit": Right(SERVING, (404,), ids=CUSTOMER),
     "POST /customers/<id:int>/edit": Right(SERVING, (404,), ids=CUSTOMER),
     "POST /customers/<id:int>/notes": Right(SERVING, (404,), ids=CUSTOMER, form=KEY),
@@ -158,9 +160,11 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /customers/import/<id:uuid>": Right(EXPORTING, (404,), ids={"id": "file"}),
     "POST /customers/import/<id:uuid>/start": Right(EXPORTING, (404,), ids={"id": "file"}),
     "GET /pop/<contact:str>": Right(POPPED, refused=404, ids=POP, unless=UNSERVING),
+    "GET /pop/<contact:str>/found": Right(SERVING, ids=POP),
     "POST /pop/<contact:str>/black": Right(REVEALING, (422,), ids=POP, unless={"stranger": 404}),
     "POST /pop/<contact:str>/customer": Right(POPPED, (404,), 404, ids=POP, unless=UNSERVING),
     "POST /pop/<contact:str>/new": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
+    "POST /pop/<contact:str>/number": Right(POPPED, (404,), 404, ids=POP, unless=UNSERVING),
     "POST /pop/<contact:str>/note": Right(POPPED, (422,), 404, ids=POP, form=KEY, unless=UNSERVING),
     # follow-ups: the version is none, so that nothing is done
     "GET /follow-ups": Right(SERVING),
@@ -219,7 +223,6 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /settings/rooms/<id:str>/<verb:str>": Right(ADMIN, SETTLED, ids={"id": "nothing", "verb": "nothing"}),
     "POST /settings/rooms/<id:str>/invite": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
     "POST /settings/secret/<id:str>": Right(ADMIN, SETTLED, ids={"id": "nothing"}),
-    "POST /settings/switch/<name:str>/<id:str>": Right(ADMIN, SETTLED, ids={"name": "nothing", "id": "nothing"}),
     # calls, recordings
     "GET /calls": Right(EVERYBODY),
     "GET /calls/<id:str>": Right(SEEING, refused=404, ids=CALL),

@@ -25,6 +25,7 @@ class Stream:
     desk: dict[str, Any] = field(default_factory=dict)  # the soft phone, as it was told last
     told: dict[str, Any] = field(default_factory=dict)  # what is due, as it was told last
     notices: dict[str, Any] = field(default_factory=dict)  # what is told of them, as it was told last
+    names: dict[str, str] = field(default_factory=dict)  # of the customers of the calls that a leader sees
     text: str = ""  # all that was ever sent
     wholes: int = 0
     over: bool = False
@@ -59,6 +60,9 @@ class Stream:
             return
         if event in ("desk", "notices"):
             setattr(self, event, news)
+            return
+        if event == "callers":
+            self.names = {**({} if news["whole"] else self.names), **news["names"]}
             return
         if event == "follow-ups":
             self.told = news

@@ -89,6 +89,14 @@ async def test_postgresql_hangs_and_goes_on(own_place: tuple[Place, services.Pos
             hidden = await leader.post("/calls/during-1/number")
         assert refused.status_code == hidden.status_code == 503, "what cannot be written down is not done"
         assert "13911113333" not in hidden.text
+        async with asyncio.timeout(BOUND_S):
+            form = {"referer": f"{place.url}/calls/kept-1", "accept": "text/html"}
+            failed = await leader.post("/notices/1/end", headers=form)
+        assert failed.status_code == 503 and failed.headers["hx-push-url"] == "false"
+        assert "请稍后再试一次" in failed.text and 'href="/calls/kept-1"' in failed.text, (
+            "it leads back, and does no more"
+        )
+        assert 'http-equiv="refresh"' not in failed.text
         assert (await bounded(stranger, "/login")).status_code == 200
         postgres.thaw()
         await stream.until(lambda s: not s.problems, "it comes back by itself", 30)

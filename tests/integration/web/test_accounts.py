@@ -54,6 +54,24 @@ async def test_after_logging_out_the_old_cookie_is_worth_nothing(place: Place) -
     assert (await thief.get("/live")).status_code == 401
 
 
+@pytest.mark.parametrize("cookie", [True, False])
+async def test_whoever_is_out_is_told_so_and_not_that_his_page_is_old(place: Place, cookie: bool) -> None:
+    """By the cookie of a session that has ended, and after a logout in another tab."""
+    visitor = await place.user("1003")
+    async with place.rows() as rows:
+        await rows.execute("delete from web_session where operator = '1003'")
+    if not cookie:
+        del visitor.http.cookies["lcall_session"]
+    by_script = await visitor.http.post("/desk/agent/ready", headers={"x-csrf-token": visitor.csrf})
+    assert by_script.status_code == 401
+    by_htmx = await visitor.post("/follow-ups/1/done", headers={"hx-request": "true"})
+    assert (by_htmx.status_code, by_htmx.headers["hx-redirect"]) == (401, "/login")
+    form = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/logout", "/me/"):
+        by_form = await visitor.post(path, headers=form)
+        assert (by_form.status_code, by_form.headers["location"]) == (303, "/login"), path
+
+
 async def test_logging_in_again_gives_another_session_and_ends_the_first(place: Place) -> None:
     visitor = await place.user("1004")
     first = visitor.http.cookies["lcall_session"]

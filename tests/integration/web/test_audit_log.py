@@ -40,7 +40,7 @@ async def test_the_log_is_searched_and_taken_away_which_is_written_down(place: P
         {"to": "9999-99-99"},
     ):
         page = await admin.get("/accounts/audit", params=bad)
-        assert page.status_code == 422 and "is-invalid" in page.text, bad
+        assert page.status_code == 422 and "invalid-feedback" in page.text, bad
 
     file = await admin.http.get("/accounts/audit.xlsx", params={"about": id})
     assert file.status_code == 200 and "attachment" in file.headers["content-disposition"]

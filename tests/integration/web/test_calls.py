@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from lq.live.redis import Live
 from tests.unit.ledger.lives import Life
 
-from .calls import LiveCall, now_ms, past_call
+from .calls import now_ms, past_call
 from .conftest import Place
+from .test_customers import enter, some_number
 
 ROW = re.compile(r'href="/calls/([\w-]+)"')
 HOUR = 3_600_000
@@ -30,6 +32,10 @@ async def stored_calls(place: Place, *lives: Life) -> list[str]:
     for life in lives:
         await place.store(life.events)
     return [life.id for life in lives]
+
+
+def ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
 
 
 def abandoned(id: str, at: int, number: str, queue: str = "support") -> Life:
@@ -99,6 +105,105 @@ async def test_each_condition_narrows_the_search(place: Place) -> None:
     assert await search(agent=name) == [support], "an agent is found by his name"
 
 
+async def test_who_took_part_and_where_it_waited_is_found_whoever_had_it_last(place: Place) -> None:
+    """Handed on from sales to support, with advice of a third; a fourth did not pick up."""
+    mark, number = unique(), "13900004601"
+    life = Life(f"path-{mark}", now_ms() - HOUR).start(f"+86{number}").queue("sales").offer("1044").wait(9000)
+    life.say("contact_offer_ended", n=2, agent="1044", outcome="no_answer").offer("1041").answer("1041", "sales")
+    life.wait(5000).begin("contact_consulting", by="1041", agent="1042").wait(5000)
+    life.queue("support").offer("1071").answer("1071", "support").wait(5000)
+    (id,) = await stored_calls(place, life.end("answered"))
+    admin = await place.user("admin")
+
+    async def finds(**conditions: str) -> bool:
+        found_by = []
+        for more in ({}, {"number": number}):
+            page = await admin.get("/calls/", params={"from": "", "to": "", **conditions, **more})
+            assert page.status_code == 200
+            found_by.append(id in found(page.text))
+        assert found_by[0] == found_by[1], "the same by the number's index"
+        return found_by[0]
+
+    async with place.rows() as rows:
+        segments = await rows.fetch("select kind, agent, queue from segment where contact_id = $1", id)
+        assert await rows.fetchval("select agent || queue from cdr where contact_id = $1", id) == "1071support"
+    took_part = {row["agent"] for row in segments if row["kind"] in ("talk", "consult", "conference")}
+    assert took_part == {"1041", "1042", "1071"}
+    for agent in ("1041", "1042", "1044", "1071", "1043"):
+        assert await finds(agent=agent) == (agent in took_part), agent
+    for queue, there in (("sales", True), ("support", True), ("nowhere", False)):
+        assert await finds(queue=queue) == there, queue
+    assert await finds(agent="1041", queue="support") and not await finds(agent="1044", queue="support")
+
+
+async def test_by_the_time_of_day_who_hung_up_why_and_how_long_it_waited(place: Place) -> None:
+    mark, number = unique(), "13900004602"
+    day = datetime(2026, 3, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
+    morning, evening, night = await stored_calls(
+        place,
+        past_call(f"m-{mark}", ms(day.replace(hour=9, minute=30)), number, "1041"),
+        abandoned(f"e-{mark}", ms(day.replace(hour=18, minute=0)), number),
+        Life(f"n-{mark}", ms(day.replace(hour=23, minute=59)))
+        .start(f"+86{number}")
+        .queue()
+        .wait(70_000)
+        .end("failed", "system", 34),
+    )
+    admin = await place.user("admin")
+
+    async def search(**conditions: str) -> list[str]:
+        asked = []
+        for more in ({}, {"number": number}):
+            page = await admin.get("/calls/", params={"from": "", "to": "", **conditions, **more})
+            assert page.status_code == 200, page.text
+            calls = re.search(r"<span>通话数</span><strong>(\d+)", page.text)
+            asked.append([id for id in found(page.text) if mark in id])
+            assert calls and (not more or int(calls[1]) == len(found(page.text))), "the totals are of the same"
+        assert asked[0] == asked[1], "the same by the number's index"
+        return asked[0]
+
+    days = {"from": "2026-03-09", "to": "2026-03-11"}
+    assert await search(**days) == [night, evening, morning]
+    assert await search(**days, at_from="09:00", at_to="17:59") == [morning]
+    assert await search(at_from="18:00", at_to="18:00", **days) == [evening]
+    assert await search(**days, at_from="22:00", at_to="5:00") == [night]
+    assert await search(**days, at_to="17:59") == [morning]
+    assert morning in await search(at_from="9:30", at_to="9:30"), "of all times"
+    assert await search(**days, ended_by="system") == [night]
+    assert await search(**days, cause="34") == [night] and await search(**days, cause="17") == []
+    assert await search(**days, waited="1:00") == [night]
+    for conditions in ({}, days):
+        page = await admin.get("/calls/", params={"call": evening, **conditions})
+        assert found(page.text) == [evening], "by its id, on any day"
+
+
+async def test_by_the_name_of_a_customer(place: Place) -> None:
+    mark, now = unique(), now_ms()
+    name, number, other = f"客户{mark}", some_number(), some_number()
+    admin, leader = await place.user("admin"), await place.user("1901")
+    id, namesake = await enter(admin, name, number), await enter(admin, f"{name}二", some_number())
+    ids = [f"{each}-{mark}" for each in ("own", "about", "anothers", "none")]
+    for n, (call, used) in enumerate(zip(ids, (number, other, number, other), strict=True)):
+        await place.store(past_call(call, now - n * 1000, used, "1041").events)
+    async with place.rows() as rows:
+        await rows.execute("insert into contact_customer values ($1, $2, '1041')", ids[1], id)
+        await rows.execute("insert into contact_customer values ($1, $2, '1041')", ids[2], namesake)
+    for visitor in (admin, leader):
+        for written, wanted in ((f"{name}二", ids[2:3]), (mark, ids[:3]), (f"客户 {mark}", ids[:3]), (f"{mark}x", [])):
+            page = await visitor.get("/calls/", params={"customer": written})
+            assert page.status_code == 200 and found(page.text) == wanted, written
+    async with place.rows() as rows:
+        before = await rows.fetchval("select permissions from role where id = 'leader'")
+        without = [each for each in before if each != "customers"]
+        try:
+            await rows.execute("update role set permissions = $1 where id = 'leader'", without)
+            blind = await place.user("1901")
+            assert 'id="customer"' not in (await blind.get("/calls/")).text
+            assert (await blind.get("/calls/", params={"customer": mark})).status_code == 422
+        finally:
+            await rows.execute("update role set permissions = $1 where id = 'leader'", before)
+
+
 @pytest.mark.slow
 async def test_totals_are_over_all_that_is_found_and_pages_lose_nothing(place: Place) -> None:
     now, number = now_ms(), "13700007001"
@@ -109,9 +214,10 @@ async def test_totals_are_over_all_that_is_found_and_pages_lose_nothing(place: P
     page = await admin.get("/calls/", params={"from": "", "to": "", "number": number})
     sums = re.findall(r"<span>([^<]+)</span><strong>([^<]+)</strong>", page.text)
     assert dict(sums) == {
-        **{"通话数": "120", "接听": "110", "排队放弃": "10", "总通话时长": "36:40"},
-        **{"平均通话时长": "0:20", "平均排队时长": "0:06"},
+        **{"通话数": "120", "接听": "110", "排队放弃": "10", "总通话时长": "44:00"},
+        **{"平均通话时长": "0:24", "平均排队时长": "0:06"},
     }
+    assert page.text.count('<td class="lc-figure">0:24</td>') == 50, "of which each row says its part"
     seen: list[str] = found(page.text)
     while more := re.search(r'hx-get="([^"]+)"[^>]*hx-target="#more"', page.text):
         page = await admin.get(more[1].replace("&amp;", "&"), headers={"hx-request": "true"})
@@ -283,7 +389,7 @@ async def test_calls_of_all_times_are_found_in_their_order_whoever_looks(place: 
         assert await sees("1046", **conditions) == ([] if others else his)
         assert await sees("1901", **conditions) == await sees("admin", **conditions) == ([] if others else ids)
     assert await sees("1046", result="answered") == his, "without a number: by the time"
-    assert await sees("1046", agent="1046") == [id for id in his if id != handed_on.id]
+    assert await sees("1046", agent="1046") == his, "who handed it on has had it, too"
     assert await sees("1047", agent="1047") == [handed_on.id]
     assert await sees("1901", agent="1047") == [handed_on.id]
     assert nobodys.id in await sees("1901", result="ivr") and await sees("1046", result="ivr") == []
@@ -329,67 +435,3 @@ async def test_every_role_on_every_route(place: Place, viewer: str) -> None:
         async with visitor.http.stream(method, path, data=data) as answer:
             answers.append(answer.status_code)
     assert tuple(answers) == EXPECTED[viewer]
-
-
-# -- a call's page -----------------------------------------------------------------------------------------------------
-
-
-async def test_a_call_that_is_over(place: Place) -> None:
-    number = "13244446666"
-    (id,) = await stored_calls(place, past_call(f"over-{unique()}", now_ms() - 60_000, number, "1050"))
-    admin = await place.user("admin", **{"accept-language": "en"})
-    text = (await admin.get(f"/calls/{id}")).text
-    for word in (
-        number,
-        f"+86{number}",
-        "4008001000",
-        "Answered",
-        "Customer hung up",
-        "Normal clearing",
-        "gw1",
-        "Played",
-    ):
-        assert word in text, word
-    lanes = re.findall(r'lc-lane"><span>([^<]+)', text)
-    assert lanes == ["Menu", "Waiting", "Ringing", "Talk", "Hold"]
-    assert len(re.findall(r'class="lc-bar lc-bar-talk"', text)) == 2, "hold parts the talk"
-    events = re.findall(r"<tr><td class=\"lc-figure text-secondary\">[\d:.]+</td><td>([^<]+)", text)
-    assert events[0] == "Call arrived" and events[-2:] == ["Call ended", "Leg ended"]
-    assert f'hx-get="/recordings/{id}-r1"' in text
-
-
-async def test_a_call_that_goes_on(place: Place, live: Live) -> None:
-    call = await LiveCall(live, f"live-{unique()}", "13100001111").start()
-    await call.queue("support")
-    leader = await place.user("1901")
-    text = (await leader.get(f"/calls/{call.id}")).text
-    assert "排队中" in text and "131****1111" in text and "13100001111" not in text and "进行中" in text
-    agent = await place.user("1051")
-    assert (await agent.get(f"/calls/{call.id}")).status_code == 404
-    await call.end("abandoned")
-
-
-async def test_hostile_numbers_and_names_stay_texts(place: Place) -> None:
-    id, hostile = f"hostile-{unique()}", "'; <script>alert(1)</script>{{ 7*7 }}"
-    life = Life(id, now_ms()).say(
-        "contact_started",
-        **{"direction": "in", "number_raw": hostile, "number": "", "number_published": hostile},
-        **{"called_raw": hostile, "called": "", "called_published": hostile, "trunk": hostile, "node": "x"},
-    )
-    life.say("leg_started", leg=f"{id}.1", party="customer", address=hostile, direction="in")
-    await stored_calls(place, life.end("refused", "system", 1))
-    for viewer in ("admin", "1901"):
-        visitor = await place.user(viewer)
-        for path in ("/calls/", f"/calls/{id}"):
-            page = await visitor.get(path)
-            assert page.status_code == 200 and "<script>alert" not in page.text
-            assert ("&lt;script&gt;alert" in page.text) or viewer == "1901"
-    for path in (
-        "/calls/%3Cscript%3E",
-        "/calls/x'%20or%201=1",
-        "/calls/" + "a" * 100,
-        "/recordings/%00",
-        "/calls/%2e%2e",
-    ):
-        answer = await (await place.user("admin")).get(path)
-        assert answer.status_code == 404 and "没有找到" in answer.text, path

@@ -18,7 +18,8 @@ from tests.unit.web.test_customer_rules import sheet
 from .calls import now_ms, past_call
 from .conftest import Place, Visitor
 from .naughty import faults, shows
-from .test_customers import KEY, NAUGHTY, cells, enter, found, posted, some_number, stored, unique, upload
+from .test_customer_sheets import cells, upload
+from .test_customers import KEY, NAUGHTY, enter, found, posted, some_number, stored, unique
 from .test_people import created
 from .test_settings import form
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.async_api import Browser, Dialog, FilePayload, Locator, Page, expect
 
+from tests.chromium import WAIT_MS, WATCH_POLICY
 from tests.unit.web.test_customer_rules import sheet
 
 from .conftest import Place
@@ -17,15 +18,9 @@ from .test_customers import NAUGHTY, some_number, stored, unique
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT_MS = 60_000
 AGENT = "1046"
 SOUGHT = "new URLSearchParams(location.search).get('q')"
 CARD = re.compile(r"/customers/\d+$")
-WATCH_POLICY = """
-document.addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective));
-"""
-
-expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator
 
@@ -155,6 +156,29 @@ async def test_where_a_code_is_required_nobody_leaves_without_it(place: Place, l
             await lq.put_document("queues", "sales", before.body)
 
 
+async def test_an_order_that_is_said_again_is_not_refused_for_what_has_become_of_the_call(
+    place: Place, live: Live
+) -> None:
+    """The answer to the first was lost; the code is one for his queue, and by now the call is over."""
+    async with place.client() as lq, at_the_desk(place, live, "1041") as (who, stream):
+        await lq.put_document("wrap_up_codes", "said-again", {"name": "只有销售用", "queues": ["sales"]})
+        try:
+            call = await (await (await LiveCall(live, "desk-again-1", "13912340008").start()).queue()).answer()
+            assert call.agent == "1041"
+            codes = lambda s: [each["id"] for each in (s.desk.get("wrap_up") or {}).get("codes", ())]  # noqa: E731
+            await stream.until(lambda s: "said-again" in codes(s), "the web knows")
+            await call.end(wrap_up_ms=60_000)
+            await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+            for _ in range(2):
+                answer = await ask(who, "agent/done", "said-again-key-1", code="said-again")
+                assert (answer.status_code, answer.json()) == (200, {"done": True})
+                await stream.until(lambda s: state(s) == "ready" and s.desk["call"] is None, "free")
+            anew = await ask(who, "agent/done", code="said-again")
+            assert (anew.status_code, anew.json()["field"]) == (422, "code"), "another order is checked"
+        finally:
+            await lq.delete_document("wrap_up_codes", "said-again")
+
+
 async def test_the_customers_name_stands_where_his_number_does(place: Place, live: Live) -> None:
     async with place.rows() as rows:
         for number, name in (("13912340008", "'; <script>"), ("13912340009", "丈夫"), ("13912340009", "妻子")):
@@ -251,6 +275,33 @@ async def test_todays_calls_and_those_that_he_missed(place: Place) -> None:
     assert "今天没有未接来电" in nothing and "desk-past-1" not in nothing
     refused = await ask(other, "dial", contact="desk-past-1")
     assert refused.status_code == 404, "whom others talk with is not his to call"
+
+
+def unanswered(agent: str, id: str, at: int) -> Life:
+    life = Life(id, at).start("+8613912340004").queue().offer(agent).wait(20_000)
+    return life.say("contact_offer_ended", n=life.n, agent=agent, outcome="no_answer").end("abandoned")
+
+
+async def test_every_missed_call_can_be_called_back(place: Place) -> None:
+    """In the list of calls he would not find them: there are those that he talked in."""
+    agent, now, mark = "1014", now_ms(), uuid.uuid4().hex[:8]
+    his = await place.user(agent)
+
+    async def shown() -> tuple[list[str], int, int]:
+        text = (await his.get("/desk/today")).text
+        missed, mine = (text.count(f'data-dial-contact="{name}-{mark}') for name in ("missed", "mine"))
+        return re.findall(r'<b class="lc-count[^>]*>([^<]+)</b>', text), missed, mine
+
+    for name, count in (("missed", 21), ("mine", 20)):
+        for n in range(count):
+            id = f"{name}-{mark}-{n}"
+            life = unanswered(agent, id, now + n) if name == "missed" else past_call(id, now + n, "13912340005", agent)
+            await place.store(life.events)
+    assert await shown() == (["21", "20"], 21, 20)
+    for n in range(21, 101):
+        await place.store(unanswered(agent, f"missed-{mark}-{n}", now + n).events)
+    await place.store(past_call(f"mine-{mark}-21", now + 21, "13912340005", agent).events)
+    assert await shown() == (["100+", "20+"], 100, 20)
 
 
 async def test_a_leader_calls_back_whoever_he_sees_in_the_list(place: Place) -> None:

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Error, Locator, Page, expect
 
 from lq.live.redis import Live
+from tests.chromium import WAIT_MS
 
 from .calls import LiveCall
 from .conftest import Place
@@ -15,12 +16,9 @@ from .test_customers import enter, some_number, unique
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AGENT, OTHER = "1041", "1042"
-WAIT_MS = 60_000
 KEPT = """
 Object.entries(localStorage).filter(([name]) => name.startsWith("draft:")).map(([, kept]) => JSON.parse(kept).text)
 """
-
-expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture

@@ -63,6 +63,35 @@ async def test_each_further_condition_narrows_the_search(place: Place) -> None:
     assert await search(recorded="yes") == [short, long] and await search(recorded="no") == [gone]
 
 
+async def test_what_a_call_was_about_is_told_wherever_it_is(place: Place) -> None:
+    """Each agent's last word, by its name and those above it."""
+    mark, number = uuid.uuid4().hex[:12], "13900005502"
+    (id,) = await stored_calls(place, past_call(f"code-{mark}", now_ms(), number, "1044"))
+    async with place.client() as lq:
+        await lq.put_document("wrap_up_codes", mark, {"id": mark, "name": "投诉", "name_en": "Complaint"})
+        for code, name in (("late", "送货太晚"), ("rude", "态度不好")):
+            below = {"id": f"{mark}.{code}", "name": name, "name_en": code, "parent": mark}
+            await lq.put_document("wrap_up_codes", f"{mark}.{code}", below)
+    now = now_ms()
+    async with place.rows() as rows:
+        for at, agent, code in ((now, "1044", "late"), (now + 1, "1001", "late"), (now + 2, "1044", "rude")):
+            await rows.execute(
+                "insert into agent_interval (agent, seq, state, contact, code, started_at)"
+                " values ($1, $2, 'wrap_up', $3, $4, to_timestamp($2::bigint / 1000.0))",
+                *(agent, at, id, f"{mark}.{code}"),
+            )
+    admin, english = await place.user("admin"), await place.user("admin", **{"accept-language": "en"})
+    asked = {"from": "", "number": number}
+    listed = "投诉 / 送货太晚; 投诉 / 态度不好"
+    assert listed in (await admin.get("/calls/", params=asked)).text
+    rows_ = cells((await admin.get("/calls/export.xlsx", params=asked)).content)
+    head = next(n for n, row in enumerate(rows_) if row[0] == "开始时间")
+    assert dict(zip(rows_[head], rows_[head + 1], strict=True))["话后小结"] == listed
+    assert "Complaint / late; Complaint / rude" in (await english.get("/calls/", params=asked)).text
+    detail = (await admin.get(f"/calls/{id}")).text
+    assert "投诉 / 送货太晚" in detail and "投诉 / 态度不好" in detail
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

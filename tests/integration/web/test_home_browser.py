@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.chromium import WAIT_MS, WATCH_POLICY
+
 from .conftest import Place
 from .test_customers import stored, unique
 from .test_home import AGENT, LEADER, nothing_left
@@ -16,14 +18,8 @@ __all__ = ["nothing_left"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
-WAIT_MS = 60_000
 FOCUSED = "document.activeElement.id"
 KEPT = "Object.keys(localStorage).filter((name) => name.startsWith('draft:'))"
-WATCH_POLICY = """
-document.addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective));
-"""
-
-expect.set_options(timeout=WAIT_MS)
 
 
 async def entered(context: BrowserContext, place: Place, id: str) -> Page:

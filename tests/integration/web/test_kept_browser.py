@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from tests.chromium import WAIT_MS
+
 from .conftest import Place
 from .test_customers import stored, unique
 from .test_home_browser import entered
@@ -15,10 +17,7 @@ from .test_recordings import recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT_MS = 60_000
 SAVE = "#save"
-
-expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture

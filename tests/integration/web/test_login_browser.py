@@ -8,17 +8,12 @@ import pyotp
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from tests.chromium import CHROMIUM, FLAGS, WAIT_MS, WATCH_POLICY
+
 from .conftest import Place
 from .test_people import GOOD, created
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-WATCH_POLICY = """
-document.addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective));
-"""
-WAIT_MS = 30_000
 
 
 @pytest.mark.slow
@@ -26,7 +21,7 @@ async def test_the_first_day_of_a_careful_person(place: Place) -> None:
     id, first = await created(place, name="新人")
     faults: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         context = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 768})
         await context.add_init_script(WATCH_POLICY)
         page = await context.new_page()

@@ -448,3 +448,71 @@ async def test_a_leader_sees_his_team_and_his_queues(place: Place) -> None:
     assert version
     assert (await admin.post(f"/accounts/teams/{team}", {"do": "delete", "version": version[1]})).status_code == 303
     assert await sees() == set(), "a leader of nobody"
+
+
+async def test_who_sees_a_team_cannot_see_more_by_managing_accounts(place: Place) -> None:
+    admin, mark = await place.user("admin"), unique()
+    teams, role = {}, f"r-{uuid.uuid4().hex[:8]}"
+    async with place.rows() as rows:
+        for name in ("mine", "theirs"):
+            made = "insert into team (name, queues) values ($1, '{support,gone}') returning id"
+            teams[name] = await rows.fetchval(made, f"{name} {mark}")
+        added = "insert into role (id, name, scope, permissions) values ($1, $2, 'team', $3)"
+        await rows.execute(added, role, f"角色 {mark}", ["accounts", "desk", "customers", "listen"])
+    helper_id, helper = await member(place, role, str(teams["mine"]))
+    (mine, my_agent), (theirs, their_agent) = [await member(place, role, str(teams[t])) for t in ("mine", "theirs")]
+
+    async def sent(path: str, **form: str) -> httpx.Response:
+        version = VERSION.search((await helper.get(path)).text)
+        assert version
+        return await helper.post(path, {"version": version[1], **form})
+
+    # teams
+    own, other = f"/accounts/teams/{teams['mine']}", f"/accounts/teams/{teams['theirs']}"
+    assert (await sent(own, do="save", name=f"ours {mark}", queues="support")).status_code == 303
+    for path, form in (
+        (own, {"do": "save", "name": "x", "queues": "sales"}),
+        (own, {"do": "save", "name": "x"}),
+        (own, {"do": "delete"}),
+        (other, {"do": "save", "name": "x", "queues": "support"}),
+        (other, {"do": "delete"}),
+    ):
+        refused = await sent(path, **form)
+        assert refused.status_code == 422 and "只有能看到全部的人才能改" in refused.text, (path, form)
+    new = await helper.post("/accounts/teams/new", {"do": "save", "name": "x", "queues": "sales"})
+    assert new.status_code == 422
+    async with place.rows() as rows:
+        found = await rows.fetch("select name, queues from team where id = any($1)", list(teams.values()))
+        assert {row["name"] for row in found} == {f"ours {mark}", f"theirs {mark}"}
+        assert all(row["queues"] == ["support", "gone"] for row in found)
+
+    # accounts
+    save = {"do": "save", "name": "新名字", "role": role}
+    assert (await sent(f"/accounts/operators/{mine}", **save, team=str(teams["mine"]))).status_code == 303
+    for team in ("", str(teams["theirs"])):
+        moved = await sent(f"/accounts/operators/{mine}", **save, team=team)
+        assert moved.status_code == 422 and "只有能看到全部的人才能改" in moved.text
+    moved = await sent(f"/accounts/operators/{helper_id}", **save, team=str(teams["theirs"]))
+    assert moved.status_code == 422, "himself into another team"
+    for do in ("reset", "disable", "totp"):
+        assert (await sent(f"/accounts/operators/{theirs}", do=do)).status_code == 403, do
+    given = {"id": unique(), "name": "x", "role": role}
+    assert (await helper.post("/accounts/new", {**given, "team": str(teams["theirs"])})).status_code == 422
+    assert (await helper.post("/accounts/new", {**given, "team": str(teams["mine"])})).status_code == 200
+
+    # sessions
+    async def session(of: str) -> str:
+        async with place.rows() as rows:
+            return str(await rows.fetchval("select id from web_session where operator = $1", of))
+
+    await helper.get("/accounts/sessions")
+    assert (await helper.post("/accounts/sessions", {"session": await session(theirs)})).status_code == 403
+    assert (await helper.post("/accounts/sessions", {"session": await session("admin")})).status_code == 403
+    assert (await their_agent.get("/board")).status_code == 200 and (await admin.get("/board")).status_code == 200
+    assert (await helper.post("/accounts/sessions", {"do": "all"})).status_code == 303
+    assert (await their_agent.get("/board")).status_code == 200 and (await admin.get("/board")).status_code == 200
+    assert (await my_agent.get("/board")).status_code == 302 and (await helper.get("/board")).status_code == 200
+    again = place.visitor()
+    await again.log_in(mine, GOOD)
+    assert (await helper.post("/accounts/sessions", {"session": await session(mine)})).status_code == 303
+    assert (await again.get("/board")).status_code == 302

@@ -200,6 +200,37 @@ async def test_of_several_one_is_chosen_for_everybody(
     await call.end()
 
 
+async def test_a_customer_with_a_new_number_is_found_chosen_and_given_it_once(
+    place: Place, live: Live, agents: tuple[Visitor, Visitor]
+) -> None:
+    his, other = agents
+    old, new, name = some_number(), some_number(), unique("换号")
+    id = await enter(his, name, old, company=unique("所在企业"))
+    call = await (await rings(live, new)).answer()
+    path, part = f"/pop/{call.id}", {"hx-request": "true", "hx-target": "x"}
+    shown = (await pop(his, call)).text
+    assert f'data-dial-contact="{call.id}"' in shown and "/number" not in shown, (
+        "nobody is known, who calls can be called"
+    )
+    assert "list-group" not in (await his.get(f"{path}/found", params={"q": " "})).text
+    for q in (name[1:], old, old[-4:]):
+        assert f'value="{id}"' in (await his.get(f"{path}/found", params={"q": q})).text, q
+    nobody = (await his.get(f"{path}/found", params={"q": "<b>没有这样的人"})).text
+    assert "没有找到客户" in nobody and "<b>" not in nobody
+    assert (await his.post(f"{path}/number", headers=part)).status_code == 404, "before anybody is chosen"
+    chosen = await his.post(f"{path}/customer", {"customer": str(id)}, headers=part)
+    assert f'action="{path}/number"' in chosen.text and f'href="/customers/{id}/merge"' in chosen.text
+    await handed_on(call)
+    answers = await asyncio.gather(*(who.post(f"{path}/number", headers=part) for who in (his, his, other)))
+    assert all(each.status_code == 200 and "/number" not in each.text for each in answers)
+    query = "select array_agg(number order by place) from customer_phone where customer = $1"
+    assert await stored(place, query, id) == [f"+86{old}", f"+86{new}"]
+    changed = "select count(*) from audit where object = $1 and action = 'customer_changed'"
+    assert await stored(place, changed, f"customer:{id}") == 1
+    assert new not in answers[0].text, "he sees numbers masked"
+    await call.end()
+
+
 async def test_an_unknown_caller_is_entered_once(place: Place, live: Live, agents: tuple[Visitor, Visitor]) -> None:
     his, other = agents
     number = "1380013" + f"{uuid.uuid4().int % 10**4:04}"
@@ -222,6 +253,41 @@ async def test_an_unknown_caller_is_entered_once(place: Place, live: Live, agent
     assert made == 1, "one customer, in two tabs and by two people"
     known = (await pop(other, call)).text
     assert "先记一笔" in known and (name in known) != (also in known)
+    await call.end()
+
+
+async def test_a_new_customer_takes_the_place_of_one_who_is_not_on_the_line(
+    place: Place, live: Live, agents: tuple[Visitor, Visitor]
+) -> None:
+    his, _ = agents
+    number, name, part = some_number(), unique("另一位"), {"hx-request": "true", "hx-target": "x"}
+    known = await enter(his, unique("这位"), number)
+    call = await (await rings(live, number)).answer()
+    await post(his, call, "note", body="是他的太太")  # which says that it is he
+    path = f"/pop/{call.id}"
+    shown = (await his.get(f"{path}?choose=1", headers=part)).text
+    assert f'name="instead" value="{known}"' in shown and "是他的太太" in shown
+    sent = {"key": dict(KEYS.findall(shown))["new"], "instead": str(known), "name": name}
+    refused = await his.post(f"{path}/new", {**sent, "name": " "}, headers=part)
+    assert refused.status_code == 422 and "hx-retarget" not in refused.headers, "the rest of the card stays"
+    refused = await his.post(f"{path}/new", sent, headers=part)
+    assert refused.status_code == 409 and f'name="instead" value="{known}"' in refused.text
+    saved = [his.post(f"{path}/new", {**sent, "anyway": "1"}, headers=part) for _ in range(3)]
+    for answer in await asyncio.gather(*saved):
+        assert answer.status_code == 200 and name in answer.text and f'href="/customers/{known}"' not in answer.text
+        assert answer.headers["hx-retarget"] == "closest .lc-pop"
+    assert await stored(place, "select count(*) from customer where name = $1", name) == 1
+    made = await stored(place, "select customer from contact_customer where contact = $1", call.id)
+    assert await stored(place, "select name from customer where id = $1", made) == name
+    assert "是他的太太" in (await his.get(f"/customers/{made}")).text
+
+    # Whoever is shown instead by now is whom a form stands beside; one who has gone leaves a card without a customer.
+    late = await his.post(f"{path}/new", {**sent, "key": str(uuid.uuid4()), "anyway": "1"}, headers=part)
+    assert late.status_code == 200 and f'href="/customers/{made}"' in late.text, "one, whoever enters him"
+    for gone in (known, made):
+        await stored(place, "update customer set deleted_at = now() where id = $1", gone)
+    shown_again = await his.get(f"{path}?choose=0", headers=part)
+    assert shown_again.headers["hx-retarget"] == "closest .lc-pop" and "新客户" in shown_again.text
     await call.end()
 
 
@@ -250,6 +316,7 @@ async def test_who_shows_no_number_that_can_be_read(
     shown = await pop(his, call)
     assert shown.status_code == 200 and "<script>" not in shown.text and "新客户" in shown.text
     assert "未显示号码" in shown.text or "无法识别的号码" in shown.text
+    assert "data-dial" not in shown.text, "there is nothing to call"
     assert (await post(his, call, "new", name=unique("无号"))).status_code == 200
     await call.end()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lcall_web.recordings.store import EACH
 from lq.ledger.events import RECORDING_SEQ, Event
 
 from . import sound
@@ -166,7 +168,7 @@ async def test_a_recording_that_was_deleted_after_its_time_says_so_everywhere(pl
     player = (await leader.get(f"/recordings/{id}")).text
     assert "录音超过了保存天数，文件已删除" in player and "data-player" not in player
     assert "录音到期已删除" in (await leader.get(f"/calls/{contact}")).text
-    row = (await leader.get("/calls")).text.partition(f"/calls/{contact}")[2].partition("</tr>")[0]
+    row = (await leader.get(f"/calls/?call={contact}")).text.partition(f"/calls/{contact}")[2].partition("</tr>")[0]
     assert "录音到期已删除" in row
     assert (await leader.http.get(f"/recordings/{id}/audio")).status_code == 404
 
@@ -222,3 +224,24 @@ async def test_comments_stand_at_their_moment_for_all_who_may_hear_it(place: Pla
     (number,) = set(re.findall(r"comments/(\d+)/remove", answer.text))
     assert "&lt;script&gt;" in (await agent.post(f"{path}/{number}/remove")).text, "only his own"
     assert 'lc-comment"' not in (await leader.post(f"{path}/{number}/remove")).text
+
+
+async def test_one_person_does_not_take_all_that_the_web_has_room_for(place: Place) -> None:
+    """However often he has logged in: recordings that he does not read to their end."""
+    id, _ = await recorded(place)
+    (file,) = (place.home / "recordings").rglob(f"{id}.wav")
+    with file.open("r+b") as opened:
+        opened.truncate(20_000_000)  # more than lies in sockets
+    path = f"/recordings/{id}/audio"
+    many, other = [await place.user("1901") for _ in range(2)], await place.user("1052")
+    async with contextlib.AsyncExitStack() as held:
+        for n in range(EACH):
+            answer = await held.enter_async_context(many[n % 2].http.stream("GET", path))
+            assert answer.status_code == 200
+        assert (await many[0].http.get(path)).status_code == 503
+        assert (await other.http.get(path, headers={"range": "bytes=0-9"})).status_code == 206
+    for _ in range(50):
+        if (answer := await many[0].http.get(path, headers={"range": "bytes=0-9"})).status_code == 206:
+            break
+        await asyncio.sleep(0.1)
+    assert answer.status_code == 206

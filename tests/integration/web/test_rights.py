@@ -164,3 +164,10 @@ async def test_a_role_of_ones_own_allows_what_was_ticked_and_at_once(place: Plac
             await rows.execute("update role set permissions = '{}', scope = 'own' where id = 'rights-bare'")
     assert (await visitor.get("/accounts/")).status_code == 403
     assert (await visitor.get(f"/calls/{objects['call']}")).status_code == 404
+
+
+async def test_who_may_not_is_told_in_his_language(place: Place) -> None:
+    colleague = await place.user("1049")
+    page = await colleague.get("/accounts/")
+    assert page.status_code == 403
+    assert "没有权限" in page.text and "Forbidden" not in page.text

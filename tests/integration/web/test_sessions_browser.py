@@ -7,13 +7,14 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from tests.chromium import WAIT_MS
+
 from .conftest import Place
 from .test_customers import enter, stored, unique
 from .test_home_browser import entered
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT_MS = 60_000
 AGENT, OTHER = "1046", "1047"
 STREAM = re.compile(r"/live(\?|$)")
 LISTEN_IN = """
@@ -26,8 +27,6 @@ window.EventSource = class extends EventSource {
   }
 };
 """
-
-expect.set_options(timeout=WAIT_MS)
 
 
 async def lost(route: Route) -> None:

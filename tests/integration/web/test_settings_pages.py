@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Dialog, Page, async_playwright, expect
 
+from tests.chromium import CHROMIUM
+
 from .conftest import Place
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -16,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 async def page(place: Place) -> AsyncIterator[Page]:
     """An administrator's, without a fault in its console."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         shown = await browser.new_page(locale="zh-CN", viewport={"width": 1366, "height": 768})
         shown.set_default_timeout(60_000)
         faults: list[str] = []
@@ -45,7 +47,7 @@ async def work_on_a_queue(place: Place, page: Page) -> None:
     page.on("dialog", stay)
     await page.click('.lc-menu a[href="/settings/"]')
     await page.click('.lc-sections a[href="/settings/queues/"]')
-    await page.click("#new")
+    await page.click('#new[href="/settings/queues/+"]')  # the page before may have one of its own
     await page.fill("#f-id", "bar")
     await page.fill('[name="name"]', "吧台")
     await page.fill('[name="ring_s"]', "1")

@@ -14,6 +14,7 @@ from .calls import LiveCall, now_ms, past_call
 from .conftest import Place, Visitor
 from .stream import following
 from .test_board import sign_in, sign_out, state
+from .test_customers import enter
 
 
 async def ordered(visitor: Visitor, path: str, **fields: str) -> tuple[int, str]:
@@ -156,6 +157,32 @@ async def test_leaders_see_who_listens_and_who_wants_help_and_agents_do_not(plac
         assert seen.agents["1032"]["leaders"] == []
         assert "leaders" not in hidden.text and "whisper" not in hidden.text and "help" not in hidden.text
     await sign_out(place, "1032")
+
+
+async def test_a_leader_sees_whose_calls_they_are_if_customers_are_for_his_eyes(place: Place, live: Live) -> None:
+    number, name = f"139{uuid.uuid4().int % 10**8:08}", f"客户{uuid.uuid4().hex[:8]}"
+    leader, agent = await place.user("1901"), await place.user("1033")
+    call = await LiveCall(live, f"whose-{uuid.uuid4().hex[:8]}", number).start()
+    await call.queue("support")
+    path = "/live?board=1&callers=1"
+    async with following(leader.http, path) as seen, following(agent.http, path) as hidden:
+        await seen.until(lambda s: call.id in s.calls, "it waits")
+        await enter(leader, name, number)
+        await seen.until(lambda s: s.names.get(call.id) == name, "entered while he waits")
+        await call.end("abandoned")
+        await seen.until(lambda s: call.id not in s.calls, "over")
+        await hidden.until(lambda s: s.agents, "the snapshot")
+        assert hidden.names == {} and name not in hidden.text
+    async with place.rows() as rows:
+        before = await rows.fetchval("select permissions from role where id = 'leader'")
+        without = [each for each in before if each != "customers"]
+        try:
+            await rows.execute("update role set permissions = $1 where id = 'leader'", without)
+            async with following((await place.user("1901")).http, path) as blind:
+                await blind.until(lambda s: s.agents, "the snapshot")
+                assert "event: callers" not in blind.text
+        finally:
+            await rows.execute("update role set permissions = $1 where id = 'leader'", before)
 
 
 async def test_the_days_work_and_the_curve_of_the_day(place: Place) -> None:

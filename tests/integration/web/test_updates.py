@@ -12,6 +12,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.chromium import WAIT_MS
 from tests.integration.ledger import services
 from tests.integration.ledger.services import CHECKOUT
 
@@ -19,7 +20,6 @@ from .conftest import Place
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WAIT_MS = 60_000
 CHANGED = "已经更新"
 MARKED = "document.documentElement.dataset.unreloaded = 'yes'"  # gone with the page
 

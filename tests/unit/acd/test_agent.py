@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lq.acd import agent
-from lq.acd.agent import BOUND, OPERATIONS, OUTCOMES, STATES, TABLE, target
+from lq.acd.agent import AGENT_OPERATIONS, BOUND, CONTACT_OPERATIONS, OUTCOMES, OWN_OPERATIONS, STATES, TABLE, target
+
+OPERATIONS = AGENT_OPERATIONS + CONTACT_OPERATIONS + OWN_OPERATIONS
 
 
 @pytest.mark.parametrize("state", STATES)

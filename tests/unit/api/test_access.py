@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lq.api import access
+from lq.api import access, leaders
 from lq.api.access import HOUSE, Access, Sight
 from lq.api.errors import Refusal
 from lq.config.documents import SCOPES, Token
@@ -160,3 +160,23 @@ async def test_who_is_called_into_a_contact_sees_it_before_he_answers() -> None:
     assert await sight.sees(event("contact_called", "c", n=2, leg="c.3", verb="consult", to="agent:1002"))
     shown = {**contact("c", "1001"), "legs": [{"id": "c.3", "agent": "1002"}]}
     assert restricted(agents=("1002",)).contact(shown)
+
+
+def test_of_what_is_over_an_agent_does_not_learn_who_came_as_a_leader_unheard() -> None:
+    def came(leg: str, agent: str) -> Event:
+        return event("contact_called", "c", n=2, leg=leg, verb="monitor", to=f"agent:{agent}")
+
+    def state(agent: str) -> Event:
+        return event("agent_state_changed", f"agent:{agent}", agent=agent, state="talking", contact="c")
+
+    told = [
+        *(state("1001"), came("c.3", "1901"), state("1901"), came("c.4", "1902")),
+        event("contact_monitored", "c", agent="1901", mode="listen", leg="c.3"),
+        event("contact_monitored", "c", agent="1902", mode="barge", leg="c.4"),
+        state("1902"),
+        event("contact_monitored", "c", agent="1902", mode="end", leg="c.4"),
+        event("leg_ended", "c", leg="c.3", by="peer", cause=16),
+    ]
+    known = leaders.of(Access(TOKEN))
+    assert [n for n, e in enumerate(told) if not known.tells(e)] == [0, 5, 6]
+    assert known.legs == {"c.3"}, "who was heard was no secret"

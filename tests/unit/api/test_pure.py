@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
-from lq.api import openapi
+import pytest
+from structlog.testing import capture_logs
+
+from lq.api import app, openapi
 from lq.api.admission import BURST, CLIENTS, RATE, Meter
 from lq.api.errors import Refusal
 from lq.api.feed import place
@@ -13,8 +16,8 @@ from lq.api.queues import queue_json
 from lq.api.recordings import byte_range, recording_json
 from lq.api.routes import ROUTES
 from lq.config.documents import SCOPES
-from lq.ledger.events import TYPES
-from lq.ledger.metrics import expected_wait_s
+from lq.ledger.events import STREAM, TYPES
+from lq.ledger.metrics import QueueCounts, expected_wait_s
 from lq.live import keys
 from lq.live.values import QueueState
 
@@ -71,8 +74,12 @@ def test_without_history_a_queue_says_nothing_about_today() -> None:
     assert (shown["waiting"], shown["oldest_wait_s"]) == (2, 2.5)
     assert shown["service_level"] == {"20": None}
     assert (shown["answered"], shown["abandoned"], shown["overflowed"], shown["ewt_s"]) == (None,) * 4
+    assert (shown["in_time"], shown["counted"]) == (None, None)
     shown = queue_json(state, 20, Today(True, handling_s={"sales": 60.0}), now_ms=3500)
     assert (shown["answered"], shown["ewt_s"]) == (0, 45.0)
+    counts = {"sales": QueueCounts(answered=10, abandoned=90, short_abandoned=90, overflowed=2, in_time=9)}
+    shown = queue_json(state, 20, Today(True, counts), now_ms=3500)
+    assert (shown["in_time"], shown["counted"], shown["service_level"]) == (9, 12, {"20": 0.75})
 
 
 def test_expected_wait() -> None:
@@ -118,7 +125,8 @@ def test_a_recording_that_is_only_planned_has_no_length() -> None:
 
 
 def test_the_ledger_and_the_live_state_mean_the_same_stream() -> None:
-    assert keys.EVENTS == "{lcall}:events"
+    assert keys.EVENTS == STREAM == "{lcall}:events"
+    assert keys.EVENTS.startswith(f"{keys.TAG}:"), "one slot of a cluster holds a whole center"
     assert all(
         type.split("_")[0]
         in (
@@ -137,3 +145,11 @@ def test_the_ledger_and_the_live_state_mean_the_same_stream() -> None:
         )
         for type in TYPES
     )
+
+
+def test_a_failure_of_ours_is_logged_without_the_number_that_was_asked_for() -> None:
+    path = "/v1/lists/<list:str>/entries/<number:str>"
+    request = SimpleNamespace(method="DELETE", path="/v1/lists/dnc/entries/13800138000", uri_template=path)
+    with capture_logs() as logged:
+        answer = app._broken(request, ValueError("x"))  # type: ignore[arg-type]
+    assert answer.status == 500 and [line["path"] for line in logged] == [path] and "1380013" not in str(logged)

@@ -128,6 +128,7 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("pause_reasons", {"id": "tea", "name": "茶", "longest_min": 1441}, "longest_min", "value"),
         ("wrap_up_codes", {"id": "tea", "name": " "}, "name", "value"),
         ("queues", {**QUEUE, "wrap_up_code": "sometimes"}, "wrap_up_code", "type"),
+        ("queues", {**QUEUE, "screen_pop": "never"}, "screen_pop", "type"),
         ("calendars", {"id": "office", "override": "maybe"}, "override", "type"),
         ("colours", {}, "", "unknown"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Contact
+from tests.unit.contacts.talks import consulting, tell
 from tests.unit.contacts.test_advance import MEDIA, Life, kinds
 
 
@@ -117,3 +118,13 @@ def test_a_menu_that_was_changed_meanwhile_is_heard_from_its_start(
     monkeypatch.setattr(test_advance, "BOOK", test_advance.replace(test_advance.BOOK, flows=flows))
     plays = [effect for effect in adopted(life) if isinstance(effect, do.StartPlay)]
     assert plays[-1].items == (f"zh/{'technical_error' if change == 'flow' else 'goodbye'}",)
+
+
+def test_who_was_alone_is_parked_once_more() -> None:
+    """He may still be in the room that he has left for a while."""
+    life = consulting()
+    tell(life, "transfer_conference")
+    tell(life, "hold")
+    assert [effect for effect in adopted(life) if isinstance(effect, do.Park | do.Connect)] == [
+        do.Connect(1, 3), do.Park(2),
+    ]  # fmt: skip

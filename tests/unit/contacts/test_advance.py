@@ -26,7 +26,7 @@ BOOK = Book(
     agents={
         "1001": doc.Agent("1001", "王芳", ("sales",)),
         "1002": doc.Agent("1002", "李娜", ("sales",)),
-        "1901": doc.Agent("1901", "赵敏", role="leader"),
+        "1901": doc.Agent("1901", "赵敏"),
     },
     phones={"8001": doc.Phone("8001", "", calls="local"), "8002": doc.Phone("8002", "")},
     queues={"sales": doc.Queue("sales", "销售", ring_s=20, max_wait_s=600), "support": doc.Queue("support", "支持")},
@@ -467,6 +467,8 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.LookedUp(1, ()),
     inputs.LookedUp(1, ("black",), "1001"),
     inputs.Counted(1, True),
+    inputs.Guessed(1, True),
+    inputs.Guessed(1, False),
     inputs.Due("gate:1"),
     inputs.AgentAsked("1001"),
     inputs.AgentAsked("", "nobody"),

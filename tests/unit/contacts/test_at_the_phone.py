@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lq.config import documents as doc
+from lq.contacts import advance as rule
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.trunks import phones
@@ -240,3 +241,78 @@ def test_who_is_asked_back_refuses_at_his_screen() -> None:
     assert kinds(effects)[0] == "Cancel" and reply(effects) == (200, "")
     assert [(e.agent, e.outcome) for e in effects if isinstance(e, do.AgentOp)] == [("1002", "refused")]
     assert life.contact.state == "talking" and not life.contact.calls  # the others talk on
+
+
+# -- an agent's own phone rings because he calls (click to dial) -------------------------------------------------
+class Clicked(Life):
+    """His phone of this model is called, and rings: it does not answer by itself, whatever its INVITE says."""
+
+    def __init__(self, model: str, busy: str = "") -> None:
+        super().__init__()
+        his = replace(BOOK.phones["8001"], model=model, forward=doc.Forward(busy=busy))
+        known = {**BOOK.phones, "8001": his}
+        self.book = replace(BOOK, phones=known)
+        begun = rule.place(inputs.Wanted("c1", "k1", "1001", "8001", "8002", "lq1-1"), self.now, self.book)
+        assert isinstance(begun, tuple), begun
+        self._begin(*begun)
+        self.take(inputs.Engaged(1, "1001", "8001", 21))
+        self.invite = called(self.take(inputs.MediaReady(1, MEDIA, "", "offer")))
+
+    def rings(self, *, talks: bool = False) -> Clicked:
+        self.take(inputs.Progress(1, 180, talks=talks))
+        return self
+
+    def goes_out(self) -> bool:
+        self.take(inputs.Accepted(1, "his answer"))
+        self.take(inputs.MediaReady(1, MEDIA, "PCMA"))
+        return self.contact.state == "calling"
+
+
+@pytest.mark.parametrize("model", ["fanvil", "grandstream", "", "baresip"])
+def test_his_own_call_is_never_cancelled_by_answering_it(model: str) -> None:
+    """Called once more it would get the same headers, which it does not heed: he is told to lift it."""
+    life = Clicked(model).rings()
+    for id in ("a", "b"):
+        assert life.take(replace(ANSWER, id=id)) == [
+            do.Reply(id, 409, "cannot_be_answered", "this phone takes no orders: lift its handset")
+        ]
+    assert life.contact.state == "placing" and life.contact.legs[1].state == "ringing"
+    assert life.goes_out()
+
+
+def test_what_may_yet_answer_by_itself_is_awaited() -> None:
+    life = Clicked("grandstream")
+    assert "Call-Info" in life.invite and reply(life.take(ANSWER)) == (200, "")
+    assert life.contact.state == "placing" and life.contact.legs[1].alive
+
+
+@pytest.mark.parametrize(("model", "says"), [("yealink", False), ("browser", True), ("", True)])
+def test_his_own_phone_is_told_to_answer_where_it_takes_orders(model: str, says: bool) -> None:
+    life = Clicked(model).rings(talks=says)
+    assert life.take(ANSWER) == [do.AnswerPhone(1, "a")]
+    assert life.take(inputs.PhoneTold(1, "a", 200)) == [do.Reply("a", 200)]
+    assert life.goes_out()
+
+
+def test_his_own_phone_that_does_not_obey_rings_on() -> None:
+    life = Clicked("yealink").rings()
+    life.take(ANSWER)
+    assert reply(life.take(inputs.PhoneTold(1, "a", 481))) == (409, "cannot_be_answered")
+    assert life.goes_out()
+
+
+@pytest.mark.parametrize("rings", [True, False])
+def test_who_refuses_his_own_call_has_nobody_called(rings: bool) -> None:
+    """Not whom his phone sends its calls on to, either: that is for those who call it."""
+    life = Clicked("", busy="8002")
+    if rings:
+        life.rings()
+    effects = life.take(REJECT)
+    assert effects[0] == do.Cancel(1, "Q.850;cause=21") and effects[-1] == do.Reply("r", 200)
+    assert [(e.agent, e.op, e.outcome) for e in effects if isinstance(e, do.AgentOp)] == [
+        ("1001", "release", "caller_gone")
+    ]
+    assert (life.contact.result, life.contact.ended_by, life.contact.state) == ("refused", "agent", "ending")
+    assert "contact_forwarded" not in life.events and max(life.contact.legs) == 1
+    life.take(inputs.Rejected(1, 487))
+    assert life.cleared().contact.state == "over"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,10 @@ from lq.config import documents as doc
 from lq.config.book import Book
 from lq.contacts import conversation, inputs
 from lq.contacts import effects as do
+from lq.contacts.holds import bound
+from lq.trunks import causes
+from tests.unit.contacts.talks import agent_ops, engaged, hears, music, takes, tell
 from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
-from tests.unit.contacts.test_transfer import agent_ops, engaged, hears, music, takes, tell
 
 MOBILE = "13900139000"
 
@@ -183,6 +186,134 @@ def test_events_tell_of_whoever_is_asked_back() -> None:
     assert placed[-3:] == [("c1.1", "waits"), ("c1.2", "aside"), ("c1.3", "aside")]
 
 
+# -- an extension: who is signed in there is taken before it rings -----------------------------------------------------
+def referred(**forwards: doc.Forward) -> Life:
+    """The phone of 1001 sends the customer on to the extension 8002."""
+    life = talking(**forwards)
+    life.take(inputs.Referred(2, "8002", "7"))
+    assert do.Engage(3, phone="8002", lease_ms=45_000) in life.effects
+    assert not any(isinstance(effect, do.PrepareOutgoing) for effect in life.effects), "nothing rings yet"
+    return life
+
+
+def test_who_is_signed_in_at_an_extension_has_the_customer_who_is_sent_there() -> None:
+    life = referred()
+    assert life.take(inputs.Engaged(3, "1002", "8002", 50)) == [do.PrepareOutgoing(3)]
+    assert bound(life.contact)[0] == ("1002", "8002", 50, "reserved")
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    life.take(inputs.Progress(3, 180))
+    assert agent_ops(life) == [("1002", "ringing", "")]
+    takes(life, 3)
+    assert life.contact.agent == "1002" and told(life, "contact_answered")[-1]["agent"] == "1002"
+    life.take(inputs.Ended(2))
+    assert bound(life.contact) == [("1002", "8002", 50, "talking")]
+    assert tell(life, "hold", agent="1002") == (200, "") and tell(life, "resume", agent="1002") == (200, "")
+    life.take(inputs.Ended(1))
+    [op] = [effect for effect in life.effects if isinstance(effect, do.AgentOp)]
+    assert (op.agent, op.op, op.outcome, op.wrap_up_ms) == ("1002", "release", "answered", 20_000)
+
+
+@pytest.mark.parametrize("mode", ["consult", "blind", "add"])
+def test_an_extension_rings_whatever_the_command(mode: str) -> None:
+    life = talking()
+    assert tell(life, "transfer_conference" if mode == "add" else "transfer", to="8002", mode=mode) == (200, "")
+    engaged(life, 3)
+    takes(life, 3)
+    assert ("1002", "8002", 50, "talking") in bound(life.contact)
+
+
+@pytest.mark.parametrize("state", ["talking", "ringing", "reserved", "dialing"])
+def test_an_extension_whose_agent_is_with_a_contact_is_busy(state: str) -> None:
+    life = referred()
+    life.take(inputs.EngageRefused(3, "1002", state, "8002"))
+    assert do.TellReferrer(2, "7", 486) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}
+    life = referred(p8002=doc.Forward(busy="8003"))
+    life.take(inputs.EngageRefused(3, "1002", state, "8002"))
+    assert do.Engage(4, phone="8003", lease_ms=45_000) in life.effects
+
+
+@pytest.mark.parametrize("state", ["signed_out", "settling"])
+def test_an_extension_at_which_nobody_is_signed_in_just_rings(state: str) -> None:
+    life = referred()
+    assert life.take(inputs.EngageRefused(3, "", state)) == [do.PrepareOutgoing(3)]
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    takes(life, 3)
+    assert life.contact.calls == {} and life.contact.legs[3].agent == ""
+
+
+@pytest.mark.parametrize("state", ["paused", "wrap_up", "busy_other", "phone_offline"])
+def test_whose_agent_gets_no_calls_of_queues_rings_and_he_is_shown_so(state: str) -> None:
+    life = referred()
+    assert life.take(inputs.EngageRefused(3, "1002", state, "8002")) == [
+        do.Engage(3, phone="8002", own=True, lease_ms=45_000)
+    ]
+    assert life.take(inputs.Engaged(3, "1002", "8002", 50, "webrtc")) == [do.PrepareOutgoing(3, "webrtc")]
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    life.take(inputs.Progress(3, 180))
+    life.due("call:3")  # like any colleague's call, it counts against nobody
+    assert ("1002", "release", "caller_gone") in agent_ops(life)
+
+
+def test_an_extension_rings_though_the_live_state_says_nothing() -> None:
+    life = referred()
+    assert life.due("take:3") == [do.PrepareOutgoing(3)]
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    life.take(inputs.Progress(3, 180))
+    assert copy(life).take(inputs.EngageRefused(3, "1002", "talking", "8002")) == [], "too late"
+    assert [(e.agent, e.op) for e in life.take(inputs.Engaged(3, "1002", "8002", 50)) if isinstance(e, do.AgentOp)] == [
+        ("1002", "ringing")
+    ]
+    takes(life, 3)
+    assert life.contact.agent == "1002" and life.contact.legs[3].reservation == 50
+
+
+def test_another_node_asks_for_him_once_more_or_rings_once_more() -> None:
+    life = referred()
+    effects = life.take(inputs.Adopted("lq2-1"))
+    assert do.Engage(3, phone="8002", lease_ms=45_000) in effects and "take:3" in life.contact.deadlines
+    life.due("take:3")
+    effects = life.take(inputs.Adopted("lq2-1"))
+    assert do.PrepareOutgoing(4) in effects and not any(isinstance(effect, do.Engage) for effect in effects)
+
+
+def test_nobody_waits_for_him_once_he_is_not_wanted() -> None:
+    life = talking()
+    tell(life, "transfer", to="8002", mode="consult")
+    assert tell(life, "transfer_cancel") == (200, "")
+    assert not any(name.startswith(("take:", "call:")) for name in life.contact.deadlines)
+    life.take(inputs.Engaged(3, "1002", "8002", 50))
+    assert ("1002", "release", "caller_gone") in agent_ops(life)
+
+
+# -- emergencies -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("verb", "more"), [("transfer_conference", {}), ("transfer", {"mode": "consult"}), ("transfer", {"mode": "blind"})]
+)
+@pytest.mark.parametrize("channel", [inputs.ChannelRefused(3, "gw1"), inputs.ChannelSeized(3, "gw1", 7), None])
+def test_an_emergency_called_into_a_call_waits_for_no_channel(
+    verb: str, more: dict[str, str], channel: inputs.Input | None
+) -> None:
+    """All channels taken, or Redis away: the trunk has the last word."""
+    life = talking()
+    assert tell(life, verb, to="120", **more) == (200, "")
+    assert do.SeizeChannel(3, "gw1") in life.effects and life.effects.count(do.PrepareOutgoing(3)) == 1
+    if channel is not None:
+        assert life.take(channel) == []
+    [invite] = life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    assert isinstance(invite, do.Invite) and invite.uri == "sip:120@out.lq.internal;trunk=gw1"
+    takes(life, 3)
+    assert life.contact.legs[3].place in ("talk", "aside") and life.contact.calls == {}
+
+
+def test_an_emergency_by_refer_and_by_the_next_trunk() -> None:
+    life = talking()
+    life.take(inputs.Referred(2, "110", "7"))
+    assert do.PrepareOutgoing(3) in life.effects
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    effects = life.take(inputs.Rejected(3, 503, 34))
+    assert do.SeizeChannel(4, "gw2") in effects and do.PrepareOutgoing(4) in effects
+
+
 # -- phones that send their calls on -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("why", "forward"),
@@ -208,7 +339,7 @@ def test_a_colleague_s_phone_sends_on(why: str, forward: doc.Forward, mode: str)
         assert life.contact.deadlines["call:3"] - life.now < 12_000
         life.due("call:3")
     elif why == "offline":
-        life.take(inputs.Rejected(3, 480, 0, True))
+        life.take(inputs.Rejected(3, 480))
     assert told(life, "contact_forwarded") == [{"phone": "8002", "to": "8003", "why": why}]
     released = {"always": "caller_gone", "no_answer": "no_answer", "offline": "unreachable"}
     assert why == "busy" or ("1002", "release", released[why]) in agent_ops(life)
@@ -219,6 +350,20 @@ def test_a_colleague_s_phone_sends_on(why: str, forward: doc.Forward, mode: str)
         assert hears(life) == {1: "mixer", 2: "leg:4", 4: "leg:2"}
         tell(life, "transfer_complete")
     assert hears(life) == {1: "leg:4", 4: "leg:1"}
+
+
+@pytest.mark.parametrize("rang", [True, False])
+@pytest.mark.parametrize("code", [403, 404, 408, 480, 486, 487, 488, 500, 503, 600, 603])
+def test_a_phone_s_refusal_means_the_same_in_an_offer_and_in_a_consultation(code: int, rang: bool) -> None:
+    offered, consulted = Life().offered(), talking()
+    tell(consulted, "transfer", to="phone:8002", mode="consult")
+    consulted.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    for life, n in ((offered, 2), (consulted, 3)):
+        if rang:
+            life.take(inputs.Progress(n, 180))
+        life.take(inputs.Rejected(n, code))
+    ended = [told(life, "leg_ended")[-1] for life in (offered, consulted)]
+    assert ended[0]["cause"] == ended[1]["cause"] == causes.cause_of(code, rang=rang)
 
 
 def test_a_phone_that_is_named_sends_on_at_once() -> None:
@@ -328,3 +473,13 @@ def test_by_refer_too() -> None:
     life = talking()
     life.take(inputs.Referred(2, "4008001001", "7"))
     assert do.TellReferrer(2, "7", 200) in life.effects and life.contact.queue == "sales"
+
+
+def test_a_room_by_the_number_that_is_dialled_for_it() -> None:
+    rooms = {"8800": doc.Conference("8800", "晨会")}
+    life = Life(book=replace(book(), conferences=rooms)).talking()
+    life.take(inputs.Referred(2, "8800", "7"))
+    assert do.TellReferrer(2, "7", 200) in life.effects
+    assert (life.contact.state, life.contact.conference and life.contact.conference.id) == ("conference", "8800")
+    life = Life(book=replace(book(), conferences=rooms)).talking()
+    assert tell(life, "transfer", to="8800", mode="blind") == (200, "") and life.contact.state == "conference"

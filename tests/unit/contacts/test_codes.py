@@ -11,9 +11,9 @@ from lq.config import documents as doc
 from lq.config import pins
 from lq.contacts import advance as rule
 from lq.contacts import effects as do
-from lq.contacts import inputs
+from lq.contacts import guessing, inputs
 from lq.contacts.contact import Contact
-from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
+from tests.unit.contacts.test_advance import BOOK, MEDIA, Life, kinds
 
 BOOK_OF_CODES = replace(
     BOOK,
@@ -49,6 +49,13 @@ class Dialled(Life):
         for key in keys:
             effects = self.take(inputs.Digit(1, key), 400)
         return effects
+
+    def enters(self, keys: str, *, within: bool = True) -> list[do.Effect]:
+        """A PIN, and the live state says whether it counts."""
+        [asked] = self.keys(keys)
+        assert isinstance(asked, do.CountGuess) and self.contact.code is not None and self.contact.code.keys == ""
+        self.asked = asked
+        return self.take(inputs.Guessed(1, within))
 
     @property
     def heard(self) -> str:
@@ -99,7 +106,8 @@ def test_signing_in_with_number_and_pin() -> None:
     assert life.heard == "zh/enter_agent"
     life.keys("100*1001#")  # * begins anew
     assert life.heard == "zh/enter_password"
-    assert life.keys("2468#") == [do.AskAgent("8001", "sign_in", "1001")]
+    assert life.enters("2468#") == [do.AskAgent("8001", "sign_in", "1001")]
+    assert life.asked == do.CountGuess(1, "agent:1001", False, 0, guessing.WRONG_AT_MOST)
     life.take(inputs.AgentAsked("1001"))
     assert (life.heard, life.outcomes) == ("zh/code_signed_in", [("done", "1001")])
     assert "leg_key" not in life.events and not any("2468" in json.dumps(dict(e.data)) for e in life.ledger)
@@ -111,7 +119,8 @@ def test_without_hash_what_was_entered_counts_after_a_while() -> None:
     life.due("key")
     assert life.heard == "zh/enter_password"
     life.keys("2468")
-    assert life.due("key") == [do.AskAgent("8001", "sign_in", "1001")]
+    assert kinds(life.due("key")) == ["CountGuess"]
+    assert life.take(inputs.Guessed(1, True)) == [do.AskAgent("8001", "sign_in", "1001")]
 
 
 def test_who_enters_nothing_is_not_kept() -> None:
@@ -125,11 +134,11 @@ def test_who_enters_nothing_is_not_kept() -> None:
 def test_three_wrong_pins_end_the_call(agent: str) -> None:
     """Of whom has none, is disabled, or is nobody, any PIN is wrong, and said to be so in the same words."""
     life = Dialled("*11")
-    for _ in range(2):
-        life.keys(f"{agent}#1111#")
-        assert life.heard == "zh/password_wrong"
-    life.keys(f"{agent}#1111#")
-    assert life.heard == "zh/goodbye"
+    for nth in range(3):
+        life.keys(f"{agent}#")
+        life.enters("1111#")
+        assert life.asked == do.CountGuess(1, f"agent:{agent}", True, nth, guessing.WRONG_AT_MOST)
+        assert life.heard == ("zh/password_wrong" if nth < 2 else "zh/goodbye")
     assert life.outcomes == [("wrong_pin", agent)] * 3
     assert not any(isinstance(effect, do.AskAgent) for effect in life.effects)
 
@@ -145,8 +154,29 @@ def test_the_adopter_asks_once_more() -> None:
     life = Dialled("*11")
     effects = life.take(inputs.Adopted())
     assert any(isinstance(effect, do.StartPlay) for effect in effects)  # he hears where he was
-    life.keys("1001#2468#")
-    assert life.effects[-1] == do.AskAgent("8001", "sign_in", "1001")
+    life.keys("1001#")
+    life.keys("2468#")
+    assert do.CountGuess(1, "agent:1001", False, 0, guessing.WRONG_AT_MOST) in life.take(inputs.Adopted())
+    assert life.take(inputs.Guessed(1, True)) == [do.AskAgent("8001", "sign_in", "1001")]
+
+
+@pytest.mark.parametrize("pin", ["2468", "1111"])
+def test_after_too_many_wrong_pins_none_counts_not_the_right_one_either(pin: str) -> None:
+    life = Dialled("*11")
+    life.keys("1001#")
+    life.enters(f"{pin}#", within=False)
+    assert (life.heard, life.outcomes) == ("zh/code_not_possible", [("locked", "1001")])
+    assert do.Bye(1, 16) in life.played()
+
+
+def test_with_the_live_state_away_a_pin_waits_and_then_opens_what_that_can() -> None:
+    life = Dialled("*11")
+    life.keys("1001#2468")
+    life.keys("#123")  # what is keyed meanwhile is nothing
+    assert life.due("key") == [do.AskAgent("8001", "sign_in", "1001")]
+    assert life.take(inputs.Guessed(1, False)) == [], "too late"
+    life.take(inputs.AgentAsked("", "away"))
+    assert life.outcomes == [("not_known", "1001")]
 
 
 def test_pick_up_and_echo() -> None:

@@ -111,6 +111,33 @@ def test_three_wrong_pins_end_it() -> None:
     good(world)
 
 
+@pytest.mark.parametrize("keys", ["1234#", "4321#", "9999#"])
+def test_after_too_many_wrong_pins_none_counts_not_the_right_one_either(keys: str) -> None:
+    world = reached()
+    world.guesses_count = False
+    type_in(world, keys)
+    assert world.over and world.contact.result == "refused"
+    assert [e.data["reason"] for e in world.ledger if e.type == "contact_conference_refused"] == ["locked"]
+    good(world)
+
+
+def test_a_pin_is_asked_for_once_more_by_who_takes_over_and_waits_for_no_live_state() -> None:
+    for lost in (True, False):
+        world = reached()
+        for key in "4321#7":  # what is keyed meanwhile is nothing
+            world.presses("customer", key)
+        where = world.contact.conference
+        assert where is not None and (where.phase, where.typed, where.entered) == ("pin", "", "host")
+        if lost:
+            world.dies()
+        else:
+            world.pending.clear()
+            world.due("pin")
+        world.calm()
+        assert world.contact.conference is not None and world.contact.conference.host
+        good(world)
+
+
 def test_a_full_one_takes_nobody() -> None:
     world = reached()
     world.gathered = ()
@@ -161,6 +188,14 @@ def test_another_node_carries_him_on(keys: str) -> None:
     else:
         type_in(world, "1234#"[len(keys) :])
         assert room(world) == "room:conference-board:1:"
+    good(world)
+
+
+def test_a_party_who_is_released_had_been_answered() -> None:
+    world = type_in(reached(), "1234#")
+    world.command("release", agent="1901")
+    world.calm()
+    assert world.over and world.contact.result == "answered"
     good(world)
 
 

@@ -86,7 +86,7 @@ def test_no_answer_sends_on_after_its_own_time() -> None:
     assert (life.contact.result, life.now - began > 70_000) == ("no_answer", True)
 
 
-@pytest.mark.parametrize("given", [inputs.Rejected(2, 480, 0, True), inputs.Rejected(2, 408), inputs.Rejected(2, 503)])
+@pytest.mark.parametrize("given", [inputs.Rejected(2, 480), inputs.Rejected(2, 408), inputs.Rejected(2, 503)])
 def test_a_phone_that_is_not_there_sends_on(given: inputs.Rejected) -> None:
     life = internal(book(p8002=doc.Forward(offline="8003")))
     life.take(inputs.MediaReady(2, MEDIA, "", "offer"))

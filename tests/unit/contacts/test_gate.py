@@ -23,7 +23,7 @@ from lq.contacts.placing import Refused
 from lq.trunks import numbers
 from lq.trunks.numbers import EMERGENCY
 from lq.trunks.routes import Plan, Refusal, Rule
-from tests.unit.contacts.test_advance import BOOK, EVERY_INPUT, Life
+from tests.unit.contacts.test_advance import BOOK, EVERY_INPUT, MEDIA, Life
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON = int(datetime(2026, 11, 27, 12, 0, tzinfo=SHANGHAI).timestamp() * 1000)
@@ -81,6 +81,20 @@ def decide(it: Asking, now: int = NOON, book: Book = STRICT, within: bool | None
 )
 def test_each_rule_refuses_by_its_name(it: Asking, now: int, within: bool | None, refused: Rule) -> None:
     assert decide(it, now, within=within) == Refusal(refused)
+
+
+def test_a_phone_that_is_disabled_calls_emergency_numbers_only() -> None:
+    """It may have passed the edge by one, or a talk of its goes on; nor are its calls sent on to the outside."""
+    forward = replace(STRICT.phones["8001"], forward=doc.Forward(always="13800138000"))
+    allowed = replace(STRICT, phones={**STRICT.phones, "8001": forward})
+    revoked = replace(STRICT, phones={**STRICT.phones, "8001": replace(forward, enabled=False)})
+    assert decide(asking(purpose="service"), book=revoked) == Refusal("permission")
+    assert decide(asking(purpose="service", listed=None), book=revoked) == Refusal("permission")
+    assert isinstance(decide(asking("110"), book=revoked), Plan)
+    for book, dialed in ((allowed, True), (revoked, False)):
+        life = Life(called="8001", source="phone:8002", book=book)
+        life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+        assert ("contact_dialed" in life.events) is dialed and life.contact.result == ("" if dialed else "busy")
 
 
 def test_routes_and_caller_ids_refuse_before_anything_is_counted() -> None:

@@ -8,8 +8,8 @@ from lq.contacts import effects as do
 from lq.contacts.contact import Contact, with_leg
 from lq.contacts.held import Held
 from lq.live.values import ChannelHold, ChannelOp
+from tests.unit.contacts.talks import consulting
 from tests.unit.contacts.test_advance import BOOK
-from tests.unit.contacts.test_transfer import consulting
 
 TAKEN = {n: ChannelHold(n, "gw1", n, "out") for n in (1, 3)}
 FREE_3 = ChannelOp("gw1", "release", 3)

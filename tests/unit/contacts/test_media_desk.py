@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+import pytest
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
-from lq.contacts.contact import Contact, Leg, LegState
+from lq.contacts.contact import Call, Contact, Dial, Leg, LegState, Mobile
 from lq.contacts.media_desk import MediaDesk
 from lq.media.engines import Engines
 from lq.media.leg import MediaLeg
 from lq.media.mixer.client import Mixer
 from lq.trunks.numbers import Number
+from lq.trunks.routes import Way
 
 NUMBER = Number("1", "1", "1", "extension")
 CONTACT = Contact(
@@ -48,6 +51,56 @@ async def test_a_contact_never_waits_for_media_that_will_not_come() -> None:
     desk.deliver = deliver
     desk.perform(CONTACT, [do.PrepareIncoming(1, "v=0")])
     assert await asyncio.wait_for(told.get(), 3) == inputs.MediaFailed(1, "refused")
+    await desk.close()
+
+
+class Preparing(Broken):
+    """Notes of which legs the RTP may come from the address in their description only."""
+
+    def __init__(self) -> None:
+        self.strict: dict[str, bool] = {}
+
+    async def outgoing(self, leg_id: str, *, strict: bool, **more: object) -> tuple[MediaLeg, str]:
+        self.strict[leg_id] = strict
+        return MediaLeg(leg_id, "out", strict=strict), "offer"
+
+
+def _contact(**changes: Any) -> Contact:
+    legs = {n: Leg(n, "agent", "out", "1", "inviting") for n in (1, 2, 3)}
+    return replace(CONTACT, **{"source": "phone:8001", "legs": legs, **changes})
+
+
+WAYS = (Way("gw1", "13900139000", ""),)
+DIAL = Dial(WAYS, "", "none", leg=2)
+
+
+@pytest.mark.parametrize(
+    ("contact", "by_trunk"),
+    [
+        (_contact(), set()),
+        (_contact(dial=DIAL), {2}),
+        (_contact(calls={2: Call("consult", "out:13900139000", 1, dial=DIAL), 3: Call("monitor", "agent:1901")}), {2}),
+        (_contact(source="conference:board", calls={1: Call("invite", "out:1", dial=replace(DIAL, leg=1))}), {1}),
+        (_contact(legs={**_contact().legs, 3: replace(_contact().legs[3], mobile=Mobile(WAYS))}), {3}),
+        (_contact(legs={1: replace(_contact().legs[1], mobile=Mobile(WAYS))}), {1}),  # who calls from his desk
+        (_contact(source="trunk:gw1"), {1}),
+    ],
+)
+async def test_the_voice_of_a_trunk_comes_from_its_description_only(contact: Contact, by_trunk: set[int]) -> None:
+    """Whoever is called by one, into a talk too, and an agent at his mobile: nobody else has 3 s to be heard in."""
+    engine = Preparing()
+    desk = MediaDesk(cast(Engines, engine), cast(Mixer, engine))
+    told: asyncio.Queue[inputs.Input] = asyncio.Queue()
+
+    def deliver(contact: str, given: inputs.Input) -> bool:
+        told.put_nowait(given)
+        return True
+
+    desk.deliver = deliver
+    desk.perform(contact, [do.PrepareOutgoing(n) for n in contact.legs])
+    for _ in contact.legs:
+        assert isinstance(await asyncio.wait_for(told.get(), 3), inputs.MediaReady)
+    assert {int(leg.rpartition(".")[2]) for leg, strict in engine.strict.items() if strict} == by_trunk
     await desk.close()
 
 
@@ -146,3 +199,11 @@ async def test_who_was_joined_with_others_is_parked_after_them_and_who_has_hung_
         "connect", "point c1.3", "delete",
     ]  # fmt: skip
     assert await asked(talking("answered", "answered", "ended"), do.Connect(1, 2)) == ["connect", "delete"]
+
+
+async def test_who_plays_or_is_parked_for_a_dead_node_leaves_the_room_that_he_may_be_in_still() -> None:
+    """A customer on hold would hear the others, an agent on hold would be heard."""
+    two = talking("answered", "answered")
+    legs = {n: replace(two.legs[n], peer=peer) for n, peer in ((1, "mixer"), (2, "park"))}
+    found = await asked(replace(two, legs=legs), do.StartPlay(1, "p1", ("music",), 0), do.Park(2))
+    assert found.index("room c1.1") < found.index("play") and "room c1.2" in found

@@ -6,9 +6,9 @@ import pytest
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from tests.unit.contacts.talks import engaged, hears, takes, tell
 from tests.unit.contacts.test_advance import MEDIA, Life, lives
 from tests.unit.contacts.test_outgoing import inviting
-from tests.unit.contacts.test_transfer import engaged, hears, takes, tell
 
 
 @pytest.mark.parametrize("state", ["announcing", "ivr", "queueing", "offering", "calling", "dialing", "talking"])

@@ -13,8 +13,8 @@ from lq.contacts import effects as do
 from lq.contacts import inputs, moving
 from lq.contacts.contact import Contact, Leg, Play, Recording
 from lq.trunks.numbers import Number
+from tests.unit.contacts.talks import consulting, engaged, hears, takes, tell
 from tests.unit.contacts.test_advance import MEDIA, Life
-from tests.unit.contacts.test_transfer import consulting, engaged, hears, takes, tell
 
 NOBODY = Number("", "", "", "anonymous")
 LEGS = {
@@ -85,8 +85,15 @@ def test_a_phone_that_cannot_follow_now_is_asked_again_and_the_call_lives(no: in
         assert wanted == [] and contact.deadlines == {"move:1": n * 10_000 + moving.AGAIN_MS}
         contact, wanted, _ = after(contact, inputs.Due("move:1"), at=n * 10_000 + moving.AGAIN_MS)
         assert wanted == [do.Move(1)]
-    contact, wanted, _ = after(contact, no)
-    assert (wanted, dict(contact.deadlines), contact.state) == ([], {}, "talking")
+    for n in range(20):  # for as long as it lives, but not as often
+        now = 1_000_000 * (n + 1)
+        contact, wanted, _ = after(contact, no, at=now)
+        assert (wanted, contact.state) == ([], "talking")
+        assert contact.deadlines == {"move:1": now + moving.LATER_MS}
+        contact, wanted, _ = after(contact, inputs.Due("move:1"), at=now + moving.LATER_MS)
+        assert wanted == [do.Move(1)]
+    contact, wanted, told = after(contact, *steps(1))
+    assert "leg_media_restored" in told and contact.legs[1].moves == 0
 
 
 def test_loss_is_told_once_and_a_phone_that_changes_its_media_meanwhile_asks_again() -> None:

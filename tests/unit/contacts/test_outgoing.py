@@ -122,6 +122,14 @@ def test_the_last_trunks_word_is_the_phones() -> None:
     assert (life.contact.result, life.contact.cause) == ("failed", 34)
 
 
+@pytest.mark.parametrize("code", [408, 480, 487])
+def test_who_was_rung_and_is_refused_by_a_timer_did_not_answer(code: int) -> None:
+    life = inviting()
+    life.take(inputs.Progress(2, 180))
+    life.take(inputs.Rejected(2, code))
+    assert (life.contact.result, life.contact.cause) == ("no_answer", 19)
+
+
 def test_full_trunks_are_not_called() -> None:
     life = dialled()
     assert life.take(inputs.ChannelRefused(2, "gw1")) == [do.ReleaseChannel(2, "gw1"), do.SeizeChannel(3, "gw2")]

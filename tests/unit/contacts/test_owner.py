@@ -16,6 +16,7 @@ from lq.contacts.contact import Call
 from lq.contacts.media_desk import MediaDesk
 from lq.contacts.owner import Owner
 from lq.contacts.sip_desk import SipDesk
+from lq.ledger.events import Event, wrong_keys
 from lq.live.errors import LiveUnavailable, Superseded
 from lq.live.memory import Memory
 from lq.live.redis import Live
@@ -37,6 +38,7 @@ class FakeLive:
     kept: dict[str, Any] = field(default_factory=dict)
     replies: dict[str, Any] = field(default_factory=dict)
     lose_answers: int = 0
+    events: list[Event] = field(default_factory=list)
 
     async def commit(self, contact: str, *, epoch: int, **rest: Any) -> Committed:
         await asyncio.sleep(0)
@@ -46,6 +48,7 @@ class FakeLive:
         if epoch < self.epoch:
             raise Superseded(OTHER, self.epoch)
         self.commits.append(epoch)
+        self.events += rest.get("events", ())
         if rest["snapshot"] is None:
             self.closed.append(contact)
         return Committed(tuple(AgentResult(op.agent, False, "ready") for op in rest.get("agents", ())))
@@ -140,6 +143,13 @@ async def test_one_that_cannot_be_read_is_closed_so_that_its_agents_are_free(hou
     assert await house.owner.take_over("c1", 2, snapshot()) is None
     assert await house.owner.take_over("c2", 2, "no snapshot") is None
     assert house.live.closed == ["c1", "c2"]
+    assert [(event.type, event.subject) for event in house.live.events] == [
+        ("contact_ended", "c1"),
+        ("contact_ended", "c2"),
+    ], "or it would go on in the books for ever"
+    now = Life().now + 1_000
+    assert {(event.at, event.seq) for event in house.live.events} == {(now, now)}
+    assert [wrong_keys(event) for event in house.live.events] == [set(), set()]
 
 
 async def test_what_an_older_hold_of_a_contact_comes_to_does_not_touch_the_newer(house: House) -> None:
@@ -166,6 +176,19 @@ async def test_a_contact_that_was_handed_over_keeps_its_media_when_redis_goes_at
     await house.settled()
     assert house.live.sent == 1 and not house.owner.holds("c1") and house.owner.heir("c1") == OTHER
     assert "abandon" not in house.media.names() and "abandon" not in house.sip.names()
+
+
+async def test_a_contact_leaves_once_nothing_of_it_is_in_the_air_though_nothing_happens_to_it(house: House) -> None:
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.media.quiet = False
+    house.owner.hand_over("c1", OTHER)
+    await house.settled()
+    assert house.owner.holds("c1")
+    house.media.quiet = True  # the end of what media does is told to nobody
+    async with asyncio.timeout(5):
+        while house.owner.holds("c1"):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    assert house.owner.heir("c1") == OTHER
 
 
 async def test_a_contact_that_cannot_be_said_again_keeps_no_other_from_it(house: House) -> None:
@@ -236,6 +259,34 @@ async def test_a_command_that_comes_when_the_contact_is_over_is_answered(house: 
     told = house.live.replies
     assert [told[id]["status"] for id in ("first", "hangs-up", "late")] == [200, 200, 409]
     assert told["late"]["error"]["code"] == "ended" and told["late"]["contact"]["state"] == "ended"
+
+
+async def test_a_contact_that_we_fail_at_is_ended_and_written_down(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever found it would take it up, and fail at it again, for ever: its agent would talk until then."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    await house.settled()
+    begun = len(house.live.events)
+
+    def fails(contact: Any, effects: Any) -> Any:
+        raise ValueError("line break in the value of replaces")
+
+    monkeypatch.setattr(house.sip, "perform", fails)
+    house.live.lose_answers = 1  # Redis is away for a moment: it is written when it is back
+    more = {"type": "command", "contact": "c1", "body": {"agent": "1001"}, "expires_at": 1 << 60}
+    house.owner.message({"id": "k1", "verb": "hold", "reply_to": "k1", **more})
+    async with asyncio.timeout(10):
+        while house.owner.holds("c1"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert house.live.closed == ["c1"] and {"abandon"} <= set(house.sip.names()) & set(house.media.names())
+    said = house.live.events[begun:]
+    [ended] = [event for event in said if event.type == "contact_ended"]
+    assert (ended.data["result"], ended.data["ended_by"]) == ("answered", "system")
+    seqs = [event.seq for event in said if event.subject == "c1"]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    assert house.live.replies["k1"]["status"] == 409
+    await house.owner.close()
 
 
 async def test_who_is_asked_again_and_again_to_go_writes_nothing_meanwhile(house: House) -> None:

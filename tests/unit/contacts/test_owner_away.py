@@ -18,7 +18,7 @@ from lq.live.errors import LiveUnavailable
 from lq.live.memory import Memory
 from lq.live.redis import Live
 from lq.live.spool import Spool
-from lq.live.values import Committed
+from lq.live.values import AgentResult, Committed, HoldResult
 from lq.pulse import Pulse
 from lq.sip.agent import Datagram
 from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
@@ -26,6 +26,7 @@ from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
 PEER = ("127.0.0.1", 5060)
 OTHER = Datagram("customer", b"BYE", PEER)
 INVITE = Datagram("agent", b"INVITE", PEER)
+ASK = Datagram("question", b"INVITE", PEER)
 
 
 class Redis:
@@ -54,6 +55,10 @@ class Sip:
     def take_back(self, contact: str, leg: int) -> str:
         self.taken_back.append(leg)
         return "agent"
+
+    def take_back_question(self, contact: str, request: int) -> str:
+        self.taken_back.append(request)
+        return "question"
 
     def send(self, datagrams: Sequence[Datagram]) -> None:
         self.sent += datagrams
@@ -125,3 +130,103 @@ async def test_events_outlive_the_node_until_redis_has_them(
     await owner._turn(held, [])
     owner._spool.flush()
     assert not (tmp_path / "unsent.jsonl").exists() and held.events == []
+
+
+def asking(sip: Sip, *, left: bool) -> tuple[Held, list[do.Effect]]:
+    """Somebody who waits in line, and whose old place Redis may not have heard of that he `left` it."""
+    life = Life().queued()
+    asked: list[do.Effect] = [effect for effect in life.effects if isinstance(effect, do.Ask)]
+    assert len(asked) == 1
+    sip.prepared = [OTHER, ASK]
+    return Held(life.contact, 1, BOOK, "", written=True, dequeue=left), asked
+
+
+async def test_who_has_not_left_his_old_place_asks_for_no_new_one(owner: Owner, sip: Sip, redis: Redis) -> None:
+    """The word of it, said when Redis is back, would throw him out of the new one."""
+    held, effects = asking(sip, left=True)
+    await owner._turn(held, effects)
+    assert sip.sent == [OTHER] and sip.taken_back == [1]
+    assert held.inbox.get_nowait() == inputs.AskFailed(1, 503), "so he asks again, in a second"
+    redis.away, sip.sent = False, []
+    await owner._turn(held, effects)
+    assert sip.sent == [OTHER, ASK] and held.is_clean and held.inbox.empty()
+
+
+async def test_who_has_no_old_place_asks_though_we_are_cut_off_from_redis(owner: Owner, sip: Sip) -> None:
+    """The edge may reach it."""
+    held, effects = asking(sip, left=False)
+    await owner._turn(held, effects)
+    assert sip.sent == [OTHER, ASK] and held.inbox.empty()
+
+
+class Lapsed(Redis):
+    """It has let 1001 go, for his lease ran out while we could not reach it."""
+
+    away = False
+    has_another_contact = False
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+
+    async def commit(self, *args: Any, **said: Any) -> Committed:
+        self.said.append(said)
+        held = said["holds"].agents if said["holds"] else ()
+        return Committed(
+            tuple(AgentResult(op.agent, False, "ready") for op in said["agents"]),
+            holds=tuple(HoldResult(one.agent, not self.has_another_contact) for one in held),
+        )
+
+    def again(self) -> list[list[tuple[str, int, str]]]:
+        """Whom it was told once more, by commit."""
+        return [[(a.agent, a.fence, a.state) for a in s["holds"].agents] if s["holds"] else [] for s in self.said]
+
+
+TALKS = [("1001", 17, "talking")]
+
+
+@pytest.fixture
+def lapsed(owner: Owner) -> Lapsed:
+    found = Lapsed()
+    owner._live = cast(Live, found)
+    return found
+
+
+def answering() -> Held:
+    life = Life().offered()
+    held = Held(life.contact, 1, BOOK, "", written=True)
+    life.take(inputs.Accepted(2, "agent answer"))
+    held.contact = life.contact
+    held.collect(life.effects)
+    return held
+
+
+async def test_an_agent_who_talks_is_taken_back_by_a_redis_that_has_let_him_go(owner: Owner, lapsed: Lapsed) -> None:
+    held = answering()
+    await owner._commit(held)
+    assert lapsed.again() == [[], TALKS], "at once: he would be given another contact"
+    assert held.inbox.empty() and not held.is_restless
+    await owner._commit(held)
+    assert lapsed.again()[2:] == [[]], "that was all"
+
+
+async def test_while_another_contact_has_him_it_is_said_again_and_again(owner: Owner, lapsed: Lapsed) -> None:
+    lapsed.has_another_contact = True
+    held = answering()
+    await owner._commit(held)
+    await owner._commit(held)
+    assert lapsed.again() == [[], TALKS, TALKS] and held.is_restless and held.is_clean
+    lapsed.has_another_contact = False
+    await owner._commit(held)
+    assert lapsed.again()[3:] == [TALKS] and not held.is_restless
+
+
+async def test_whom_the_contact_lets_go_too_is_not_taken_back(owner: Owner, lapsed: Lapsed) -> None:
+    """The talk began and ended while Redis was away."""
+    life = Life().talking()
+    held = Held(life.contact, 1, BOOK, "", written=True)
+    held.collect([do.AgentOp("1001", 17, "talking")])
+    life.take(inputs.Ended(1, "bye", 16))
+    held.contact = life.contact
+    held.collect(life.effects)
+    await owner._commit(held)
+    assert lapsed.again() == [[]] and not held.is_restless

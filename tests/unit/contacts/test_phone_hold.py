@@ -9,8 +9,8 @@ import pytest
 from lq.config import documents as doc
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from tests.unit.contacts.talks import hears, music, tell
 from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
-from tests.unit.contacts.test_transfer import hears, music, tell
 
 HOLD, TALK = do.HoldPhone(2, True), do.HoldPhone(2, False)
 

@@ -54,6 +54,8 @@ CONSULTS: tuple[Act, ...] = (
 ASKED: tuple[Act, ...] = (act("deliver"), *CALLED_IN, act("deliver"))  # his mobile says what it is about
 TAKEN: tuple[Act, ...] = (*ASKED, act("presses", "1001", "1"))
 LISTENS: tuple[Act, ...] = (*CALLED_IN, by("1901", "monitor", mode="listen"), act("answers", "1901"))
+BARGES: tuple[Act, ...] = (by("1901", "monitor", mode="barge"), act("answers", "1901"))
+CONFERS: tuple[Act, ...] = (*CONSULTS, by("1001", "transfer_conference"))
 STORIES: dict[str, tuple[Act, ...]] = {
     "queue": CALLED_IN,
     "busy, then the next": (act("rings", "1001"), act("refuses", "1001"), act("rings", "1002"), act("answers", "1002")),
@@ -91,6 +93,9 @@ STORIES: dict[str, tuple[Act, ...]] = {
     "out, taken over": (
         *(*WAS_CALLED, by("1901", "monitor", mode="whisper"), act("answers", "1901")),
         by("1901", "monitor", mode="take-over"),
+    ),
+    "the phone refers to an extension": (
+        *(*CALLED_IN, act("refers", "1001", "8002"), act("rings", "1002"), act("answers", "1002")),
     ),
     "out, the phone refers": (*WAS_CALLED, act("refers", "1001", "1002"), act("answers", "1002")),
     "hold": (*CALLED_IN, by("1001", "hold"), by("1001", "resume")),
@@ -143,12 +148,57 @@ STORIES: dict[str, tuple[Act, ...]] = {
         *(*CONSULTS, by("1001", "transfer_conference"), by("1001", "hold"), act("hangs_up", "1002")),
         by("1001", "resume"),
     ),
+    "of three who talk two hold, and one of them leaves": (
+        *(*CONFERS, by("1001", "hold"), by("1002", "hold"), act("hangs_up", "1002")),
+        by("1001", "resume"),
+    ),
+    "of three who talk one consults, and another leaves": (
+        *(*CONFERS, by("1001", "transfer", to="1902", mode="consult"), act("rings", "1902"), act("answers", "1902")),
+        *(act("hangs_up", "1002"), by("1001", "transfer_cancel")),
+    ),
+    "of three who talk one consults, another leaves, and he hands over": (
+        *(*CONFERS, by("1001", "transfer", to="1902", mode="consult"), act("rings", "1902"), act("hangs_up", "1002")),
+        *(act("answers", "1902"), act("hangs_up", "1001")),
+    ),
+    "of three who talk one sends on, and another leaves": (
+        *(*CONFERS, by("1001", "transfer", to="1902", mode="blind"), act("rings", "1902"), act("hangs_up", "1002")),
+        act("answers", "1902"),
+    ),
+    "of three who talk one sends on, and nobody comes": (
+        *(*CONFERS, by("1001", "transfer", to="1902", mode="blind"), act("refuses", "1902")),
+    ),
+    "of three who talk one's phone refers, and another leaves": (
+        *(*CONFERS, act("refers", "1001", "1902"), act("rings", "1902"), act("hangs_up", "1002")),
+        act("answers", "1902"),
+    ),
     "somebody joins": (*CALLED_IN, by("1001", "transfer_conference", to="1002"), act("answers", "1002")),
     "listens, whispers, barges in": (
         *LISTENS,
         by("1901", "monitor", mode="whisper"),
         by("1901", "monitor", mode="barge"),
         by("1901", "monitor_end"),
+    ),
+    "a leader comes into a hold": (
+        *(*CALLED_IN, by("1001", "hold"), *BARGES, by("1901", "monitor_end")),
+        by("1001", "resume"),
+    ),
+    "a leader comes into a hold, and the agent leaves": (
+        *(*CALLED_IN, by("1001", "hold"), *BARGES, act("hangs_up", "1001")),
+    ),
+    "a leader comes into a consultation": (
+        *(*CONSULTS, *BARGES, act("hangs_up", "1901")),
+        by("1001", "transfer_complete"),
+    ),
+    "a leader talks, the agent consults": (
+        *(*CALLED_IN, *BARGES, by("1001", "transfer", to="1002", mode="consult"), act("rings", "1002")),
+        *(act("answers", "1002"), act("hangs_up", "1901"), by("1001", "transfer_complete")),
+    ),
+    "a leader talks, the agent sends on": (
+        *(*CALLED_IN, *BARGES, by("1001", "transfer", to="1002", mode="blind"), act("rings", "1002")),
+        *(act("hangs_up", "1901"), act("answers", "1002")),
+    ),
+    "the phone refers, a leader listens": (
+        *(*LISTENS, act("refers", "1001", "1002"), act("rings", "1002"), act("answers", "1002")),
     ),
     "takes over": (*LISTENS, by("1901", "monitor", mode="take-over")),
     "picked up": (act("rings", "1001"), by("1002", "pick_up"), act("answers", "1002")),
@@ -183,7 +233,7 @@ STORIES: dict[str, tuple[Act, ...]] = {
         by("1001", "transfer_complete"),
     ),
 }
-HANG_UPS: tuple[Act, ...] = tuple(act("hangs_up", who) for who in (CUSTOMER, "1001", "1002", "1901"))
+HANG_UPS: tuple[Act, ...] = tuple(act("hangs_up", who) for who in (CUSTOMER, "1001", "1002", "1901", "1902"))
 DISTURBANCES: tuple[Act, ...] = (
     *HANG_UPS,
     *(act("hangs_up_unheard"), act("due"), act("dies"), act("is_doomed"), act("clicks_twice")),
@@ -197,6 +247,9 @@ RARER: tuple[Act, ...] = (
     by("1001", "reject"),
     act("presses", CUSTOMER, "5"),
     *(by("1001", verb) for verb in ("hold", "mute", "hang_up")),
+    *(by("1002", verb) for verb in ("hold", "hang_up")),
+    by("1901", "monitor_end"),
+    by("1901", "monitor", mode="take-over"),
     *(by("1001", f"transfer_{verb}") for verb in ("complete", "cancel", "conference")),
     *(by("1001", "transfer", to="1003", mode=mode) for mode in ("consult", "blind")),
     *(by("1902", "monitor", mode=mode) for mode in ("listen", "barge", "take-over")),

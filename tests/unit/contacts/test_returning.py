@@ -7,8 +7,8 @@ import pytest
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.returning import AWAY_MS
+from tests.unit.contacts.talks import agent_ops, consulting, engaged, hears, monitoring, music, takes, tell
 from tests.unit.contacts.test_advance import MEDIA, Life
-from tests.unit.contacts.test_transfer import agent_ops, consulting, engaged, hears, monitoring, music, takes, tell
 
 HIS = inputs.PickedUp("s9", "offer", "8001", 2)
 

@@ -15,9 +15,10 @@ from lq.contacts.sip_desk import SipDesk, dialled
 from lq.contacts.tags import contact_of, leg_of, tag_of
 from lq.sip import events as sip
 from lq.sip.agent import Datagram, UserAgent
-from lq.sip.message import Request
+from lq.sip.message import Request, parse, without_tag
+from lq.sip.transaction import Transport
 from tests.unit.contacts.test_advance import Life
-from tests.unit.sip.peer import Peer
+from tests.unit.sip.peer import THEM, Peer
 
 CONTACT = "01935c2e-7a10-7000-8000-000000000001"
 
@@ -82,7 +83,7 @@ class Desk(Peer):
             self.invite = self.sent("INVITE")
 
     def do(self, *effects: do.Effect) -> None:
-        self.queue(self.desk.perform(self.contact, effects))
+        self.desk.send(self.desk.perform(self.contact, effects))
         self.pump()
 
     def queue(self, datagrams: Sequence[Datagram]) -> None:
@@ -95,6 +96,35 @@ class Desk(Peer):
         while self.log:
             self.desk.happened(self.log.pop(0))
         super().pump()
+
+
+def _said(version: int, direction: str) -> str:
+    lines = ("v=0", f"o=- 7 {version} IN IP4 10.0.0.1", "s=-", "c=IN IP4 10.0.0.1", "t=0 0")
+    return "\r\n".join((*lines, "m=audio 4000 RTP/AVP 8", f"a={direction}", "m=video 0 RTP/AVP 96", ""))
+
+
+@pytest.mark.parametrize(("he", "we"), [("sendonly", "recvonly"), ("inactive", "inactive"), ("sendrecv", "sendrecv")])
+def test_a_phone_that_asks_what_we_offer_may_resume(he: str, we: str) -> None:
+    """It held us, and what we have said last is an answer to that: to offer it again would hold it for ever."""
+    peer = Desk(talks=True)
+    peer.ask("INVITE", sdp=_said(5, he))
+    peer.do(do.AnswerOffer(2, _said(2, we)))
+    assert peer.sent(200).sdp == _said(2, we)
+    peer.ask("ACK", seq=peer.seq)
+    peer.ask("INVITE")
+    assert peer.given[-1] == inputs.Reoffered(2, "")
+    peer.do(do.AnswerOffer(2, ""))
+    version = 2 if we == "sendrecv" else 3
+    assert peer.sent(200).sdp == _said(version, "sendrecv")
+    peer.ask("ACK", seq=peer.seq, sdp=_said(6, "sendrecv"))
+    assert peer.given[-1] == inputs.Confirmed(2, _said(6, "sendrecv"), owed=True)
+    peer.do(do.AnswerOffer(2, _said(3, "recvonly")))  # for nobody; it may fail as well
+    peer.ask("INVITE", sdp=_said(7, "sendonly"))
+    peer.do(do.AnswerOffer(2, _said(version, "recvonly")))
+    assert peer.sent(200).sdp == _said(version + 1, "recvonly")
+    peer.ask("ACK", seq=peer.seq)
+    peer.do(do.Reoffer(2, _said(1, "sendrecv")))
+    assert peer.sent("INVITE").sdp == _said(version + 2, "sendrecv")
 
 
 def test_a_phone_that_says_so_is_told_to_answer_and_what_it_says_is_told() -> None:
@@ -116,6 +146,30 @@ def test_a_phone_that_says_so_is_told_to_answer_and_what_it_says_is_told() -> No
     peer.answer(peer.invite, 486)  # who waits for what it says to the last order is told as well
     assert peer.given[-2:] == [inputs.Rejected(2, 486), inputs.PhoneTold(2, "c", 0)]
     assert not peer.desk._told
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("Q.850;cause=17", 17),
+        ('Q.850;text="busy";cause=17', 17),
+        ('SIP;cause=486;text="Q.850;cause=16"', 0),
+        ("Q.850;cause=999", 0),
+        ("SIP;cause=200, Q.850;cause=26", 26),
+    ],
+)
+def test_a_reason_is_read_as_rfc_3326_has_it(reason: str, cause: int) -> None:
+    refused, left = Desk(talks=False), Desk(talks=True)
+    assert refused.invite is not None
+    refused.answer(refused.invite, 603, {"Reason": reason})
+    left.ask("BYE", {"Reason": reason})
+    assert (refused.given[-1], left.given[-1]) == (inputs.Rejected(2, 603, cause), inputs.Ended(2, "bye", cause))
+
+
+def test_of_several_reasons_the_one_of_the_telephone_network_is_read() -> None:
+    peer = Desk(talks=True)
+    peer.ask("BYE", {"Reason": ["SIP;cause=200", "Q.850;cause=26"]})
+    assert peer.given[-1] == inputs.Ended(2, "bye", 26)
 
 
 @pytest.mark.parametrize(
@@ -233,10 +287,90 @@ def test_who_takes_his_call_back_is_answered_when_that_is_written() -> None:
     assert peer.given[-1] == inputs.Cancelled(1) and peer.wire_log[sent:] == []
     datagrams = peer.desk.perform(peer.contact, [])
     assert peer.desk.dialogs(peer.contact.id)["1"]["asked"]["uri"] == invite.uri, "who adopts it now can say so"
-    peer.queue(datagrams)
+    peer.run(3)
+    assert peer.wire_log[sent:] == [], "the 487 is not repeated either"
+    peer.desk.send(datagrams)
     assert peer.sent(200).cseq[1] == "CANCEL" and peer.sent(487).cseq[1] == "INVITE"
     peer.do()
     assert "1" not in peer.desk.dialogs(peer.contact.id)
+
+
+def test_a_call_to_a_carrier_names_nobody_inside_and_whoever_carries_it_on_says_the_same() -> None:
+    peer = Desk(talks=True)
+    peer.desk.domain = {"gw1": "ims.example"}.get  # type: ignore[assignment]
+    uri = "sip:13800138000@out.lq.internal;trunk=gw1"
+    peer.do(do.Invite(3, uri, "v=0 offer", "01088001000", {}, "gw1"))
+    invite = peer.sent("INVITE")
+    assert (invite.uri, invite.get("to")) == (uri, "<sip:13800138000@ims.example>")
+    assert without_tag(invite.get("from")) == "<sip:01088001000@ims.example>"
+    peer.answer(invite, 200, {"Allow": "INVITE"}, sdp="v=0")
+    heir = UserAgent(via="10.0.0.3:5060", contact="<sip:lq@lq>", next_hop=THEM, rng=peer.ua.rng)
+    session = heir.adopt(peer.desk.dialogs(peer.contact.id)["3"], now=peer.now)
+    assert heir.bye(session, now=peer.now)
+    bye = parse(heir.datagrams()[-1].data)
+    assert bye.get("from") == invite.get("from") and without_tag(bye.get("to")) == invite.get("to")
+    peer.do(do.Invite(4, "sip:8001@phones.lq.internal", "v=0 offer", "01088001000"))
+    assert "@lq.internal>;tag=" in peer.sent("INVITE").get("from")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_call_whose_commit_is_slow_has_not_left_and_can_be_taken_back(transport: Transport) -> None:
+    """Redis hangs: what is forgotten then must ring nowhere, for nobody would cancel it."""
+    peer = Desk(talks=True)
+    peer.ua._transport = transport
+    sent = len(peer.wire_log)
+    peer.desk.perform(peer.contact, [do.Invite(3, "sip:8002@phones.lq.internal", "v=0 offer", "1001")])
+    peer.run(1.0)
+    peer.ua.broken(THEM, peer.now)
+    peer.run(1.0)
+    peer.desk.take_back(peer.contact.id, 3)
+    peer.run(200)
+    assert peer.wire_log[sent:] == []
+
+
+def test_once_it_has_left_it_is_repeated() -> None:
+    peer = Desk(talks=True)
+    datagrams = peer.desk.perform(peer.contact, [do.Invite(3, "sip:8002@phones.lq.internal", "v=0 offer", "1001")])
+    peer.run(0.7)
+    assert not peer.waiting("INVITE")
+    peer.desk.send(datagrams)
+    first = peer.sent("INVITE")
+    peer.run(2)
+    assert peer.sent("INVITE").branch == first.branch
+
+
+def called(peer: Desk) -> int:
+    """A call has come, and is leg 1; how much has been said by then."""
+    before = set(peer.ua._sessions)
+    peer.incoming()
+    peer.sent(100)
+    [session] = set(peer.ua._sessions) - before
+    peer.desk.take(peer.contact.id, 1, session)
+    return len(peer.wire_log)
+
+
+def test_a_200_is_repeated_once_it_has_left() -> None:
+    peer = Desk(talks=True)
+    sent = called(peer)
+    datagrams = peer.desk.perform(peer.contact, [do.Answer(1, "v=0 answer")])
+    peer.run(3)
+    assert peer.wire_log[sent:] == []
+    peer.desk.send(datagrams)
+    peer.run(5)
+    assert [data.split(b"\r\n")[0] for data in peer.wire_log[sent:]] == [b"SIP/2.0 200 OK"] * 3
+
+
+@pytest.mark.parametrize(
+    ("effect", "says"), [(do.Reject(1, 486, 17), "SIP/2.0 486"), (do.Answer(1, "v=0 answer"), "SIP/2.0 200")]
+)
+def test_a_contact_at_which_we_fail_still_says_what_its_last_turn_had_prepared(effect: do.Effect, says: str) -> None:
+    peer = Desk(talks=True)
+    sent = called(peer)
+    peer.desk.perform(peer.contact, [effect, do.Bye(2, 16)])
+    peer.desk.abandon(peer.contact.id)
+    peer.run(10)
+    said = b"\n".join(peer.wire_log[sent:]).decode()
+    assert says in said and "BYE sip:peer@10.0.0.2:5060" in said
 
 
 def test_what_was_not_answered_is_left_to_the_heir() -> None:
@@ -277,7 +411,7 @@ def test_a_phone_that_answers_when_its_leg_was_called_anew_is_shown_out() -> Non
     peer.do(do.Cancel(2, "Q.850;cause=16"))
     peer.do(do.Invite(2, "sip:b@10.0.0.2", "v=0 another", "a"))
     sent: list[bytes] = []
-    peer.desk.send = lambda datagrams: sent.extend(datagram.data for datagram in datagrams)
+    peer.desk._send = lambda datagrams: sent.extend(datagram.data for datagram in datagrams)
     peer.answer(first, 200, sdp="v=0 late")
     assert [data.split()[0] for data in sent] == [b"ACK", b"BYE"]
     assert not any(isinstance(given, inputs.Accepted) for given in peer.given), "it says nothing of the new one"
@@ -294,3 +428,14 @@ def test_a_call_that_comes_into_a_contact_has_the_contact_in_its_tag() -> None:
     assert (contact_of(tag), leg_of(tag)) == (CONTACT, 3)
     assert peer.ua.accept(session, "v=0", now=peer.now)
     assert peer.sent(200).to_tag == tag
+
+
+def test_a_question_that_has_not_left_is_taken_back() -> None:
+    peer = Peer()
+    desk = SipDesk(peer.ua, lambda datagrams: None, lambda: peer.now)
+    contact = Life().queued().contact
+    prepared = desk.perform(contact, [do.Ask(4, "sales", {"sales": 1.0}, 35_000)])
+    session = desk.take_back_question(contact.id, 4)
+    assert session and {datagram.session for datagram in prepared} == {session}
+    assert desk.take_back_question(contact.id, 4) is None
+    assert not desk._questions

@@ -1,58 +1,17 @@
-"""Consult, blind transfer, conference, pick-up, monitor: what each hears, who is held, where the customer ends."""
+"""Consult, blind transfer, conference, pick-up: what each hears, who is held, where the customer ends."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from lq.config import documents as doc
 from lq.contacts import conversation, inputs
 from lq.contacts import effects as do
 from lq.contacts.contact import with_leg
-from tests.unit.contacts.test_advance import MEDIA, Life
-
-
-def tell(life: Life, verb: str, agent: str = "1001", **body: Any) -> tuple[int, str]:
-    """The answer: status and error."""
-    id = f"{verb}-{life.now}"
-    effects = life.take(inputs.Command(id, verb, {"agent": agent, **body}))
-    [reply] = [effect for effect in effects if isinstance(effect, do.Reply)]
-    return reply.status, reply.error
-
-
-def hears(life: Life) -> dict[int, str]:
-    """By leg, of those that are there."""
-    return {n: leg.peer for n, leg in life.contact.legs.items() if leg.alive and leg.state == "answered"}
-
-
-def music(life: Life, n: int) -> bool:
-    play = life.contact.legs[n].play
-    return play is not None and play.items == ("music/hold",)
-
-
-def engaged(life: Life, n: int, agent: str = "1002", phone: str = "8002", fence: int = 50) -> None:
-    life.take(inputs.Engaged(n, agent, phone, fence))
-    life.take(inputs.MediaReady(n, MEDIA, "", "offer"))
-
-
-def takes(life: Life, n: int) -> None:
-    """The phone that is called answers."""
-    life.take(inputs.Accepted(n, "answer"))
-    life.take(inputs.MediaReady(n, MEDIA, "PCMA"))
-
-
-def consulting() -> Life:
-    """1001 talks with 1002 aside (legs 2 and 3)."""
-    life = Life().talking()
-    assert tell(life, "transfer", to="agent:1002", mode="consult") == (200, "")
-    engaged(life, 3)
-    life.take(inputs.Progress(3, 180))
-    takes(life, 3)
-    return life
-
-
-def agent_ops(life: Life) -> list[tuple[str, str, str]]:
-    return [(e.agent, e.op, e.outcome) for e in life.effects if isinstance(e, do.AgentOp)]
+from tests.unit.contacts.talks import agent_ops, consulting, engaged, hears, music, takes, tell
+from tests.unit.contacts.test_advance import BOOK, MEDIA, Life
 
 
 def test_hold_and_resume_by_command() -> None:
@@ -206,30 +165,6 @@ def test_to_a_queue() -> None:
     assert hears(life) == {1: "leg:3", 3: "leg:1"}
 
 
-def test_a_leader_leaves_with_the_agent_who_sends_the_customer_to_a_queue() -> None:
-    """Also one who is still being called; and whoever is on hold in a conference."""
-    life = monitoring()
-    tell(life, "monitor", agent="1902")
-    assert tell(life, "transfer", to="queue:sales") == (200, "")
-    assert hears(life) == {1: "mixer"} and life.contact.calls == {} and do.Bye(3, 16) in life.effects
-    assert {("1001", "release", "answered"), ("1901", "release", "answered")} <= set(agent_ops(life))
-
-    life = consulting()
-    tell(life, "transfer_conference")
-    tell(life, "hold")
-    assert tell(life, "transfer", agent="1002", to="queue:sales") == (200, "")
-    assert hears(life) == {1: "mixer"} and ("1001", "release", "answered") in agent_ops(life)
-
-
-def test_a_leader_leaves_when_nobody_takes_the_customer_who_was_sent_on() -> None:
-    life = monitoring()
-    tell(life, "transfer", to="agent:1002", mode="blind")
-    engaged(life, 4)
-    life.take(inputs.Rejected(4, 486))
-    assert life.contact.state == "queueing" and hears(life) == {1: "mixer"}
-    assert {("1901", "release", "answered"), ("1002", "release", "busy")} <= set(agent_ops(life))
-
-
 def test_nobody_is_sent_to_a_queue_once_the_customer_has_left() -> None:
     life = consulting()
     tell(life, "transfer_conference")
@@ -270,54 +205,47 @@ def test_who_was_sent_on_waits_once_when_he_is_released_to_the_queue() -> None:
 
 def test_an_outside_number_joins() -> None:
     life = Life().talking()
-    assert tell(life, "transfer_conference", to="13900139000") == (200, "")
-    assert life.contact.calls == {} and "contact_dial_refused" in life.events  # phone 8001 may not call that far
-    assert hears(life) == {1: "leg:2", 2: "leg:1"}
-
-
-def monitoring(mode: str = "listen") -> Life:
-    life = Life().talking()
-    assert tell(life, "monitor", agent="1901", mode=mode) == (200, "")
-    engaged(life, 3, "1901", "8901", 70)
+    assert tell(life, "transfer_conference", to="62345678") == (200, "")
+    life.take(inputs.LookedUp(3, ()))
+    life.take(inputs.ChannelSeized(3, "gw1", 7))
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
     takes(life, 3)
-    return life
+    assert hears(life) == {n: "room:c1:1:" for n in (1, 2, 3)}
 
 
-def test_a_leader_listens_whispers_barges_in_and_takes_over() -> None:
-    life = monitoring()
-    assert hears(life) == {1: "room:c1:1:", 2: "room:c1:1:", 3: "room:c1:0:"}
-    assert life.contact.segments[-1].kind == "talk"
-    assert tell(life, "monitor", agent="1901", mode="whisper") == (200, "")
-    assert hears(life)[3] == "room:c1:0:2"
-    assert tell(life, "monitor", agent="1901", mode="barge") == (200, "")
-    assert hears(life)[3] == "room:c1:1:" and life.contact.segments[-1].kind == "conference"
-    assert tell(life, "monitor", agent="1901", mode="listen") == (200, "")
-    assert hears(life)[3] == "room:c1:0:" and life.contact.segments[-1].kind == "talk"
-    assert tell(life, "monitor", agent="1901", mode="take-over") == (200, "")
-    assert hears(life) == {1: "leg:3", 3: "leg:1"} and ("1001", "release", "answered") in agent_ops(life)
-    assert life.contact.agent == "1901"
+@pytest.mark.parametrize(
+    ("to", "said"), [("13900139000", (403, "permission")), ("*70", (422, "unknown_target"))]
+)  # phone 8001 may not call that far; that is no number
+@pytest.mark.parametrize("mode", ["blind", "consult", "add"])
+def test_what_the_gate_refuses_at_once_is_answered_so_and_moves_nobody(
+    to: str, said: tuple[int, str], mode: str
+) -> None:
+    life = Life().talking()
+    assert tell(life, "transfer_conference" if mode == "add" else "transfer", to=to, mode=mode) == said
+    assert life.contact.calls == {} and max(life.contact.legs) == 2 and hears(life) == {1: "leg:2", 2: "leg:1"}
+    assert [effect for effect in life.effects if not isinstance(effect, do.Emit | do.Reply)] == []
+    assert life.events[-1] == "contact_dial_refused" and "contact_transferred" not in life.events
 
 
-@pytest.mark.parametrize("mode", ["listen", "whisper", "barge"])
-def test_a_leader_leaves(mode: str) -> None:
-    for way in ("hangs up", "by command"):
-        life = monitoring(mode)
-        if way == "hangs up":
-            life.take(inputs.Ended(3))
-        else:
-            assert tell(life, "monitor_end", agent="1901") == (200, "")
-        assert hears(life) == {1: "leg:2", 2: "leg:1"} and ("1901", "release", "answered") in agent_ops(life)
-    assert tell(life, "monitor_end", agent="1901") == (409, "no_monitor")
+def test_a_phone_whose_refer_the_gate_refuses_hears_so_and_its_agent_why() -> None:
+    life = Life().talking()
+    life.take(inputs.Referred(2, "13900139000", "7"))
+    assert do.TellReferrer(2, "7", 603) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}
+    ended = next(event.data for event in life.ledger if event.type == "contact_call_ended")
+    assert ended == {"leg": "c1.3", "outcome": "refused", "rule": "permission"}
+    assert "contact_transferred" not in life.events
 
 
-def test_forced_release_ends_the_call_or_gives_the_customer_back_to_the_queue() -> None:
-    life = monitoring()
-    tell(life, "release", agent="1901")
-    assert life.contact.state == "ending" and all(do.Bye(n, 16) in life.effects for n in (1, 2, 3))
-    life = monitoring()
-    tell(life, "release", agent="1901", to="queue")
-    assert life.contact.state == "queueing" and life.contact.customer.alive
-    assert {("1001", "release", "answered"), ("1901", "release", "answered")} <= set(agent_ops(life))
+@pytest.mark.parametrize("given", [inputs.LookedUp(3, ("dnc",)), inputs.Due("gate:3")])
+def test_what_it_refuses_once_it_has_looked_names_its_rule(given: inputs.Input) -> None:
+    lists = {"dnc": doc.NumberList("dnc", "dnc", "免打扰")}
+    life = Life(book=replace(BOOK, lists=lists)).talking()
+    assert tell(life, "transfer", to="62345678", mode="consult") == (200, "")
+    life.take(given)
+    ended = [event.data for event in life.ledger if event.type == "contact_call_ended"]
+    rule = "dnc" if isinstance(given, inputs.LookedUp) else "not_known"
+    assert ended == [{"leg": "c1.3", "outcome": "refused", "rule": rule}]
+    assert hears(life) == {1: "leg:2", 2: "leg:1"}
 
 
 def test_pick_up_of_a_ringing_call() -> None:
@@ -382,92 +310,34 @@ def test_a_caller_from_outside_transfers_nobody() -> None:
     assert life.contact.state == "talking" and not life.contact.calls
 
 
+@pytest.mark.parametrize("to", ["62345678", "1002", "8002"])
+def test_nor_does_one_who_shows_the_number_of_a_phone(to: str) -> None:
+    """What a trunk says of its caller is a text; 8001 may call outside."""
+    life = Life(caller="8001").talking()
+    assert life.contact.legs[1].address == "8001" in BOOK.phones
+    assert life.take(inputs.Referred(1, to, "7")) == [do.TellReferrer(1, "7", 603)]
+    assert life.take(inputs.PhoneAway(1)) == [] and hears(life) == {1: "leg:2", 2: "leg:1"}
+    back = inputs.PickedUp("s9", "offer", "8001", 1)
+    assert life.take(back) == [do.RefuseSession("s9", 403)], "nor is it that phone's to come back to"
+
+
+def test_who_is_called_outside_is_outside_by_the_second_trunk_as_by_the_first() -> None:
+    life = Life().talking()
+    assert tell(life, "transfer", to="62345678", mode="consult") == (200, "")
+    life.take(inputs.LookedUp(3, ()))
+    life.take(inputs.ChannelSeized(3, "gw1", 1))
+    life.take(inputs.MediaReady(3, MEDIA, "", "offer"))
+    life.take(inputs.Rejected(3, 503))
+    assert [n for n, leg in life.contact.legs.items() if leg.outside] == [1, 3, 4]
+    life = Life(called="62345678", source="phone:8001", caller="8001")
+    life.take(inputs.LookedUp(1, ()))
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    assert [n for n, leg in life.contact.legs.items() if leg.outside] == [2]
+
+
 def test_a_refer_that_fails_leaves_the_customer_with_the_agent() -> None:
     life = Life().talking()
     assert life.take(inputs.Referred(2, "nowhere", "7")) == [do.TellReferrer(2, "7", 404)]
     life.take(inputs.Referred(2, "1002", "8"))
     life.take(inputs.EngageRefused(3, "1002", "talking"))
     assert do.TellReferrer(2, "8", 486) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}
-
-
-# -- two calls of one phone --------------------------------------------------------------------------------------------
-def test_a_phone_joins_its_two_calls() -> None:
-    """It talks with the customer here, and there with whom it has called itself: that leg's place is asked for."""
-    life = Life().talking()
-    life.take(inputs.Referred(2, "8002", "7", "c2", 1, "x@y;to-tag=ours;from-tag=its"))
-    [prepared] = [e for e in life.effects if isinstance(e, do.PrepareOutgoing)]
-    assert prepared == do.PrepareOutgoing(3, "rtp") and music(life, 1)
-    [invite] = [e for e in life.take(inputs.MediaReady(3, MEDIA, "", "offer")) if isinstance(e, do.Invite)]
-    assert invite.uri == "" and invite.headers["Replaces"] == "x@y;to-tag=ours;from-tag=its"
-    assert invite.headers["X-LQ-Source"] == "leg;id=c1.3"
-    life.take(inputs.Accepted(3, "answer"))
-    assert do.TellReferrer(2, "7", 200) in life.effects
-    life.take(inputs.MediaReady(3, MEDIA, "PCMA"))
-    life.take(inputs.Ended(2))
-    assert hears(life) == {1: "leg:3", 3: "leg:1"} and life.contact.state == "talking"
-
-
-def test_a_leg_gives_its_place_to_the_call_that_asks_for_it() -> None:
-    life = Life().talking()
-    effects = life.take(inputs.Replacing(2, "s9", "offer", "c0.3"))
-    assert effects == [do.TakeSession(3, "s9"), do.PrepareIncoming(3, "offer")]
-    effects = life.take(inputs.MediaReady(3, MEDIA, "PCMA", "answer"))
-    assert do.Answer(3, "answer") in effects and do.Bye(2, 16) in effects
-    assert hears(life) == {1: "leg:3", 3: "leg:1"} and ("1001", "release", "answered") in agent_ops(life)
-
-
-def test_who_has_left_meanwhile_has_no_place_to_give() -> None:
-    life = Life().queued()
-    assert life.take(inputs.Replacing(1, "s9", "offer", "c0.3")) == [do.RefuseSession("s9", 481)]
-    life = Life().talking()
-    life.take(inputs.Replacing(2, "s9", "offer", "c0.3"))
-    life.take(inputs.Ended(2))
-    assert life.contact.state == "ending"
-
-
-def test_who_comes_to_help_comes_alone() -> None:
-    life = Life().talking()
-    assert tell(life, "monitor", agent="1901", mode="listen", help=True) == (409, "help_taken")
-    tell(life, "help")
-    assert tell(life, "monitor", agent="1901", mode="listen", help=True) == (200, "")
-    assert tell(life, "monitor", agent="1902", mode="listen", help=True) == (409, "help_taken")
-    engaged(life, 3, "1901", "8901", 70)
-    takes(life, 3)
-    assert tell(life, "monitor", agent="1902", mode="listen", help=True) == (409, "help_taken"), "he has come"
-
-
-def test_help_is_over_with_the_first_leader_who_comes() -> None:
-    life = Life().talking()
-    assert tell(life, "help", agent="1009") == (409, "not_in_contact")
-    for _ in range(2):  # a double click
-        assert tell(life, "help") == (200, "")
-    assert life.events.count("contact_help_wanted") == 1 and life.contact.help == "1001"
-    tell(life, "monitor", agent="1901", mode="whisper")
-    engaged(life, 3, "1901", "8901", 70)
-    takes(life, 3)
-    assert life.contact.help == "" and life.events.count("contact_help_ended") == 1
-    tell(life, "help")
-    assert tell(life, "help_end") == (200, "") and life.contact.help == ""
-
-
-def test_whose_media_cannot_be_joined_costs_the_customer_nothing() -> None:
-    """Asked back, joining, listening: he is let go, the others go on."""
-    life = Life().talking()
-    tell(life, "transfer", to="agent:1002", mode="consult")
-    engaged(life, 3)
-    life.take(inputs.Accepted(3, "answer"))
-    life.take(inputs.MediaFailed(3, "no_codec"))
-    assert do.Bye(3, 16) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}
-    assert ("1002", "release", "answered") in agent_ops(life)
-
-    life = Life().talking()
-    tell(life, "monitor", agent="1901", mode="barge")
-    engaged(life, 3, "1901", "8901", 70)
-    life.take(inputs.Accepted(3, "answer"))
-    life.take(inputs.MediaFailed(3, "unavailable"))
-    assert do.Bye(3, 16) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}
-
-    life = Life().talking()
-    life.take(inputs.Replacing(2, "s9", "offer", "c0.3"))
-    life.take(inputs.MediaFailed(3, "unavailable"))
-    assert do.Reject(3, 500, 41) in life.effects and hears(life) == {1: "leg:2", 2: "leg:1"}

@@ -56,7 +56,7 @@ class World(Desk):
         self._look(before)
         self._look_at_hang_up(before, given)
         self._look_at_late(before, given)
-        self._look_who_holds(before, given)
+        self._look_who_is_cut_off(before, given)
         if lost:
             self.doomed = False
             self.dies()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,15 @@ def test_a_good_request_passes_whatever_its_letters() -> None:
 def test_what_is_wrong_is_said(message: bytes, answer: str) -> None:
     fault = defence.fault(message, datagram=True)
     assert fault is not None and f"{fault.code} {fault.reason}" == answer
+
+
+def test_a_quote_that_does_not_close_is_found_at_once() -> None:
+    """A second in which this worker hears nobody, for one datagram of anybody's."""
+    began = time.process_time()
+    for open_ in ('"' + '\\"' * 7_000, '"' + '\\"' * 7_000 + "\\"):
+        wrong = defence.fault(GOOD.replace(b"Contact: ", b"Contact: " + open_.encode(), 1), datagram=True)
+        assert wrong is not None and wrong.reason == "Bad Contact"
+    assert time.process_time() - began < 0.25
 
 
 def test_a_stream_needs_the_length() -> None:
@@ -165,7 +175,7 @@ class Memory:
 
 def test_a_guesser_is_not_listened_to_and_the_good_phone_goes_on() -> None:
     memory = Memory()
-    guesses = Guesses(memory, memory)
+    guesses = Guesses(memory, memory, Memory())
     guesses.proved("192.0.2.1", "8001")
     for n in range(defence.WRONG_OF_A_USER_HERE):
         assert not guesses.is_locked("203.0.113.9", "8001")
@@ -177,7 +187,7 @@ def test_a_guesser_is_not_listened_to_and_the_good_phone_goes_on() -> None:
 
 def test_a_name_guessed_from_everywhere_is_heard_only_where_it_is_known() -> None:
     memory = Memory()
-    guesses = Guesses(memory, memory)
+    guesses = Guesses(memory, memory, Memory())
     guesses.proved("192.0.2.1", "8001")
     for n in range(defence.WRONG_OF_A_USER):
         guesses.wrong(f"203.0.113.{n}", "8001")
@@ -187,12 +197,33 @@ def test_a_name_guessed_from_everywhere_is_heard_only_where_it_is_known() -> Non
 
 def test_many_wrong_passwords_from_one_address() -> None:
     memory = Memory()
-    guesses = Guesses(memory, memory)
+    guesses = Guesses(memory, memory, Memory())
     told = [guesses.wrong("203.0.113.9", f"80{n:02}") for n in range(defence.WRONG_OF_A_STRANGER)]
     assert told == [False] * (len(told) - 1) + [True]
 
 
 def test_a_long_name_is_no_long_key() -> None:
     memory = Memory()
-    Guesses(memory, memory).wrong("203.0.113.9", "x" * 10_000)
+    guesses = Guesses(memory, memory, memory)
+    guesses.wrong("203.0.113.9", "x" * 10_000)
+    assert guesses.is_heard_in_need("203.0.113.9", "x" * 10_000, 1_700_000_000)
     assert max(map(len, memory.counts)) < 100
+
+
+def test_in_need_one_password_a_second_is_looked_at() -> None:
+    guesses = Guesses(Memory(), Memory(), Memory())
+    for _ in range(defence.FIRST_OF_A_USER_HERE):
+        guesses.is_heard_in_need("203.0.113.9", "8001", 1)
+    heard = [guesses.is_heard_in_need("203.0.113.9", "8001", second) for second in (2, 3) for _ in range(100)]
+    assert [heard[:100].count(True), heard[100:].count(True)] == [1, 1]
+    assert guesses.is_heard_in_need("203.0.113.9", "8002", 3), "another name has its own"
+
+
+def test_who_calls_for_help_for_the_first_time_has_no_guesser_before_him() -> None:
+    guesses = Guesses(Memory(), Memory(), Memory())
+    for second in range(10):
+        for _ in range(100):
+            guesses.is_heard_in_need("203.0.113.9", "8001", second)
+    assert guesses.is_heard_in_need("192.0.2.1", "8001", 9)
+    several = [guesses.is_heard_in_need(f"198.51.100.{n}", "8001", 9) for n in range(50)]
+    assert not any(several), "nor do fifty addresses guess fifty times as fast"

@@ -85,6 +85,18 @@ def test_who_holds_a_dialog_is_told_from_who_may_adopt_it() -> None:
     assert policy.holder(NODES, "lq1-a", ("h:1",)) is None
 
 
+@pytest.mark.parametrize(
+    ("method", "event", "s"),
+    [
+        ("BYE", "", 32), ("INVITE", "", 32), ("UPDATE", "", 32), ("INFO", "", 32), ("REFER", "", 32),
+        ("NOTIFY", "refer;id=3", 32), ("NOTIFY", "", 32), ("NOTIFY", "Talk", 5), ("NOTIFY", "hold", 5),
+        ("OPTIONS", "", 5),
+    ],
+)  # fmt: skip
+def test_how_long_a_phone_in_a_call_is_waited_for(method: str, event: str, s: int) -> None:
+    assert policy.patience_ms(method, event) == s * 1000
+
+
 def test_where_a_node_sends_a_request_that_is_not_its_own() -> None:
     assert policy.redirected(302, "<sip:lq@lq.internal;i=lq2-bbbbbbbb>") == "lq2-bbbbbbbb"
     assert policy.redirected(200, "<sip:lq@lq.internal;i=lq2-bbbbbbbb>") == ""
@@ -167,6 +179,8 @@ def test_trunks_at_one_address_are_told_apart_by_our_contact() -> None:
     assert policy.trunk_of(trunks, "192.0.2.5", "nobody") == trunks["ims1"]
     assert policy.trunk_of(trunks, "192.0.2.7", "ims1") is None, "the address decides who may"
     assert policy.called_number(trunks["ims1"], "ims1", "<tel:+861088001000>", "x") == "+861088001000"
+    named = r'"tel:110 \" <sip:119@x>" <sip:+861088001000@ims.example;user=phone>'
+    assert policy.called_number(trunks["ims1"], "ims1", named, "x") == "+861088001000"
     assert policy.called_number(trunks["ims1"], "ims1", "", "+861088001001") == "+861088001001"
     assert policy.called_number(trunks["ims1"], "4008001000", "<tel:1>", "x") == "4008001000"
     assert policy.called_number(trunks["gw1"], "gw1", "<tel:1>", "x") == "gw1"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lq.ledger import fold
-from lq.ledger.events import Event, wrong_keys
+from lq.ledger.events import Event, lost_end, wrong_keys
 from lq.ledger.metrics import QueueCounts, queue_counts
 from lq.ledger.views import OUTCOMES, AgentInterval, Recording, Segment
 
@@ -45,6 +45,26 @@ def test_the_segments_of_an_answered_call_follow_each_other() -> None:
         (5, "hold", 4.0, "resumed"),
         (6, "talk", 10.0, "hang_up"),
     ]
+
+
+def test_a_contact_that_was_lost_ends_when_it_was_heard_of_last() -> None:
+    life = Life().start().queue().wait(4000).offer().wait(2000).answer()
+    lost = lost_end("c1", life.at, life.at + 7_200_000)
+    assert wrong_keys(lost) == set()
+    record = fold.cdr(view([*life.events, lost]))
+    assert record is not None and (record.result, record.ended_by, record.cause) == ("failed", "system", 41)
+    assert (record.ended_at, record.talk_s, record.wait_s) == (life.at, 0.0, 6.0)
+
+
+def test_the_end_that_a_contact_tells_itself_counts_also_when_it_was_taken_for_lost() -> None:
+    """Its node was away from Redis for long; the end that others have told is written already."""
+    life = Life().start().queue().wait(4000).offer().wait(2000).answer()
+    lost = lost_end("c1", life.at, life.at + 7_200_000)
+    life.wait(9000).end("answered")
+    for events in ([*life.events, lost], [lost, *life.events]):
+        record = fold.cdr(view(events))
+        assert record is not None and (record.result, record.ended_by) == ("answered", "caller")
+        assert (record.ended_at, record.talk_s) == (life.at, 9.0)
 
 
 def test_the_notice_counts_as_played_only_when_it_was_heard_to_its_end() -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from lq.live import library
+from lq.live.values import LEASE_MS
 
 
 def test_rendered_code_holds_the_table_and_no_mark() -> None:
@@ -11,10 +15,17 @@ def test_rendered_code_holds_the_table_and_no_mark() -> None:
     assert "caller_gone = { state = 'ready', keeps_place = true" in code
 
 
-def test_every_function_is_registered_once() -> None:
+def test_every_function_that_is_called_is_registered_once_and_no_other() -> None:
+    live = Path(library.__file__).parent
+    sources = "".join(path.read_text("utf-8") for path in live.glob("*.py"))
+    called = set(re.findall(r'_(?:call|heard)\(\s*"(\w+)"', sources))
     code = library.render()
-    registered = code.partition("nothing of Lua's own")[2]
-    assert [name for name in library.FUNCTIONS if registered.count(f"'{name}'") != 1] == []
+    registered = re.findall(r"register_function\('(\w+)'", code) + re.findall(r"function_name = '(\w+)'", code)
+    assert sorted(called) == sorted(registered) and "list" in called
+
+
+def test_a_lease_is_as_long_for_the_library_as_for_the_nodes() -> None:
+    assert f"\nlocal LEASE_MS = {LEASE_MS}\n" in library.render()
 
 
 def test_only_upwards() -> None:

@@ -10,6 +10,7 @@ from lq.media import sdp
 from lq.media.sdp import BadSdp, audio
 
 HEAD = "v=0\r\no=gw 1 1 IN IP4 127.0.1.1\r\ns=-\r\nc=IN IP4 127.0.1.1\r\nt=0 0\r\n"
+DIGITS = "9" * 5_000  # int() takes no more than 4,300
 
 
 def offer(*media: str, head: str = HEAD) -> str:
@@ -46,6 +47,11 @@ def test_a_gateways_offer() -> None:
         ("97", ("a=rtpmap:97 opus/8000",), None),
         ("97", ("a=rtpmap:97 /8000",), None),
         ("97", ("a=rtpmap:97 PCMA",), None),
+        ("97", ("a=rtpmap:97 PCMA/8000/",), None),
+        ("97", ("a=rtpmap:97 PCMA/" + DIGITS,), None),
+        ("97", ("a=rtpmap:97 opus/48000/" + DIGITS,), None),
+        (DIGITS, (f"a=rtpmap:{DIGITS} PCMA/8000", f"a=fmtp:{DIGITS} x"), None),
+        (DIGITS + " 8", (), "PCMA/8000"),
         ("97", (), None),
         ("", (), None),
         ("x y", (), None),
@@ -101,6 +107,39 @@ def test_one_stream_is_taken_and_the_others_are_refused_in_their_place(
     assert audio(answer).port == 9000
 
 
+CRYPTO = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
+DTLS = ("a=fingerprint:sha-256 AA:BB", "a=setup:actpass", "a=ice-ufrag:u", "a=ice-pwd:p")
+
+
+@pytest.mark.parametrize(
+    ("profile", "lines", "kind", "told"),
+    [
+        ("RTP/AVP", (), "rtp", "RTP/AVP"),
+        ("RTP/AVPF", ("a=rtcp-fb:* nack",), "rtp", "RTP/AVP"),  # RFC 4585
+        ("rtp/avpf", (), "rtp", "RTP/AVP"),
+        ("RTP/SAVP", (CRYPTO,), "srtp", "RTP/SAVP"),
+        ("RTP/SAVPF", (CRYPTO,), "srtp", "RTP/SAVP"),  # RFC 5124
+        ("RTP/SAVPF", DTLS, "webrtc", "UDP/TLS/RTP/SAVPF"),
+        ("RTP/SAVPF", (CRYPTO, *DTLS), "webrtc", "UDP/TLS/RTP/SAVPF"),
+        ("RTP/SAVPF", (CRYPTO, DTLS[0]), "srtp", "RTP/SAVP"),  # without ICE it is no browser
+        ("UDP/TLS/RTP/SAVP", DTLS, "webrtc", "UDP/TLS/RTP/SAVPF"),
+    ],
+)
+def test_with_and_without_feedback_it_is_the_same_and_answered_as_it_was_offered(
+    profile: str, lines: tuple[str, ...], kind: str, told: str
+) -> None:
+    text = offer("m=video 4002 RTP/AVPF 96", f"m=audio 4000 {profile} 8", *lines)
+    found = audio(text)
+    assert found.kind == kind
+    normalised = sdp.normalised(found, found.codecs[0])
+    assert f"m=audio 4000 {told} 8\r\n" in normalised and audio(normalised).kind == kind
+    answer = sdp.with_refused(f"{HEAD}m=audio 9000 {told} 8\r\n", text)
+    assert [line for line in answer.splitlines() if line.startswith("m=")] == [
+        "m=video 0 RTP/AVPF 96",
+        f"m=audio 9000 {profile} 8",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -111,6 +150,7 @@ def test_one_stream_is_taken_and_the_others_are_refused_in_their_place(
         (offer("m=video 4000 RTP/AVP 96"), "no audio stream"),
         (offer("m=audio 0 RTP/AVP 8"), "port 0"),
         (offer("m=audio 4000 RTP/SAVPF 8"), "audio over RTP/SAVPF only"),
+        (offer("m=audio 4000 RTP/AVPX 8"), "audio over RTP/AVPX only"),
         (offer("m=audio 4000 UDP/TLS/RTP/SAVPF 111"), "audio over UDP/TLS/RTP/SAVPF only"),
         (offer("m=audio 65536 RTP/AVP 8"), "port 65536"),
         (offer("m=audio four RTP/AVP 8"), "no audio stream"),

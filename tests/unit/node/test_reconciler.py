@@ -24,6 +24,7 @@ ENGINE = "127.0.0.1:2223"
 @dataclass
 class FakeLive:
     alive: tuple[str, ...] = (US, OTHER)
+    lapsed: tuple[str, ...] = ()
     known: list[str] = field(default_factory=list)
     mine: list[str] = field(default_factory=list)
 
@@ -33,8 +34,9 @@ class FakeLive:
     async def owned(self, incarnation: str) -> list[str]:
         return self.mine
 
-    async def leases(self, role: str) -> list[Lease]:
-        return [Lease("lq", id, id, "", 0, False, 0) for id in self.alive]
+    async def leases(self, role: str, *, lapsed: bool = False) -> list[Lease]:
+        ids = self.lapsed if lapsed else self.alive
+        return [Lease("lq", id, id, f"{id}:5071", 0, False, 0) for id in ids]
 
     async def config(self, kind: str) -> dict[str, Any]:
         return {}
@@ -47,6 +49,8 @@ class FakeLive:
 class FakeDebris:
     gone: set[str] = field(default_factory=set)  # contacts whose owner is none that lives
     free: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # agents signed in whom the configuration does not know
+    in_order: set[str] = field(default_factory=set)  # what Redis finds so when it looks once more
     mended: list[tuple[str, str]] = field(default_factory=list)
 
     async def owners(self, contacts: list[str]) -> dict[str, str | None]:
@@ -55,6 +59,9 @@ class FakeDebris:
     async def unbound(self) -> list[str]:
         return self.free
 
+    async def nobodies(self) -> list[str]:
+        return self.unknown
+
     async def strangers(self, phones: list[str]) -> list[str]:
         return []
 
@@ -62,6 +69,8 @@ class FakeDebris:
         return []
 
     async def mend(self, node: str, what: str, about: str, older_ms: int) -> Mended | None:
+        if about in self.in_order:
+            return None
         self.mended.append((what, about))
         return Mended(2, "snapshot") if what == "contact" else Mended()
 
@@ -96,6 +105,7 @@ class Scene:
         self.live, self.owner, self.debris = FakeLive(), FakeOwner(), FakeDebris()
         self.calls: list[tuple[str, str]] = []
         self.deleted: list[tuple[str, str]] = []
+        self.there: dict[str, str] = {}  # address -> which incarnation answers
         self.room = Reconciler(
             US,
             live=cast(Live, self.live),
@@ -105,6 +115,7 @@ class Scene:
             passed=self.at_once,
             whole_for=lambda: 60.0,
             now=lambda: NOW,
+            incarnation_at=self.incarnation_at,
         )
         self.room._debris = cast(Any, self.debris)
 
@@ -113,6 +124,9 @@ class Scene:
 
     async def delete(self, engine: str, call: str) -> None:
         self.deleted.append((engine, call))
+
+    async def incarnation_at(self, address: str) -> str:
+        return self.there.get(address, "")
 
     async def at_once(self) -> None:
         pass
@@ -144,10 +158,36 @@ async def test_a_call_of_no_contact_is_deleted_unless_it_is_young_or_not_ours(sc
     assert scene.deleted == [(ENGINE, f"{OLD}.1")]
 
 
+async def test_redis_looks_once_more_before_a_call_is_deleted(scene: Scene) -> None:
+    scene.calls, scene.debris.in_order = [(ENGINE, f"{OLD}.1")], {f"{ENGINE} {OLD}.1"}
+    assert await scene.sweeps() == scene.deleted == []
+
+
+@pytest.mark.parametrize("there", [OTHER, "lq2-cccccccc"])
+async def test_no_call_is_deleted_while_a_node_talks_on_without_redis(scene: Scene, there: str) -> None:
+    """It may have begun that call; Redis has forgotten the lease meanwhile, and it may have started anew."""
+    scene.calls = [(ENGINE, f"{OLD}.1")]
+    await scene.sweeps(1)
+    scene.live.alive, scene.live.lapsed, scene.there = (US,), (OTHER,), {f"{OTHER}:5071": there}
+    assert await scene.sweeps() == scene.deleted == []
+    scene.live.lapsed = ()
+    assert await scene.sweeps() == scene.deleted == []
+    scene.debris.free = ["1001"]
+    assert await scene.sweeps() == [("agent", "1001")], "all else is mended"
+    scene.there = {}
+    await scene.sweeps(1)
+    assert scene.deleted == [(ENGINE, f"{OLD}.1")]
+
+
 async def test_what_is_nobodys_is_the_first_living_nodes_business(scene: Scene) -> None:
     scene.live.alive = ("lq0-00000000", US)
     scene.calls, scene.debris.free = [(ENGINE, f"{OLD}.1")], ["1001"]
     assert await scene.sweeps() == []
+
+
+async def test_who_is_signed_in_and_no_agent_is_mended(scene: Scene) -> None:
+    scene.debris.unknown = ["9999"]
+    assert await scene.sweeps() == [("agent", "9999")]
 
 
 async def test_a_contact_of_nobody_becomes_ours(scene: Scene) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ops import home, state
 from ops.home import Home, HomeError
+from ops.ports import ports
 from ops.preparation import postgres_bin, rescue_pcaps
 from ops.state import Center, Status
 
@@ -134,6 +135,13 @@ def test_what_the_runner_tells_is_read_back(place: Home) -> None:
     with pytest.raises(KeyError):
         written.of("lq9")
     assert not state.runs(written), "this process is no runner"
+
+
+@pytest.mark.parametrize("environ", [{}, {"LCALL_PORT_BASE": "8500", "LCALL_RTPENGINES": "3"}])
+def test_who_knows_the_home_alone_finds_the_same_table_of_services(environ: dict[str, str]) -> None:
+    running = ports(environ)
+    told = Center(1, environ.get("LCALL_PORT_BASE", ""), running.outside, True, "", (), running.rtpengines)
+    assert ports(told.variables) == running
 
 
 def test_pcaps_of_a_dead_rtpengine_move_away(place: Home) -> None:

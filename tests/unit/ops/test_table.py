@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from ops.ports import ports
 from ops.probes import Http, Ng, Redis, Sip
-from ops.redis_files import ACL, redis_acl
+from ops.redis_files import ACL, redis_acl, redis_conf, redis_mb
 from ops.services import environment, selected, services
 from tests.center import PORT_BASES
 from tests.unit.ops.example import example
@@ -135,6 +136,14 @@ def test_redis_has_a_user_for_each_process_and_none_for_strangers() -> None:
     for name in ("journal", "recorder"):
         [line] = [line for line in text.splitlines() if line.startswith(f"user {name} ")]
         assert "~{lcall}:events " in line and "+@write" not in line and "fcall" not in line
+
+
+def test_who_starts_the_center_says_how_much_redis_may_hold() -> None:
+    assert "maxmemory 1024mb" in redis_conf(Path("/r"), 1, redis_mb({})).splitlines()
+    assert "maxmemory 4096mb" in redis_conf(Path("/r"), 1, redis_mb({"LCALL_REDIS_MB": "4096"})).splitlines()
+    for wrong in ("0", "63", "4gb", "-1", "٤٠٩٦", "1" * 9):
+        with pytest.raises(ValueError, match="LCALL_REDIS_MB"):
+            redis_mb({"LCALL_REDIS_MB": wrong})
 
 
 def test_centers_of_tests_take_nothing_from_each_other_nor_from_the_demo_world() -> None:

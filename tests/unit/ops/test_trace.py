@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lq.ledger.events import Event
 from lq.sdk.client import event_from_json
+from lq.sdk.masking import masked
 from ops import ladder, story, trace
 from ops.home import HomeError
 from ops.story import Message, Story
@@ -42,7 +43,7 @@ def shanghai(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.usefixtures("shanghai")
 def test_the_example_in_the_documentation_is_what_it_prints() -> None:
-    shown = ladder.page(story.masked(the_call()), mask=True, colours=False)
+    shown = ladder.page(story.masked(the_call()), colours=False)
     [example] = re.findall(r"```text\n(.*?)\n```", DOCS.read_text("utf-8"), re.DOTALL)
     assert shown == example
 
@@ -50,7 +51,7 @@ def test_the_example_in_the_documentation_is_what_it_prints() -> None:
 def test_no_number_and_no_key_shows_unless_asked_for() -> None:
     hidden = story.masked(the_call())
     pages = [
-        ladder.page(hidden, mask=True, colours=True),
+        ladder.page(hidden, colours=True),
         ladder.listing(hidden),
         ladder.sip(hidden),
         json.dumps(story.as_json(hidden)),
@@ -58,20 +59,32 @@ def test_no_number_and_no_key_shows_unless_asked_for() -> None:
     for text in pages:
         assert CALLER not in text and "139****0277" in text
         assert "4008001000" in text, "what was called is the center's own"
-    assert "pii_digits=****" in pages[1] and CALLER in ladder.page(the_call(), mask=False, colours=False)
+    assert "pii_digits=****" in pages[1] and CALLER in ladder.page(the_call(), colours=False)
     kept = [m for m in hidden.messages if m.call == the_call().messages[0].call]
     assert len(kept) == 6, "identifiers stay whole"
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"), [("+861088001000", "108****1000"), ("+14155550100", "141****0100"), ("8001", "8001")]
+)
+def test_a_number_shows_as_the_web_shows_it_with_and_without_its_plus(number: str, shown: str) -> None:
+    leg = {"leg": f"{CONTACT}.1", "party": "customer", "address": number, "direction": "in"}
+    text = f"INVITE sip:{number.removeprefix('+')}@h SIP/2.0\r\n\r\n"
+    found = Story(CONTACT, (a_message(data=text),), (Event("leg_started", 0, CONTACT, 1, leg),))
+    hidden = story.masked(found)
+    assert hidden.messages[0].data == text.replace(number.removeprefix("+"), shown)
+    assert hidden.events[0].data["address"].removeprefix("+") == masked(number).removeprefix("+") == shown
+
+
 def test_without_events_the_messages_have_their_columns() -> None:
     alone = replace(the_call(), events=())
-    titles = [column.title for column in ladder.columns(alone, mask=True)]
+    titles = [column.title for column in ladder.columns(alone)]
     assert titles == ["leg 1", "lq", "ACD", "leg 2"]
-    assert "INVITE PCMA" in ladder.page(alone, mask=True, colours=False)
+    assert "INVITE PCMA" in ladder.page(alone, colours=False)
 
 
 def test_without_messages_the_events_have_their_ladder() -> None:
-    shown = ladder.page(replace(the_call(), messages=(), missing=("SIP",)), mask=True, colours=False)
+    shown = ladder.page(replace(the_call(), messages=(), missing=("SIP",)), colours=False)
     assert "◆ 坐席应答 answered sales agent=1001" in shown and "缺少 missing    SIP" in shown
 
 
@@ -85,14 +98,14 @@ def test_what_was_sent_again_is_marked() -> None:
     first, again, other = a_message(0), a_message(500), a_message(600, direction="out")
     other = replace(other, data=other.data.replace("branch=1", "branch=2"))
     found = Story(CONTACT, (first, again, other))
-    shown = [row.text for row in ladder.rows(found, ladder.columns(found, mask=True))]
+    shown = [row.text for row in ladder.rows(found, ladder.columns(found))]
     assert ["↻" in text for text in shown] == [False, True, False]
 
 
 def test_in_one_ms_what_came_stands_before_what_it_meant_and_that_before_what_went_out() -> None:
     event = Event("contact_queued", 5, CONTACT, 1, {"n": 1, "queue": "sales", "priority": 0})
     found = Story(CONTACT, (a_message(5, direction="out"), a_message(5)), (event,))
-    shown = [row.text.strip() for row in ladder.rows(found, ladder.columns(found, mask=True))]
+    shown = [row.text.strip() for row in ladder.rows(found, ladder.columns(found))]
     assert ["▶" in shown[0], "◆" in shown[1], "◀" in shown[2]] == [True, True, True]
 
 
@@ -107,7 +120,7 @@ def test_hostile_text_breaks_neither_the_page_nor_the_terminal(text: str, direct
     event = Event("contact_transferred", 1, CONTACT, 1, {"n": 1, "to": text, "mode": text})
     started = Event("leg_started", 0, CONTACT, 0, {"leg": leg, "party": "agent", "address": text, "direction": "out"})
     found = Story(CONTACT, (a_message(data=text, direction=direction, leg=leg), a_message()), (started, event))
-    for shown in (ladder.page(story.masked(found), mask=True, colours=False), ladder.listing(found), ladder.sip(found)):
+    for shown in (ladder.page(story.masked(found), colours=False), ladder.listing(found), ladder.sip(found)):
         assert all(letter.isprintable() for line in shown.split("\n") for letter in line)
 
 

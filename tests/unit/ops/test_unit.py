@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 
 import pytest
@@ -43,10 +44,32 @@ def test_it_is_the_center_of_who_asks() -> None:
     assert variables(unit(asked | {"LCALL_DEMO": "open"}))["LCALL_DEMO"] == "open"
 
 
+def test_the_mixer_gets_the_priority_that_it_asks_for() -> None:
+    """sched(7): who is not root may, up to RLIMIT_RTPRIO; memory is locked only where there is no limit."""
+    asked = re.search(r"sched_priority = (\d+)", (CHECKOUT / "lq/media/mixer/mixer.c").read_text())
+    known = dict(entries(unit({"LCALL_HOME": "/srv/lcall"})))
+    assert asked and int(known["LimitRTPRIO"]) >= int(asked[1])
+    assert known["LimitMEMLOCK"] == "infinity"
+
+
+@pytest.mark.parametrize(
+    ("environ", "user", "said"),
+    [
+        ({"LCALL_ADDRESS": "192.0.2.7"}, 1000, []),
+        ({}, 1000, ["LCALL_ADDRESS is not set"]),
+        ({"LCALL_ADDRESS": "192.0.2.7"}, 0, ["would run as root"]),
+        ({}, 0, ["LCALL_ADDRESS is not set", "would run as root"]),
+    ],
+)
+def test_what_whoever_asks_should_know(environ: dict[str, str], user: int, said: list[str]) -> None:
+    found = module.warnings(environ, user)
+    assert len(found) == len(said) and all(words in warning for words, warning in zip(said, found, strict=True))
+
+
 def test_words_that_a_unit_would_read_in_another_way() -> None:
     assert module._literally('a "b" \\ 5%') == 'a \\"b\\" \\\\ 5%%'
 
 
-@pytest.mark.parametrize("name", ["KAMAILIO_NAMES", "LQ_HEP", "LQ_TRACE_MB", "LCALL_RTPENGINES"])
+@pytest.mark.parametrize("name", ["KAMAILIO_NAMES", "LQ_HEP", "LQ_TRACE_MB", "LCALL_REDIS_MB", "LCALL_RTPENGINES"])
 def test_what_the_center_is_told_by_its_environment(name: str) -> None:
     assert variables(unit({name: "1"}))[name] == "1"

@@ -13,10 +13,11 @@ from recorder import quiet, spool, store, wav
 from recorder.pcap import RtpPacket
 from recorder.recorder import Recorder
 from recorder.spool import Part
-from recorder.voices import LONGEST_S, SILENCE, Assembler, Voices, assemble
+from recorder.voices import LONGEST_S, SILENCE, Assembler, Voices
 from tests.unit.recorder.conftest import Told
 from tests.unit.recorder.test_recording import HEX, LEFT, RIGHT, pcap, rtp_bytes
 from tests.unit.recorder.test_watch import aside, closed, recording
+from tests.unit.recorder.whole import assemble
 
 HOUR = 3600.0
 STEPS = [-8 * HOUR, -HOUR, -30.0, -3.0, -0.4, 9 * HOUR, 20 * 365 * 24 * HOUR]
@@ -84,12 +85,45 @@ def test_a_side_that_was_silent_goes_on_beside_the_other() -> None:
     assert [(gap.channel, gap.start_s, round(gap.duration_s, 1)) for gap in voices.gaps] == [(1, 0.0, 6.0)]
 
 
-def test_packets_that_waited_in_a_frozen_rtpengine_are_heard_one_by_one() -> None:
-    """Captured in one moment, five seconds late."""
-    waited = [packet._replace(time_s=1e9 + 9.0) for packet in both(200, 450)]
-    voices = assemble(both(0, 200) + waited + both(450, 600), LEFT, RIGHT)
+@pytest.mark.parametrize("late_s", [5, 12])
+def test_packets_that_waited_in_a_frozen_rtpengine_are_heard_one_by_one(late_s: int) -> None:
+    """Captured in one moment, so many seconds late."""
+    last = 200 + late_s * 50
+    waited = [packet._replace(time_s=1e9 + 4.0 + late_s) for packet in both(200, last)]
+    voices = assemble(both(0, 200) + waited + both(last, last + 150), LEFT, RIGHT)
     for channel in (0, 1):
-        assert heard(voices, channel) == [n % 200 for n in range(600)]
+        assert heard(voices, channel) == [n % 200 for n in range(last + 150)]
+
+
+@pytest.mark.parametrize("held_s", [0.5, 1.02, 1.2, 3.0, 9.0])
+@pytest.mark.parametrize("pace_s", [0.0, 0.0001, 0.005])
+def test_what_was_held_back_and_comes_at_once_has_its_own_place(held_s: float, pace_s: float) -> None:
+    """A network, or a phone that stood still: nothing is missing, and what follows is no later for it."""
+    first = 200 + round(held_s * 50)
+    comes = [1e9 + first * 0.02 + n * pace_s for n in range(first - 200)]
+    late = [
+        packet._replace(time_s=at) for at, n in zip(comes, range(200, first), strict=True) for packet in both(n, n + 1)
+    ]
+    after = [packet for packet in both(first, 800) if packet.time_s > late[-1].time_s]
+    between = [packet._replace(time_s=late[-1].time_s) for packet in both(first, 800)][: -len(after) or None]
+    voices = assemble(both(0, 200) + late + between + after, LEFT, RIGHT)
+    assert voices.gaps == () and voices.duration_ms == 800 * 20
+    for channel in (0, 1):
+        assert [int(sample) for sample in voices.samples[::160, channel]] == [n % 200 for n in range(800)]
+
+
+@pytest.mark.parametrize(("came", "at_once"), [(1, 1), (4, 1), (30, 1), (100, 1), (100, 5), (96, 8)])
+def test_a_sender_whose_clock_stood_still_is_heard_when_it_speaks(came: int, at_once: int) -> None:
+    """A phone that was on hold for four seconds, and counts on from where it was. The machine is busy: some packets
+    are captured in one moment."""
+    late = [
+        packet._replace(time_s=1e9 + 4.0 + (packet.sequence // at_once * at_once + at_once - 1) * 0.02)
+        for packet in voice(LEFT, 1, 200, 200 + came)
+    ]
+    voices = assemble(voice(LEFT, 1, 0, 200) + late, LEFT, RIGHT)
+    place = (400 + at_once - 1) * 160
+    assert [int(sample) for sample in voices.samples[place::160, 0]] == [n % 200 for n in range(200, 200 + came)]
+    assert voices.left_out == 0
 
 
 def test_what_is_said_after_the_longest_time_has_no_place_and_is_counted() -> None:

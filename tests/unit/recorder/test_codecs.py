@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from recorder.codecs import ALAW, RATE, TO_ALAW, Undecodable, decoder, missing
 from recorder.pcap import RtpPacket
-from recorder.voices import SILENCE, assemble
+from recorder.voices import SILENCE
 from tests.simulator import audio
 from tests.simulator.encoders import STEP, encoded
+from tests.unit.recorder.whole import assemble
 
 LEFT, RIGHT = 30000, 30002
 KINDS = {"G722": 9, "G729": 18, "opus": 111}

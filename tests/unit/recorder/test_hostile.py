@@ -7,9 +7,10 @@ import struct
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recorder.pcap import CHUNK, MAX_PACKET, BadPcap, Capture, RtpPacket, rtp_packets
-from recorder.voices import LONGEST_S, RATE, STREAMS, Assembler, assemble
+from recorder.pcap import CHUNK, MAX_PACKET, BadPcap, Capture, RtpPacket
+from recorder.voices import LONGEST_S, RATE, STREAMS, Assembler
 from tests.unit.recorder.test_recording import LEFT, RIGHT, pcap, rtp_bytes
+from tests.unit.recorder.whole import assemble, rtp_packets
 
 HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from recorder import spool, store, wav
 from recorder.codecs import ALAW, ULAW, ULAW_TO_ALAW
-from recorder.pcap import BadPcap, RtpPacket, rtp_packets
+from recorder.pcap import BadPcap, RtpPacket
 from recorder.spool import Take, look
-from recorder.voices import SILENCE, Voices, assemble
+from recorder.voices import SILENCE, Voices
+from tests.unit.recorder.whole import assemble, rtp_packets
 
 LEFT, RIGHT = 30000, 30002
 

@@ -104,7 +104,12 @@ class Peer:
         self.give(response.encode())
 
     def ask(
-        self, method: str, headers: Mapping[str, str] | None = None, body: bytes = b"", sdp: str = "", seq: int = 0
+        self,
+        method: str,
+        headers: Mapping[str, str | list[str]] | None = None,
+        body: bytes = b"",
+        sdp: str = "",
+        seq: int = 0,
     ) -> Request:
         """A request of the peer's in the dialog that talk() or called() made."""
         assert self.invite is not None
@@ -123,7 +128,9 @@ class Peer:
         }
         request = Request(given, body, method, "sip:lq@lq.internal;i=1")
         for name, value in (headers or {}).items():
-            request.put(name, value)
+            request.put(name, value if isinstance(value, str) else "")
+            if isinstance(value, list):  # so many lines
+                request.headers[name.lower()] = value
         if sdp:
             request.put("content-type", "application/sdp")
             request.body = sdp.encode()

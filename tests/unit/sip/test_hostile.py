@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
+import pytest
+import sipmessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from lq.sip import digest
 from lq.sip import events as ev
-from lq.sip.message import ParseError, Request, Response, answer, param, parse, seconds, uri_headers, uri_of
+from lq.sip.message import (
+    ParseError,
+    Request,
+    Response,
+    answer,
+    param,
+    parse,
+    seconds,
+    uri_headers,
+    uri_of,
+    userinfo,
+    without_tag,
+)
 from lq.sip.session import Session
 from tests.unit.sip.peer import Peer
+from tests.unit.sip.witness import read_by_another
 
 TEXT = st.text(max_size=30)
 NAMES = st.sampled_from(
@@ -95,9 +113,99 @@ def test_what_we_write_we_read_alike(headers: list[tuple[str, str]], body: bytes
     assert parse(read.encode()) == read  # nothing changes from then on
 
 
+@pytest.mark.parametrize(
+    ("value", "tag", "without"),
+    [
+        ("<sip:a@b>;tag=1", "1", "<sip:a@b>"),
+        ("sip:a@b;tag=1", "1", "sip:a@b"),
+        ('<sip:a@b>;tag=1;x="<urn:uuid:1>"', "1", '<sip:a@b>;x="<urn:uuid:1>"'),
+        ('<sip:a@b>;x="<urn:uuid:1>;tag=2";tag=1', "1", ""),
+        ('"a;tag=2;b" <sip:a@b>;tag=1', "1", '"a;tag=2;b" <sip:a@b>'),
+        ('"a>b" <sip:a;tag=2;lr@b>;tag=1', "1", '"a>b" <sip:a;tag=2;lr@b>'),
+        ("<sip:a@b;tag=2>", "", "<sip:a@b;tag=2>"),
+    ],
+)
+def test_a_tag_is_the_headers_and_nobody_elses(value: str, tag: str, without: str) -> None:
+    assert param(value, "tag") == tag
+    assert not without or without_tag(value) == without
+
+
+LONG = 60_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Supported: ,",' + '",' * (LONG // 2),
+        'Contact: "' + '\\",' * (LONG // 3),
+        'Contact: "' + '\\"' * (LONG // 2) + "\\",
+        "Contact: " + "<," * (LONG // 2),
+        "Via: " + "," * LONG,
+        "From: " + '"' * LONG,
+        "From: " + " " * LONG + "x",
+        "To: <sip:a@b>" + ";tag" * (LONG // 4),
+        "To: <sip:a@b>;" + '"' * LONG,
+        'WWW-Authenticate: Digest realm="r", ' + "a" * LONG,
+        "Session-Expires: " + " " * LONG + "x",
+        "Content-Type: multipart/mixed" + "; " * (LONG // 2) + "x",
+        "INVITE " + " " * LONG + "x",
+    ],
+)
+def test_no_message_holds_everybody_up(line: str) -> None:
+    """One that takes a second would make the edge ask another node; seen before: ten seconds for a header."""
+    name, colon, value = line.partition(": ")
+    headers = {
+        "Via": "SIP/2.0/UDP h;branch=z9hG4bK1", "From": "<sip:a@b>;tag=1", "To": "<sip:c@d>;tag=2", "Call-ID": "c",
+        "CSeq": "1 INVITE", "Contact": "<sip:a@b>", "Session-Expires": "90",
+    } | ({name: value} if colon else {})  # fmt: skip
+    start = "SIP/2.0 401 Unauthorized" if colon else line
+    data = (start + "\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n").encode()
+    began = time.process_time()
+    try:
+        read = parse(data)
+    except ParseError:
+        read = Response()
+    for value in (read.get("contact"), read.get("from"), read.get("to")):
+        uri_of(value), param(value, "tag"), without_tag(value)
+    digest.choose(read.all("www-authenticate"), "r")
+    seconds(read.get("session-expires"))
+    assert read.sdp == "" and read.tokens("supported") is not None
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("digits", ["9" * 5_000, "²", "٣"])
+@pytest.mark.parametrize("header", ["Content-Length", "CSeq", "Max-Forwards", "Via"])
+def test_a_number_that_is_none(header: str, digits: str) -> None:
+    """Longer than int() takes, or digits to Python alone: no fault of ours is made of it."""
+    lines = {
+        "Via": "SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK7", "From": "<sip:a@b>;tag=1", "To": "<sip:c@d>;tag=2",
+        "Call-ID": "c", "CSeq": "7 ACK", "Max-Forwards": "70", "Content-Length": "0",
+    }  # fmt: skip
+    said = {"CSeq": f"{digits} ACK", "Via": f"SIP/2.0/UDP 10.0.0.2:{digits};branch=z9hG4bK7"}
+    lines[header] = said.get(header, digits)
+    for method in ("ACK", "OPTIONS"):
+        lines["CSeq"] = lines["CSeq"].replace("ACK", method)
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        peer = Peer(strict=False)
+        peer.give(f"{method} sip:1001@lq.internal SIP/2.0\r\n{head}\r\n".encode())
+        peer.run(60)
+        assert all(parse(data) for data in peer.wire_log)
+
+
 @given(TEXT, TEXT)
 def test_pieces(value: str, name: str) -> None:
     uri_of(value), param(value, name), uri_headers(value), seconds(value)
+
+
+@given(st.one_of(TEXT, st.sampled_from(["John Smith", "#31#13800138000", "+8613800138000", "%2331%23", "a;b?c", ""])))
+def test_whatever_a_caller_calls_himself(text: str) -> None:
+    """Of a From that cannot be read a phone says nothing: it would be taken for one that is off."""
+    peer = Peer()
+    user = userinfo(text)
+    peer.ua.invite("sip:8002@127.0.0.1", local=f"<sip:{user}@lq.internal>", now=peer.now)
+    [datagram] = peer.ua.datagrams()
+    read_by_another(datagram.data)
+    assert sipmessage.Message.parse(datagram.data).from_address.uri.user == (unquote(text) or "anonymous")
 
 
 @settings(max_examples=200)

@@ -7,6 +7,7 @@ import pytest
 from lq.sip import events as ev
 from lq.sip.message import Request
 from lq.sip.session import MAX_RETRIES
+from lq.sip.uac import EARLY_KEPT
 from tests.unit.sip.peer import Peer
 from tests.unit.sip.wire import Wire
 
@@ -118,6 +119,46 @@ def test_each_fork_has_its_own_reliable_numbers_and_the_last_word_is_the_200s() 
     dialog = peer.ua.export(session)
     assert dialog["remote_tag"] == "t1" and dialog["route_set"] == ["<sip:b;lr>", "<sip:a;lr>"]
     assert dialog["rseqs"] == {"t1": 10, "t2": 5}
+
+
+@pytest.mark.parametrize("rseq", [1, 999_999_999, 2_147_483_647, 4_294_967_295])
+def test_a_reliable_ringing_is_acknowledged_whatever_number_it_has(rseq: int) -> None:
+    """RFC 3262 §3: the first one is chosen anywhere below 2^31; and without a PRACK the call ends in half a minute."""
+    peer = Peer()
+    peer.call()
+    peer.answer(peer.sent("INVITE"), 180, {"Require": "100rel", "RSeq": str(rseq)})
+    assert peer.sent("PRACK").get("rack") == f"{rseq} 1 INVITE"
+
+
+@pytest.mark.parametrize("rseq", ["", "x", "4294967296", "9" * 5_000])
+def test_a_reliable_number_that_is_none_is_not(rseq: str) -> None:
+    peer = Peer()
+    peer.call()
+    peer.answer(peer.sent("INVITE"), 180, {"Require": "100rel", "RSeq": rseq})
+    assert not peer.waiting("PRACK")
+
+
+def test_a_200_that_says_nothing_again_means_what_its_phone_has_said_early() -> None:
+    """RFC 3261 §13.2.1; of several phones it is the one that answers."""
+    peer = Peer()
+    session = peer.call()
+    invite = peer.sent("INVITE")
+    for tag, sdp in (("t1", "v=0 one"), ("t2", "v=0 two"), ("t1", "v=0 one, later"), ("t3", "")):
+        peer.answer(invite, 183, {"Require": "100rel", "RSeq": str(len(peer.wire_log))}, sdp=sdp, tag=tag)
+    peer.answer(invite, 200, tag="t1")
+    assert peer.told(ev.Accepted).sdp == "v=0 one, later"
+    assert peer.ua.export(session)["remote_sdp"] == "v=0 one, later"
+
+
+def test_so_many_phones_as_one_likes_may_ring_little_is_kept() -> None:
+    peer = Peer()
+    session = peer.call()
+    invite = peer.sent("INVITE")
+    for n in range(1000):
+        peer.answer(invite, 183, sdp=f"v=0 {n}", tag=f"t{n}")
+    assert len(peer.ua._sessions[session].said_early) <= EARLY_KEPT
+    peer.answer(invite, 200, tag="t1")
+    assert peer.told(ev.Accepted).sdp == ""
 
 
 def test_a_fork_that_answers_after_the_call_is_over_does_not_wait_for_anybody() -> None:
@@ -368,6 +409,40 @@ def test_what_we_cannot_do_is_named() -> None:
     assert peer.sent(420).get("unsupported") == "100rel, precondition".partition(",")[0]
     peer.incoming({"Content-Type": "application/isup"}, sdp="")
     assert peer.told(ev.Incoming).sdp == ""  # no body, whatever its type
+
+
+PLAIN = "sip:8001@10.0.0.9:5060"
+CONTACTS = {  # as real phones write them -> the URI in it
+    f"<{PLAIN}>": PLAIN,
+    PLAIN: PLAIN,
+    f"{PLAIN};expires=60": PLAIN,
+    f'{PLAIN};+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"': PLAIN,
+    f'<{PLAIN}>;+sip.instance="<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"': PLAIN,
+    f'<{PLAIN};transport=tcp>;reg-id=1;+sip.instance="<urn:uuid:f81d4fae>"': f"{PLAIN};transport=tcp",
+    f'<{PLAIN}>;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";audio': PLAIN,
+    f'"8001" <{PLAIN}>;+u.sip!devicename.ccm.cisco.com="SEP00070E16DCBA"': PLAIN,
+    f'"8001 \\"<sip:1@x>\\" of us"<{PLAIN}>;q="1"': PLAIN,
+    f'Zhang San <{PLAIN}>;methods="INVITE,ACK,BYE"': PLAIN,
+    f'O"Brien <{PLAIN}>': PLAIN,
+    f"<{PLAIN}": PLAIN,
+}
+
+
+@pytest.mark.parametrize("contact", CONTACTS)
+def test_a_peer_is_asked_at_his_contact_whatever_parameters_it_has(contact: str) -> None:
+    peer = Peer()
+    peer.incoming(Contact=contact)
+    peer.ua.accept(peer.told(ev.Incoming).session, "v=0 answer", now=peer.now)
+    ours = peer.sent(200)
+    peer.invite = Request({"from": [ours.get("to")], "to": [ours.get("from")], "call-id": [ours.call_id]}, b"", "", "")
+    peer.ask("ACK", seq=peer.seq)
+    peer.ua.bye(peer.told(ev.Incoming).session, now=peer.now)
+    assert peer.sent("BYE").uri == CONTACTS[contact]
+    peer = Peer()
+    session = peer.call()
+    peer.answer(peer.sent("INVITE"), 200, {"Contact": contact}, sdp="v=0 answer")
+    peer.ua.ack(session, now=peer.now)
+    assert peer.sent("ACK").uri == CONTACTS[contact]
 
 
 @pytest.mark.parametrize("contact", ["", "<>", "<sip:a b@c>", "*", "<sip:>", "x", '<sip:a"b@c>'])

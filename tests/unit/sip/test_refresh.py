@@ -116,6 +116,29 @@ def test_we_refresh_by_update_where_it_is_allowed_else_by_invite_with_the_same_s
     assert peer.told(ev.OfferAnswered).sdp == "v=0 moved" and peer.count(ev.OfferAnswered) == 1
 
 
+@pytest.mark.parametrize("code", [400, 403, 404, 405, 415, 420, 488, 500, 501, 503])
+def test_a_refused_update_is_followed_by_an_invite_at_once(code: int) -> None:
+    """Who refuses UPDATE alone, whatever he says of it, would let the session run out."""
+    peer = Peer()
+    peer.talk({"Session-Expires": "300;refresher=uac", "Allow": "INVITE, UPDATE"})
+    for _ in range(10):
+        peer.run(150.1)
+        if peer.waiting("UPDATE"):
+            peer.answer(peer.sent("UPDATE"), code)
+        peer.answer(peer.sent("INVITE"), 200, {"Session-Expires": "300;refresher=uac"}, sdp="v=0 answer")
+        peer.sent("ACK")
+    assert peer.number("UPDATE") == 1 and peer.count(ev.Ended) == 0
+
+
+def test_an_update_that_meets_an_offer_is_made_again() -> None:
+    peer = Peer()
+    peer.talk({"Session-Expires": "300;refresher=uac", "Allow": "INVITE, UPDATE"})
+    peer.run(150.1)
+    peer.answer(peer.sent("UPDATE"), 491)
+    peer.run(5)
+    assert peer.sent("UPDATE") and not peer.waiting("INVITE")
+
+
 @pytest.mark.parametrize("code", [404, 486, 488, 491, 500, 503])
 def test_a_refused_refresh_proves_that_the_peer_lives(code: int) -> None:
     peer = Peer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -52,6 +53,19 @@ async def test_the_trace_sees_what_comes_and_what_goes_with_its_session(start: C
         ("in", b"INVITE", incoming.session),
         ("out", b"SIP/2.0", incoming.session),
     ]
+
+
+async def test_what_is_exported_after_the_clock_was_set_tells_the_new_time(
+    start: Callable[..., Awaitable[End]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a node that was started since would take a session for long expired, and end it."""
+    end, wall = await start(), time.time
+    assert abs(end.shell.follow_clock()) < 0.5
+    before = end.ua.epoch
+    monkeypatch.setattr(time, "time", lambda: wall() + 3_600)
+    assert round(end.shell.follow_clock()) == 3_600
+    assert round(end.ua.epoch - before) == 3_600
+    assert abs(end.shell.follow_clock()) < 0.5
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

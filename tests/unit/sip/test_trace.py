@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lq.sip.trace import BATCHES, WAITING, Files, Message, Trace, Writer, datagram, redacted
+from lq.sip.trace import _CALL_ID, BATCHES, WAITING, Files, Message, Trace, Writer, datagram, redacted
 
 HERE, PEER = ("127.0.0.1", 15071), ("127.0.0.1", 15060)
 MESSAGE = (
@@ -107,7 +107,20 @@ def test_nothing_secret_is_written() -> None:
     assert redacted(relay).endswith(b"Signal=*\r\nDuration=160\r\n")
     plain = b"INFO sip:x SIP/2.0\r\nContent-Type: application/dtmf\r\n\r\n5"
     assert redacted(plain).endswith(b"\r\n\r\n*")
-    assert redacted(MESSAGE) == MESSAGE
+    part = (
+        b"INFO sip:x SIP/2.0\r\nContent-Type: multipart/mixed\r\n\r\n--b\r\nc: application/DTMF;x=y\r\n\r\n5\r\n--b--"
+    )
+    assert redacted(part).endswith(b"x=y\r\n\r\n*")
+    for whole in (MESSAGE, plain[:-1], plain[:-3], b"\r\n\r\n" + MESSAGE):
+        assert redacted(whole) == whole
+
+
+def test_no_message_takes_long_to_read_or_to_redact() -> None:
+    began = time.process_time()
+    blank = b" " * 60_000
+    for strange in (b"\r\nc:application/dtmf" * 3_000, b"Call-ID: " + blank + b"x", b"\nSignal" + blank):
+        assert redacted(strange) and _CALL_ID.search(strange) is not False
+    assert time.process_time() - began < 0.25
 
 
 def a_batch(n: int = 1, size: int = 100) -> list[Message]:

@@ -23,7 +23,7 @@ def test_a_refer_from_202_to_its_last_notify() -> None:
     assert first.get("subscription-state").startswith("active;expires=1")
     peer.answer(first, 200)
     refer = peer.told(ev.Refer)
-    assert refer == ev.Refer(session, "sip:8002@lq.internal", "", "<sip:8001@lq.internal>", "101")
+    assert refer == ev.Refer(session, "sip:8002@lq.internal", "", "101")
     assert peer.ua.notify_refer(session, 180, "Ringing", id=refer.id, now=peer.now)
     peer.answer(peer.sent("NOTIFY"), 200)
     last = peer.ua.notify_refer(session, 200, "OK", id=refer.id, now=peer.now)
@@ -173,6 +173,16 @@ def test_a_hostile_refer_to_is_data() -> None:
     assert refer.target == "sip:$(reboot)@127.0.0.1:22;x=%0d%0aEvil"
     assert transfer.read_replaces(refer.replaces) is None  # no from-tag
     assert not any(b"Evil" in data for data in peer.wire_log)
+
+
+@pytest.mark.parametrize("hidden", ["%0d%0aX:y", "%0A", "%00", "%7F"])
+def test_a_line_break_in_a_replaces_makes_it_none(hidden: str) -> None:
+    """It would be a header of its own in the INVITE that joins the two."""
+    peer = Peer()
+    peer.talk()
+    replaces = f"c%3Bto-tag%3Da%3Bfrom-tag%3Db{hidden}"
+    peer.ask("REFER", {"Refer-To": f"<sip:8002@example.com?Replaces={replaces}>"})
+    assert transfer.read_replaces(peer.told(ev.Refer).replaces) is None
 
 
 def test_the_subscription_survives_a_take_over() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lq.config.documents import NumberRule
-from lq.trunks.numbers import called, caller, dialled, masked
+from lq.trunks.numbers import called, caller, dialled
 
 LANDING = {f"0108800{n}": f"400800{n}" for n in ("1000", "1001", "1002", "1009")}
 BEIJING = NumberRule(area_code="10", landing=LANDING)
@@ -137,16 +137,3 @@ def test_every_e164_is_valid_for_the_reference_library() -> None:
 )
 def test_dialled(raw: str, kind: str) -> None:
     assert dialled(raw, BEIJING).kind == kind
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        ("13800138000", "138****8000"),
-        ("01088001000", "010****1000"),
-        ("+8613800138000", "+8613****8000"),
-        ("110", "110"),
-    ],
-)
-def test_masked(number: str, shown: str) -> None:
-    assert masked(number) == shown

@@ -20,7 +20,9 @@ from lq.watch.places import Places
 async def watched(tmp_path: Path) -> AsyncIterator[Places]:
     disks = {"home": tmp_path, "store": tmp_path / "no"}
     edge = Edge(tmp_path / "rpc.sock", tmp_path / "watch.rpc")
-    there = Places({}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", disks, {}, edge)
+    there = Places(
+        {}, "redis://127.0.0.1:1", "postgres://127.0.0.1:1/x", disks, {}, edge, {"media": "redis://127.0.0.1:1"}
+    )
     yield there
     await there.close()
 
@@ -29,6 +31,11 @@ async def test_a_disk_that_is_not_there_has_no_room(watched: Places) -> None:
     found = (await watched.room())["lcall_disk_used_ratio"]
     used = {labels["place"]: value for labels, value in found}
     assert used["store"] == 1.0 and 0 < used["home"] < 1.0
+
+
+async def test_who_does_not_answer_has_no_figures(watched: Places) -> None:
+    found = await watched.read()
+    assert found["media"] is None and found["kamailio"] is None and found["disks"] is not None
 
 
 def test_of_the_figures_those_are_read_that_there_are_rules_for() -> None:

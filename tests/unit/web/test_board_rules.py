@@ -103,14 +103,14 @@ def test_an_agent_after_his_event() -> None:
 def test_totals() -> None:
     agents = [Agent("1", "a", "ready"), Agent("2", "b", "talking"), Agent("3", "c", "signed_out")]
     queues = [
-        Queue("s", "S", 2, 1, 1, 12.5, None, {"20": 0.9}, 8, 1, 1),
-        Queue("t", "T", 1, 0, 0, 40.0, None, {"30": 0.5}, 1, 1, 0),
-        Queue("u", "U", 0, 0, 0, None, None, {"20": None}, 0, 0, 0),
+        Queue("s", "S", 2, 1, 1, 12.5, None, {"20": 1.0}, 10, 90, 0, 10, 10),  # all who gave up had misdialled
+        Queue("t", "T", 1, 0, 0, 40.0, None, {"30": 0.0}, 10, 0, 0, 0, 10),
+        Queue("u", "U", 0, 0, 0, None, None, {"20": None}, 0, 0, 0, 0, 0),
     ]
     calls = [Call("c", "in", state, "", "", 0, 0) for state in ("talking", "held", "queued")]
     found = rules.totals(agents, queues, calls)
     assert (found.waiting, found.oldest_s, found.talking, found.ready, found.signed_in) == (3, 40.0, 2, 1, 2)
-    assert (found.answered, found.abandoned, found.service_level) == (9, 2, (0.9 * 10 + 0.5 * 2) / 12)
+    assert (found.answered, found.abandoned, found.service_level) == (20, 90, 0.5)
     away = rules.totals(agents, [Queue("s", "S", 0, 0, 0)], [])
     assert (away.answered, away.abandoned, away.service_level, away.oldest_s) == (None, None, None, None)
 
@@ -141,3 +141,18 @@ def test_leaders_come_change_and_go() -> None:
     ):
         assert happens(call, type, leg="c.3", **data).leaders == ()
     assert happens(call, "leg_ended", leg="c.2", by="us", cause=16) == call
+
+
+def test_why_somebody_could_not_be_called_into_a_call() -> None:
+    """The gate's rule, where it was the gate; else what became of him."""
+
+    def happens(calling: rules.Calling | None, type: str, **data: object) -> rules.Calling | None:
+        return rules.calling_after(calling, Event(type, START, "c", 9, data))
+
+    called = happens(None, "contact_called", n=1, leg="c.3", verb="consult", to="out:13900139000")
+    assert called == rules.Calling("c.3", "out:13900139000")
+    refused = happens(called, "contact_call_ended", leg="c.3", outcome="refused", rule="dnc")
+    assert refused is not None and refused.outcome == "dnc"
+    declined = happens(called, "contact_call_ended", leg="c.3", outcome="refused", sip=603)
+    assert declined is not None and declined.outcome == "refused"
+    assert happens(called, "contact_call_ended", leg="c.4", outcome="busy") == called

@@ -61,6 +61,35 @@ def test_whoever_looked_before_each_is_shown_what_is_his() -> None:
     assert numbers["a colleague"] == [], "not for his eyes"
 
 
+def test_the_mobile_of_an_agent_is_private_and_a_phone_of_the_center_is_not() -> None:
+    board = center().board
+    board.agents["1002"] = replace(board.agents["1002"], phone="+8613900139000")
+    told = {name: [each["phone"] for each in shown(board, who, "zh")["agents"]] for name, who in VIEWERS.items()}
+    assert told.pop("an administrator") == told.pop("a leader who sees numbers") == ["8001", "+8613900139000"]
+    assert all(phones == ["8001", "139****9000"] for phones in told.values()), told
+
+
+def test_a_leader_is_told_how_long_a_pause_may_be() -> None:
+    board = center().board
+    board.documents["pause_reasons"] = {"meal": {"longest_min": 45}, "break": {}}
+
+    def longest(state: str, reason: str | None, who: str = "his leader") -> object:
+        board.agents["1001"] = replace(board.agents["1001"], state=state, reason=reason, contact=None)
+        board.forget({("agents", "1001")})
+        return shown(board, VIEWERS[who], "zh")["agents"][0].get("longest_s")
+
+    assert longest("paused", "meal") == 2700
+    assert [longest("paused", reason) for reason in ("break", "training", None)] == [0, 0, 0]
+    assert longest("ready", "meal") == 0
+    assert longest("paused", "meal", "himself") is None
+
+
+def test_only_who_sees_numbers_is_given_one_to_call() -> None:
+    told = {name: shown(center().board, who, "zh")["agents"][0].get("dial") for name, who in VIEWERS.items()}
+    assert told.pop("a leader who sees numbers") == "+8613800138000"
+    assert not any(told.values())
+
+
 def test_what_has_changed_is_drawn_anew() -> None:
     feed = center()
     himself = VIEWERS["himself"]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,70 @@ def test_a_cursor_from_before_all_times_is_one_search() -> None:
 def test_four_digits_are_few_calls(digits: str, whole: bool, few: bool) -> None:
     assert rules.Search(patterns=rules.number_patterns(digits, whole)).few is few
     assert not rules.Search().few
+
+
+CLOCKS = st.times().map(lambda at: at.replace(second=0, microsecond=0))
+
+
+@given(
+    st.sampled_from((ZONE, "Europe/Berlin", "UTC")), CLOCKS, CLOCKS, MOMENTS, st.timedeltas(timedelta(0), timedelta(4))
+)
+def test_an_hour_of_each_day_is_that_hour_and_no_other(
+    zone: str, first: time, last: time, start: datetime, long: timedelta
+) -> None:
+    search, _ = rules.read({"at_from": f"{first:%H:%M}", "at_to": f"{last:%H:%M}"}, zone, NOW, True)
+    assert search.hours is not None
+    windows = search.hours.windows(start, start + long)
+    assert all(before[1] <= after[0] for before, after in pairwise(windows)), "in order, each moment once"
+    assert all(start <= begin <= end <= start + long for begin, end in windows)
+    for minutes in range(0, int(long.total_seconds() // 60), 7):
+        moment = start + timedelta(minutes=minutes)
+        clock = moment.astimezone(ZoneInfo(zone)).time().replace(second=0, microsecond=0)
+        within = first <= clock <= last if first <= last else clock >= first or clock <= last
+        assert any(begin <= moment < end for begin, end in windows) == within
+
+
+def test_hours_may_have_one_end_and_go_over_midnight() -> None:
+    def hours(**given: str) -> tuple[str, str]:
+        found = rules.read(given, ZONE, NOW, True)[0].hours
+        assert found is not None
+        return f"{found.first:%H:%M}", f"{found.last:%H:%M:%S}"
+
+    assert hours(at_from="9:00") == ("09:00", "23:59:59")
+    assert hours(at_to="08:30") == ("00:00", "08:30:59"), "the last minute is in it"
+    night = rules.read({"at_from": "22:00", "at_to": "05:59"}, ZONE, NOW, True)[0].hours
+    assert night is not None
+    day = datetime(2026, 11, 24, 16, tzinfo=UTC)  # the 25th in Shanghai
+    assert night.windows(day, day + timedelta(days=1)) == [
+        (day, day + timedelta(hours=6)),
+        (day + timedelta(hours=22), day + timedelta(days=1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "message"),
+    [
+        *(("at_from", written, rules.TIME) for written in ("x", "24:00", "9", "9:60", "09:00:00")),
+        *(("cause", written, rules.CAUSE) for written in ("0", "128", "x", "-1", "１６")),
+        ("waited", "x", rules.LENGTH),
+        ("ended_by", "nobody", rules.UNKNOWN),
+        ("call", "a b", rules.CALL_ID),
+        ("call", "%", rules.CALL_ID),
+    ],
+)
+def test_what_cannot_be_meant_is_said_at_its_field(field: str, written: str, message: str) -> None:
+    assert rules.read({field: written}, ZONE, NOW, True)[1].errors == {field: message}
+
+
+def test_a_call_is_looked_for_by_its_id_on_all_days() -> None:
+    search, form = rules.read({"call": "0193-ab"}, ZONE, NOW, True)
+    assert (search.start, search.call, search.few) == (None, "0193-ab", True) and form.given["from"]
+
+
+def test_who_may_not_see_customers_looks_for_none() -> None:
+    search, _ = rules.read({"customer": " 王  芳 "}, ZONE, NOW, True, customers=True)
+    assert search.customer == ("王", "芳") and search.few
+    assert rules.read({"customer": "王芳"}, ZONE, NOW, True, customers=False)[1].errors == {"customer": rules.UNKNOWN}
 
 
 @given(st.dictionaries(st.sampled_from(rules.FIELDS), st.text(max_size=80)))

@@ -186,7 +186,7 @@ def test_a_sheet_has_them_by_their_names_in_either_language() -> None:
         ),
         (),
         KNOWN,
-    )
+    ).rows
     draft, errors = sheets.read(rows[0].body, (), KNOWN)
     assert errors == {} and draft.own == {"1": "K-1", "3": "12.5", "4": "1988-02-29", "5": "yes", "6": "3"}
     assert rows[1].errors == {
@@ -195,12 +195,21 @@ def test_a_sheet_has_them_by_their_names_in_either_language() -> None:
     }
 
 
+def test_a_field_that_is_called_like_numbers_is_itself() -> None:
+    known = (fields.Field(7, "text", "备用电话"),)
+    [row] = sheets.parse(sheet(("名称", "备用电话", "备用电话2"), ("王丽华", "下班后", "13800138000")), (), known).rows
+    draft, errors = sheets.read(row.body, (), known)
+    assert (
+        errors == {} and draft.own == {"7": "下班后"} and [each.number for each in draft.phones] == ["+8613800138000"]
+    )
+
+
 def test_what_was_written_is_read_again() -> None:
     own = {"1": "=1+1", "2": "一\n二", "3": "-7.50", "4": "1988-02-29", "5": "no", "6": "3"}
     for language in ("zh", "en"):
         values = {"name": "x", "kind": "person", "level": "normal", **fields.cells(KNOWN, own, language)}
         file = written(["x"], sheets.titles(language, KNOWN), [sheets.cells(values, language, KNOWN)])
-        [row] = sheets.parse(file, (), KNOWN)
+        [row] = sheets.parse(file, (), KNOWN).rows
         draft, errors = sheets.read(row.body, (), KNOWN)
         assert errors == {} and draft.own == own
 

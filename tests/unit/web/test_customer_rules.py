@@ -164,12 +164,14 @@ def test_words_numbers_and_both() -> None:
         return rules.search({"q": q}, "1001", whole)[0]
 
     assert of("华夏 科技") == rules.Search(words=("华夏", "科技"))
-    assert of("138 0013 8000") == rules.Search(parts=("%13800138000%",))
-    assert of("张伟 8899") == rules.Search(words=("张伟",), parts=("%8899%",))
+    assert of("138 0013 8000") == rules.Search(digits=("138", "0013", "8000"), parts=("%13800138000%",))
+    assert of("张伟 8899") == rules.Search(words=("张伟",), digits=("8899",), parts=("%8899%",))
+    assert of("中山路 188", False) == rules.Search(words=("中山路",), digits=("188",), exact=("188",), last="")
+    assert of("138 - 0013").digits == ("138", "0013"), "a dash between two stands nowhere"
     assert of("010-6255").parts == ("%0106255%", "%86106255%")
     assert of("12").words == ("12",), "two digits are no part of a number"
-    assert of("13800138000", False) == rules.Search(exact=("+8613800138000",), last="")
-    assert of("8000", False) == rules.Search(exact=("8000",), last="8000")
+    assert of("13800138000", False) == rules.Search(digits=("13800138000",), exact=("+8613800138000",), last="")
+    assert of("8000", False) == rules.Search(digits=("8000",), exact=("8000",), last="8000")
     assert of("1380013", False).exact == (), "a part would tell the hidden digits"
     assert rules.search({"owner": "me"}, "1001", True)[0].owner == "1001"
 
@@ -236,7 +238,7 @@ def sheet(*rows: tuple[object, ...]) -> bytes:
 
 
 def test_a_sheet_is_read_with_its_errors() -> None:
-    rows = sheets.parse(
+    found = sheets.parse(
         sheet(
             ("我的客户",),
             ("姓名*", "电话", "Level", "类型", "别的"),
@@ -247,12 +249,45 @@ def test_a_sheet_is_read_with_its_errors() -> None:
         ),
         (),
     )
-    assert [row.n for row in rows] == [3, 5, 6]
+    rows = found.rows
+    assert [row.n for row in rows] == [3, 5, 6] and found.unread == ("别的",)
+    assert [row.kind for row in rows] == ["person", "company", "person"]
     assert sheets.read(rows[0].body, ())[0].phones == (Phone("+8613800138000"),)
     company, errors = sheets.read(rows[1].body, ())
     assert errors == {} and (company.kind, company.level) == ("company", "vip")
     assert [phone.number for phone in company.phones] == ["+861062558800", "+8613911002001"]
     assert rows[0].errors == {} and set(rows[2].errors) == {"name", "level", "phones"}
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ("电话", "手机"),
+        ("手机号", "联系电话"),
+        ("手机1", "手机2"),
+        ("Mobile phone", "Landline"),
+        ("手机号码（必填）", "座机:"),
+    ],
+)
+def test_numbers_stand_in_several_columns(heads: tuple[str, str]) -> None:
+    found = sheets.parse(
+        sheet(
+            ("姓名", heads[0], "客户编号", heads[1], "姓名"),
+            ("王丽华", 13800138000, "K-1", "010-62558800", "又"),
+            ("李雷", "", "K-2", "13911002001；13911002002", ""),
+            ("两处相同", "138 0013 8000", "", 13800138000, ""),
+            ("一处不对", "138 0013 8000", "", "x", ""),
+        ),
+        (),
+    )
+    drafts = [sheets.read(row.body, ())[0] for row in found.rows]
+    assert [[phone.number for phone in draft.phones] for draft in drafts[:3]] == [
+        ["+8613800138000", "+861062558800"],
+        ["+8613911002001", "+8613911002002"],
+        ["+8613800138000"],
+    ]
+    assert [set(row.errors) for row in found.rows] == [set(), set(), set(), {"phones"}]
+    assert found.unread == ("客户编号", "姓名"), "told, not passed over"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +313,8 @@ def test_what_was_written_is_read_again_and_no_cell_is_a_formula() -> None:
     )
     for language in ("zh", "en"):
         cells = [sheets.cells(values, language) for values in given]
-        rows = sheets.parse(written(["客户名单", "x"], sheets.titles(language), cells), ())
+        found = sheets.parse(written(["客户名单", "x"], sheets.titles(language), cells), ())
+        rows = found.rows
+        assert found.unread == ()
         assert [row.body["name"] for row in rows] == ["=cmd|' /C calc'!A0", "@SUM(1)"]
         assert [sheets.read(row.body, ())[0].level for row in rows] == ["vip", "normal"]

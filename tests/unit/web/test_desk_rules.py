@@ -22,7 +22,9 @@ TALK = Contact("c", "in", "talking", "+8613800138000", "13800138000", "400800100
 def usable(agent: Agent, contact: Contact | None) -> set[str]:
     found = rules.reasons(rules.situation(agent, contact))
     assert all(translated("en", reason) != reason for reason in found.values() if reason), "each reason has its words"
-    return {action for action, reason in found.items() if not reason}
+    can = {action for action, reason in found.items() if not reason}
+    assert ("keypad" in can) == bool(can & {"keys", "dial"}), "one pad for both"
+    return can - {"keypad"}
 
 
 ALWAYS = {"sign-in"}
@@ -39,6 +41,19 @@ def test_without_a_call() -> None:
     assert usable(replace(AGENT, state="paused"), None) == IN_ANY_STATE | {"dial", "ready"}
     assert usable(replace(AGENT, state="phone_offline"), None) == IN_ANY_STATE | {"dial", "ready"}
     assert usable(replace(AGENT, state="wrap_up"), TALK) == IN_ANY_STATE | {"dial", "ready", "done"}
+
+
+def test_the_pad_dials_without_a_call_and_says_why_it_cannot() -> None:
+    def why(agent: Agent, contact: Contact | None) -> str:
+        return rules.reasons(rules.situation(agent, contact))["keypad"]
+
+    ringing = replace(TALK, state="ringing", legs=(CUSTOMER, replace(OWN, state="ringing", place=None)))
+    assert why(replace(AGENT, state="signed_out"), None) == rules.SIGNED_OUT
+    assert why(replace(AGENT, state="ringing"), ringing) == rules.NOT_ANSWERED
+    assert why(replace(AGENT, state="reserved"), None) == rules.NO_CALL
+    assert (
+        why(replace(AGENT, state="wrap_up"), TALK) == why(replace(AGENT, state="ready"), None) == why(AGENT, TALK) == ""
+    )
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -153,6 +168,14 @@ def test_every_refusal_says_what_to_do(code: str) -> None:
     text, reason = rules.refusal(ApiError(409, code, "words for programmers"))
     assert translated("en", text, reason=reason) and "programmers" not in text
     assert ("%(reason)s" in text) == bool(reason)
+
+
+def test_who_is_sent_to_the_other_button_is_told_its_name_and_for_what() -> None:
+    zh, en = rules.REFUSALS["mode"], translated("en", rules.REFUSALS["mode"])
+    button = "直接转接"
+    assert button in zh and translated("en", button) in en
+    for text in (zh, rules.REFUSALS["conference"]):
+        assert all(name in text for name in ("技能组", "语音导航", "会议"))
 
 
 def test_refusals_without_a_code_of_their_own() -> None:

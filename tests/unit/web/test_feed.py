@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lcall_web.board.feed import Feed, Name, Reader
+from lcall_web.board.feed import EACH, READERS, Feed, Name, Reader
+from lcall_web.common.failures import Busy
 
 SESSION = b"x"
 
@@ -36,7 +37,7 @@ def feed() -> Feed:
 
 
 def opened(feed: Feed, *, board: bool = False, desk: bool = False) -> Reader:
-    reader = feed.join(SESSION, board, [Page()] if desk else [])
+    reader = feed.join(SESSION, "1001", board, [Page()] if desk else [])
     assert reader.take() == (True, set()), "all of it, at first"
     return reader
 
@@ -71,3 +72,15 @@ async def test_what_somebody_waits_for_is_not_gathered(feed: Feed) -> None:
     await gathering
     assert desk.take() == (False, {("waiting", "sales"), ("agents", "1001")})
     await desk.gather(0.001)  # nobody waits for anything: it ends by itself
+
+
+def test_nobody_opens_so_many_that_others_get_none(feed: Feed) -> None:
+    """However often he has logged in."""
+    mine = [feed.join(b"%d" % n, "1001") for n in range(EACH)]
+    with pytest.raises(Busy):
+        feed.join(b"anew", "1001")
+    others = [feed.join(b"x", f"2{n}") for n in range(READERS - EACH)]
+    with pytest.raises(Busy):
+        feed.join(b"x", "3001")
+    feed.leave(mine[0])
+    assert feed.join(b"anew", "1001") not in (*mine, *others)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcall_web.calls.store import _without_number
+from lcall_web.calls.detail import Happening, _without_number, _without_numbers
 from lcall_web.common.masking import HIDDEN, masked, without_numbers_within
 
 
@@ -59,6 +61,12 @@ def test_any_text_is_masked_and_masking_twice_tells_no_more(number: str) -> None
 )
 def test_whose_address_is_a_number_outside(address: str, party: str, shown: str) -> None:
     assert _without_number(address, party) == shown
+
+
+def test_the_mobile_that_rang_for_an_agent_is_his_own() -> None:
+    for phone, shown in (("+8613800138000", "138****8000"), ("8001", "8001")):
+        event = Happening("contact_offered", datetime(2026, 11, 28, tzinfo=UTC), {"agent": "1001", "phone": phone})
+        assert dict(_without_numbers(event)) == {"agent": "1001", "phone": shown}
 
 
 def test_within_a_value_its_texts_are_masked_and_nothing_else() -> None:

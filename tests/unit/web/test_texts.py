@@ -39,6 +39,12 @@ def _first(id: str | tuple[str, ...]) -> str:
     return id if isinstance(id, str) else id[0]
 
 
+def test_a_list_of_numbers_is_not_called_a_number() -> None:
+    assert CATALOGUES["en"].pgettext("several", "号码") == "Numbers"
+    shown = {file for text, file in texts() if text == named("号码", "several")}
+    assert {"settings/templates/list.html", "settings/templates/form.html"} <= shown
+
+
 def test_the_words_are_those_of_the_call_core() -> None:
     for ours, theirs in ((words.AGENT_STATES, STATES), (words.PAUSE_REASONS, PAUSE_REASONS)):
         assert {key: (text, translated("en", text)) for key, text in ours.items()} == {

@@ -9,7 +9,14 @@ from typing import Final
 from babel.messages.extract import extract_from_file
 
 WEB: Final = Path(__file__).resolve().parents[3] / "lcall_web"
-KEYWORDS: Final = {"_": None, "gettext": None, "ngettext": (1, 2), "mark": None, "pgettext": ((1, "c"), 2)}
+KEYWORDS: Final = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "mark": None,
+    "pgettext": ((1, "c"), 2),
+    "mark_in": ((1, "c"), 2),
+}
 OPTIONS: Final = {"trimmed": "true", "encoding": "utf-8"}
 
 

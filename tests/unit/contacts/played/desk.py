@@ -97,6 +97,8 @@ class Desk(Faults):
                 owed(inputs.LookedUp(n, (), "1001"))
             case do.CountCall(n):
                 owed(inputs.Counted(n, True))
+            case do.CountGuess(n):
+                owed(inputs.Guessed(n, self.guesses_count))
             case do.JoinConference():
                 owed(inputs.Parties(*self.gathered) if self.gathered else inputs.ConferenceFull())
             case do.Ask():

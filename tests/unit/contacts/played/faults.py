@@ -68,17 +68,31 @@ class Faults(Ears):
         if late and self.contact.state in ("ending", "over"):
             self.faults.append(f"{given} ends the contact, though the leg was {before.legs[n].state}")
 
-    def _look_who_holds(self, before: Contact, given: inputs.Input) -> None:
-        """A customer whom an agent has on hold is not cut off because another leaves."""
-        gone = given.leg if isinstance(given, inputs.Ended) else 0
-        if before.state != "talking" or self.contact.state != "ending" or gone == before.customer.n:
+    def _look_who_is_cut_off(self, before: Contact, given: inputs.Input) -> None:
+        """A customer who has not hung up himself never is, while an agent is still there or somebody is being called
+        for him. (Orders to end it are obeyed.)"""
+        ends = isinstance(given, inputs.Command) and (given.verb == "release" or not given.body.get("agent"))
+        if before.state != "talking" or self.contact.state not in ("ending", "over") or ends:
             return
-        stay = {gone, before.customer.n, *(call.by for call in before.calls.values())}
-        stay |= {int(name.removeprefix("leaves:")) for name in before.deadlines if name.startswith("leaves:")}
-        for n, leg in before.legs.items():
-            holds = leg.state == "answered" and leg.agent and not (leg.place or leg.mode or leg.asked)
-            if gone and holds and n not in stay and before.customer.state == "answered":
-                self.faults.append(f"leg {gone} leaves, and {leg.agent}, who holds, loses the customer")
+        left = self._who_left(before, given)
+        legs = [leg for n, leg in before.legs.items() if n not in left and leg.state == "answered" and not leg.asked]
+        customers = [leg.n for leg in legs if leg.party == "customer" and leg.place in ("talk", "waits")]
+        refers = {call.by for call in before.calls.values() if call.verb == "blind"}
+        refers |= {int(name.removeprefix("leaves:")) for name in before.deadlines if name.startswith("leaves:")}
+        agents = [leg for leg in legs if leg.n not in customers and not leg.mode and (leg.place or leg.n not in refers)]
+        called = [n for n, call in before.calls.items() if call.verb in ("consult", "blind") and n not in left]
+        if customers and (agents or called):
+            there = [leg.agent or leg.address for leg in agents] + [before.calls[n].to for n in called]
+            self.faults.append(f"legs {customers} are cut off from {there} by {given}")
+
+    def _who_left(self, before: Contact, given: inputs.Input) -> set[int]:
+        """The legs whose doing it was."""
+        if isinstance(given, inputs.Command):
+            return {n for n, leg in before.legs.items() if leg.agent == given.body["agent"]}
+        if isinstance(given, inputs.Due):
+            n = given.name.partition(":")[2]
+            return {int(n)} if n.isdigit() else set()
+        return {getattr(given, "leg", 0)}
 
     def _look_at_hang_up(self, before: Contact, given: inputs.Input) -> None:
         """Who is not the customer, nor called him, does not hang up on one who waits."""

@@ -51,6 +51,7 @@ class Records:
     noted: list[str] = field(default_factory=list)  # what the conference's list says of whom it has called
     tones: list[str] = field(default_factory=list)  # heard beside the others in a room
     gathered: tuple[int, ...] = (1, 0)  # how many parties and hosts a conference has with him; (): it is full
+    guesses_count: bool = True  # else too many PINs were wrong
     writes: int = 0  # the leg whose voices reach a disk; 0: none
     waiting: set[str] = field(default_factory=set)  # commands that are answered when they have come true
     commands: list[str] = field(default_factory=list)
