@@ -215,7 +215,7 @@ order by last.started_at, last.agent
 -- name: events
 select type, at, subject, data from event
 where subject = $1 or (contact = $1 and type like 'recording%')
-order by at, seq
+order by at, stream_ms, stream_n -- what happened in one millisecond: as it was told, for each subject counts its own seq
 
 -- name: names
 select id, name from operator where id = any ($1)
