@@ -2,7 +2,8 @@
 
 We propose them to whoever supports them, so that a phone that vanished without a word ends its call. We refresh by
 UPDATE without SDP where the peer allows it, else by re-INVITE with what we last said. A refusal proves that the peer
-lives: only 408 and 481 end a call (facts: phones that answer 488 to every re-INVITE).
+lives: only 408 and 481 end a call (facts: phones that answer 488 to every re-INVITE). Where it is ours to say, we are
+the one who refreshes: we go on trying, JsSIP tries once, and a node that dies at that moment must not cost the call.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def asked(session: Session) -> dict[str, str]:
     """What our INVITE or UPDATE says: a proposal at first, then only of a session that has agreed on it."""
     dialog = session.dialog
     if dialog.state == "early":
-        wanted = f"{max(DEFAULT_S, dialog.min_se)}"
+        wanted = f"{max(DEFAULT_S, dialog.min_se)};refresher=uac"
     elif dialog.interval:
         wanted = f"{dialog.interval};refresher={'uac' if dialog.refresher == 'us' else 'uas'}"
     else:
@@ -53,10 +54,8 @@ def granted(session: Session, request: Request, now: float) -> dict[str, str]:
     least = max(MIN_S, seconds(request.get("min-se")) or 0)
     interval = min(max(wanted or dialog.interval or DEFAULT_S, least), LONGEST_S)
     refresher = param(request.get("session-expires"), "refresher").lower()
-    if refresher not in ("uac", "uas"):
-        refresher = "uac" if wanted is not None else "uas"
-    if not knows:
-        refresher = "uas"  # a proxy asks for it
+    if refresher not in ("uac", "uas") or not knows:  # (who does not know timers: a proxy asks for it)
+        refresher = "uas"
     agree(session, interval, "peer" if refresher == "uac" else "us", now)
     return {"Session-Expires": f"{interval};refresher={refresher}"} | ({"Require": "timer"} if knows else {})
 

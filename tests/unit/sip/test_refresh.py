@@ -35,13 +35,13 @@ def test_two_that_know_timers_refresh_for_ever_and_one_that_vanishes_is_found_ou
     [
         ({}, "", ""),
         (TIMER, "1800;refresher=uas", "timer"),
-        (TIMER | {"Session-Expires": "600"}, "600;refresher=uac", "timer"),
+        (TIMER | {"Session-Expires": "600"}, "600;refresher=uas", "timer"),
         (TIMER | {"Session-Expires": "600;refresher=uas"}, "600;refresher=uas", "timer"),
         ({"k": "timer", "x": "600;refresher=uac"}, "600;refresher=uac", "timer"),
         ({"Session-Expires": "600"}, "600;refresher=uas", ""),  # a proxy's wish; the caller knows nothing of it
         ({"Session-Expires": "30"}, "90;refresher=uas", ""),
-        (TIMER | {"Session-Expires": "600", "Min-SE": "900"}, "900;refresher=uac", "timer"),
-        (TIMER | {"Session-Expires": "999999999"}, "86400;refresher=uac", "timer"),
+        (TIMER | {"Session-Expires": "600", "Min-SE": "900"}, "900;refresher=uas", "timer"),
+        (TIMER | {"Session-Expires": "999999999"}, "86400;refresher=uas", "timer"),
         (TIMER | {"Session-Expires": "soon"}, "1800;refresher=uas", "timer"),
     ],
 )
@@ -88,7 +88,7 @@ def test_our_invite_proposes() -> None:
     peer = Peer()
     peer.call()
     invite = peer.sent("INVITE")
-    assert invite.get("session-expires") == "1800" and "timer" in invite.tokens("supported")
+    assert invite.get("session-expires") == "1800;refresher=uac" and "timer" in invite.tokens("supported")
 
 
 def test_a_peer_that_is_to_refresh_and_does_not_is_hung_up() -> None:
@@ -192,7 +192,7 @@ def test_422_to_our_invite_and_to_our_refresh() -> None:
     first = peer.sent("INVITE")
     peer.answer(first, 422, {"Min-SE": "3600"})
     peer.invite = second = peer.sent("INVITE")
-    assert (second.get("session-expires"), second.get("min-se"), second.cseq[0]) == ("3600", "3600", 2)
+    assert (second.get("session-expires"), second.get("min-se"), second.cseq[0]) == ("3600;refresher=uac", "3600", 2)
     assert second.call_id == first.call_id
     peer.answer(second, 200, {"Session-Expires": "3600;refresher=uac", "Allow": "UPDATE"}, sdp="v=0")
     peer.ua.ack(session, now=peer.now)
