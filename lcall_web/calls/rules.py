@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ FEW: Final = 4  # digits from which not many numbers have them
 LONGEST: Final = 64
 PUNCTUATION: Final = "+-(). \t"
 INSTANT: Final = timedelta(microseconds=1)  # of PostgreSQL's clock
+A_DAY: Final = timedelta(days=1)
 
 DAY: Final = mark("请按 2026-11-24 的格式填写日期。")
 ORDER: Final = mark("结束日期早于开始日期。")
@@ -45,16 +46,38 @@ class Hours:
     zone: str
 
     def windows(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        """Of the days from `start` to `end`, not beyond them: from each, before each."""
-        zone = ZoneInfo(self.zone)
-        day, found = start.astimezone(zone).date() - timedelta(days=1), []
-        while (begin := datetime.combine(day, self.first, zone).astimezone(UTC)) < end:
-            ends_on = day if self.first <= self.last else day + timedelta(days=1)
-            over = datetime.combine(ends_on, self.last, zone).astimezone(UTC) + INSTANT
+        """From `start` to `end`, not beyond them: from each, before each, in order. By the clock: an hour that comes
+        twice when summer time ends is in both times, one that is left out in none."""
+        return [window for part in _steady(start, end, ZoneInfo(self.zone)) for window in self._within(*part)]
+
+    def _within(self, start: datetime, end: datetime, clock: timezone) -> Iterator[tuple[datetime, datetime]]:
+        day = start.astimezone(clock).date() - A_DAY
+        while (begin := datetime.combine(day, self.first, clock).astimezone(UTC)) < end:
+            ends_on = day if self.first <= self.last else day + A_DAY
+            over = datetime.combine(ends_on, self.last, clock).astimezone(UTC) + INSTANT
             if over > start:
-                found.append((max(begin, start), min(over, end)))
-            day += timedelta(days=1)
+                yield max(begin, start), min(over, end)
+            day += A_DAY
+
+
+def _steady(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime, timezone]]:
+    """The parts of it in which the clock does not jump, each with its distance from UTC."""
+
+    def distance(moment: datetime) -> timedelta:
+        found = moment.astimezone(zone).utcoffset()
+        assert found is not None
         return found
+
+    while start < end:
+        here, over = distance(start), start
+        while over < end and distance(over + A_DAY) == here:
+            over += A_DAY
+        after = over + A_DAY
+        while over < end and after - over > INSTANT:
+            middle = over + (after - over) // 2
+            over, after = (middle, after) if distance(middle) == here else (over, middle)
+        yield start, min(after, end), timezone(here)
+        start = after
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +176,7 @@ def read(
         errors["call"] = CALL_ID
     search = Search(
         start=_midnight(first, zone) if first and call is None else None,
-        end=_midnight(last + timedelta(days=1), zone) if last and call is None else None,
+        end=_midnight(last + A_DAY, zone) if last and call is None else None,
         patterns=patterns,
         agent=taken("agent"),
         queue=taken("queue"),

@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lcall_web.calls import rules
@@ -105,6 +105,9 @@ def test_four_digits_are_few_calls(digits: str, whole: bool, few: bool) -> None:
 CLOCKS = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
+@example("Europe/Berlin", time(2, 20), time(5), datetime(2021, 10, 31, tzinfo=UTC), timedelta(hours=3))  # 02:20 twice
+@example("Europe/Berlin", time(2, 20), time(2, 40), datetime(2021, 3, 27, tzinfo=UTC), timedelta(days=2))  # never
+@example("Europe/Berlin", time(22), time(2, 30), datetime(2021, 10, 29, tzinfo=UTC), timedelta(days=4))
 @given(
     st.sampled_from((ZONE, "Europe/Berlin", "UTC")), CLOCKS, CLOCKS, MOMENTS, st.timedeltas(timedelta(0), timedelta(4))
 )
