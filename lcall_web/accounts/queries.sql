@@ -16,7 +16,7 @@ where subject = $1 or ctid = (select ctid from login_attempt where subject = $2 
 select id, password_hash, must_change, totp_secret is not null as totp from operator where id = $1 and not disabled
 
 -- name: rehash
-update operator set password_hash = $2 where id = $1
+update operator set password_hash = $2 where id = $1 and password_hash = $3
 
 -- name: keep_step
 insert into login_step (token_sha256, operator, step) values ($1, $2, $3)

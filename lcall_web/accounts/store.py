@@ -64,7 +64,7 @@ async def log_in(database: Database, id: str, password: str, place: Place) -> En
     better = await asyncio.to_thread(rules.HASHER.hash, password) if rules.needs_rehash(stored) else None
     async with database.transaction() as connection:
         if better is not None:
-            await connection.execute(SQL["rehash"], id, better)
+            await connection.execute(SQL["rehash"], id, better, stored)
         if row["totp"]:
             return await _next(connection, id, "code")
         return await _enter(connection, id, place)

@@ -337,7 +337,8 @@ update customer_note set customer = $2 where contact = $1 and customer is distin
 update follow_up set customer = $2 where contact = $1 and customer <> $2
 
 -- name: one_at_a_time
--- Two clicks on one form, or two people who enter the caller of one contact, do it one after the other.
+-- Two clicks on one form, two people who enter the caller of one contact or somebody of one company, do it one after
+-- the other.
 select pg_advisory_xact_lock(hashtextextended($1, 10))
 
 -- name: import_begin

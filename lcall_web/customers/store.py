@@ -307,6 +307,7 @@ async def _company(connection: asyncpg.Connection, viewer: Viewer, name: str, ad
     """The company of this name; one that is not known yet is made."""
     if not name:
         return None
+    await connection.execute(SQL["one_at_a_time"], f"company:{name}")
     if (known := await connection.fetchval(SQL["company_named"], name)) is not None:
         return int(known)
     columns = _columns(Draft("company", name), None)

@@ -110,7 +110,7 @@ class Bulletin:
         fresh = row["version"] != self.version
         bars = await self._database.fetch(SQL["to_confirm"])
         told = await self._database.fetch(SQL["told"], sorted(here))
-        next = await self._database.row(SQL["next"])
+        next = await self._database.row(SQL["next"], row["now"])  # what begins after it is told by the next look
         self.version, self._next, self._read_at = row["version"], next["at"] if next else None, time.monotonic()
         self._bars = {each["id"]: _bar(each) for each in bars}
         before, self._told = self._told, _by_operator(here, told)

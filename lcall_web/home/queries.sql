@@ -138,19 +138,19 @@ from notice n left join operator w on w.id = n.written_by
 where n.confirm and n.from_at <= now() and (n.until_at is null or n.until_at > now())
 
 -- name: next
--- When a notice begins or ends next.
-select least((select min(from_at) from notice where from_at > now()),
-             (select min(until_at) from notice where until_at > now())) as at
+-- When a notice begins or ends next after $1.
+select least((select min(from_at) from notice where from_at > $1),
+             (select min(until_at) from notice where until_at > $1)) as at
 
 -- name: day
 -- Of the agent $1 since $2: calls that he talked in, for how long, and calls whose last ring at him he did not take.
 with his as (
-    select contact_id, kind, reason, started_at, ended_at from segment where agent = $1 and started_at >= $2)
+    select contact_id, n, kind, reason, started_at, ended_at from segment where agent = $1 and started_at >= $2)
 select count(distinct contact_id) filter (where kind in ('talk', 'conference')) as calls,
        coalesce(sum(extract(epoch from coalesce(ended_at, now()) - started_at))
                 filter (where kind in ('talk', 'conference')), 0)::double precision as talk_s,
        (select count(*) from (
-            select distinct on (contact_id) reason from his where kind = 'ring' order by contact_id, started_at desc
+            select distinct on (contact_id) reason from his where kind = 'ring' order by contact_id, started_at desc, n desc
         ) rang where reason not in ('answered', 'taken_back', 'forwarded')) as missed
 from his
 

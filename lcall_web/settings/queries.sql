@@ -2,7 +2,7 @@
 -- Who changed a document last, and when.
 select coalesce(o.name, a.operator) as name, a.at
 from audit a left join operator o on o.id = a.operator
-where a.object = $1 and a.action = 'config_put' order by a.at desc limit 1
+where a.object = $1 and a.action = 'config_put' order by a.id desc limit 1 -- at is when he began
 
 -- name: put_logo
 insert into center_logo (type, body, version, changed_by) values ($1, $2, $3, $4)
