@@ -93,7 +93,7 @@ class Pool:
                 await self._pool.release(connection, timeout=PATIENCE_S)
 
     def _answered(self) -> None:
-        self._answered_at = time.monotonic()
+        self._answered_at, self._rests_until = time.monotonic(), 0.0
         if not self.available:
             log.info("PostgreSQL answers")
         self.available = True

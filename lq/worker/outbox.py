@@ -24,12 +24,14 @@ MAX_ATTEMPTS: Final = 10
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 CLAIM: Final = """
+with claimed as (
 update outbox set state = 'running', attempts = attempts + 1, locked_until = now() + make_interval(secs => $1)
 where id in (
     select id from outbox
     where (state = 'queued' and run_at <= now()) or (state = 'running' and locked_until < now())
-    order by run_at limit $2 for update skip locked)
-returning id, kind, body, attempts"""
+    order by run_at, id limit $2 for update skip locked)
+returning id, kind, body, attempts, run_at)
+select id, kind, body, attempts from claimed order by run_at, id"""
 
 AGE: Final = """
 select coalesce(extract(epoch from now() - min(run_at)), 0)::float8 from outbox

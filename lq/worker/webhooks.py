@@ -68,6 +68,7 @@ values ($1, $2, $3, $4, $5, $6, case when $6 = 'failed' then now() end, $7)"""
 HOW_MANY: Final = """
 select webhook, count(*) as waiting from webhook_delivery where state in ('queued', 'running') group by webhook"""
 CLAIM: Final = """
+with claimed as (
 update webhook_delivery set state = 'running', locked_until = now() + make_interval(secs => $3)
 where id in (
     select id from webhook_delivery one
@@ -75,7 +76,8 @@ where id in (
         select from webhook_delivery other where other.webhook = one.webhook and other.contact = one.contact
             and other.id < one.id and other.state in ('queued', 'running'))
     order by run_at, id limit $2 for update skip locked)
-returning id, type, body, created_at, jsonb_array_length(attempts) as attempts"""
+returning id, type, body, created_at, jsonb_array_length(attempts) as attempts)
+select * from claimed order by id"""
 TOLD: Final = """
 update webhook_delivery set state = $2, run_at = coalesce($3, run_at), locked_until = null,
     done_at = case when $2 = 'queued' then null else now() end, attempts = attempts || $4::jsonb
