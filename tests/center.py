@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import select
@@ -23,7 +24,7 @@ from ops.services import NODES
 from ops.state import Status
 
 # Each takes some of base … base + 3199: below the ports that Linux gives to clients, and none of the demo world's own.
-PORT_BASES: Final = (1100, 4300, 8500, 11700, 14900, 18100, 21300, 24500, 27700)
+PORT_BASES: Final = (1100, 4300, 8500, 11700, 14900, 18100, 27700)
 # of the services: those that calls need, and that write down what became of them (LCALL_ONLY)
 CALL_PATH: Final = "postgres,redis,redis-rtpengine,rtpengine,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
 FREE_WITHIN_S: Final = 300.0  # other tests, and other sessions, end theirs
@@ -184,10 +185,10 @@ class Center:
 
     def freeze(self, service: str) -> None:
         """SIGSTOP to all its processes: it keeps its connections and answers nothing."""
-        _signal_tree(self.pid(service), signal.SIGSTOP)
+        signal_tree(self.pid(service), signal.SIGSTOP)
 
     def thaw(self, service: str) -> None:
-        _signal_tree(self.pid(service), signal.SIGCONT)
+        signal_tree(self.pid(service), signal.SIGCONT)
 
     async def back(self, service: str, killed: int, within_s: float = 15.0) -> int:
         """Waits until the service is ready with another process than the killed one; returns its pid."""
@@ -268,9 +269,11 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def _signal_tree(pid: int, number: signal.Signals) -> None:
-    for each in tree(pid):
-        try:
-            os.kill(each, number)
-        except ProcessLookupError:
-            continue  # it ended meanwhile
+def signal_tree(pid: int, number: signal.Signals) -> None:
+    """From the top, until nobody is there whom another forked while we looked."""
+    told: set[int] = set()
+    while new := [each for each in tree(pid) if each not in told]:
+        told.update(new)
+        for each in new:
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(each, number)

@@ -128,13 +128,14 @@ async def test_who_calls_decides_the_trunk_and_the_number(scene: Scene, center: 
     """Everybody goes by gw1; agent 1084's queue by gw2; now, by hours, to Shanghai as well."""
     first, second = await network(scene, "gw1"), await network(scene, "gw2")
     own = await phone(scene, "8084")
-    today = DAYS[datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).weekday()]
+    today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).weekday()
+    days = DAYS[today], DAYS[(today + 1) % 7]  # midnight may come meanwhile
     queue = {"id": "scene-out", "name": "外呼组", "caller_id": demo.OUT[3]}
     agent = {"id": "1084", "name": "坐席", "queues": ["scene-out"]}
     changes: list[tuple[str, dict[str, Any]]] = [
         ("queues", queue),
         ("agents", agent),
-        ("calendars", {"id": "scene-now", "hours": {today: ["00:00-24:00"]}}),
+        ("calendars", {"id": "scene-now", "hours": {day: ["00:00-24:00"] for day in days}}),
         ("routes", {**ROUTE, "trunks": ["gw1"]}),
         ("routes", {"id": "scene-group", "trunks": ["gw2"], "queues": ["scene-out"]}),
         ("routes", {"id": "scene-hours", "trunks": ["gw2"], "prefixes": ["+8621"], "calendar": "scene-now"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.scenarios.conftest import Line, Scene, line, phone_of
@@ -204,5 +206,8 @@ async def test_wrap_up_is_honoured(scene: Scene) -> None:
     states = scene.events.of(f"agent:{own.agents[0]}", "agent_state_changed")
     wrapped = next(n for n, event in enumerate(states) if event.data["state"] == "wrap_up")
     assert states[wrapped + 1].at - states[wrapped].at >= 2000
-    cdr = await scene.cdr(await scene.contact(first))
+    contact = await scene.contact(first)
+    async with asyncio.timeout(15):
+        while (cdr := await scene.cdr(contact)).wrap_up_s == 0:  # noqa: ASYNC110 - the agent's event comes later
+            await asyncio.sleep(0.05)
     assert cdr.wrap_up_s >= 2

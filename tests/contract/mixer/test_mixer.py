@@ -144,16 +144,17 @@ async def test_a_play_is_resumed_where_it_would_be_now(control: Control, endpoin
 
 
 async def test_resumed_repeats_are_counted(control: Control, endpoint: Endpoints) -> None:
-    """0.4 s three times, begun 0.9 s ago: at most 0.3 s are left; begun 5 s ago: it is over."""
+    """0.4 s ten times, begun 2.1 s ago: at most 1.9 s are left; begun 5 s ago: it is over."""
     leg = await joined(control, endpoint)
-    began = int(time.time() * 1000) - 900
-    answer = await control.ok("play", leg="c.1", play="p1", items=["t/440"], repeat=3, started_at=began)
-    assert answer["duration_ms"] == 1200
+    began = int(time.time() * 1000) - 2100
+    answer = await control.ok("play", leg="c.1", play="p1", items=["t/440"], repeat=10, started_at=began)
+    assert answer["duration_ms"] == 4000
     await control.event()
     await leg.until(lambda: sound(leg.packets) and leg.packets[-1].payload == QUIET)
-    assert alaw("t/440").endswith(sound(leg.packets))
+    left = sound(leg.packets)
+    assert (10 * alaw("t/440")).endswith(left) and len(left) <= 1.9 * audio.RATE
     heard = len(leg.packets)
-    await control.ok("play", leg="c.1", play="p2", items=["t/440"], repeat=3, started_at=began - 5000)
+    await control.ok("play", leg="c.1", play="p2", items=["t/440"], repeat=10, started_at=began - 2900)
     assert (await control.event())["play"] == "p2"
     await leg.until(lambda: len(leg.packets) > heard + 3)
     assert sound(leg.packets[heard:]) == b""

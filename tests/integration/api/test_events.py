@@ -20,6 +20,7 @@ from lq.ledger.events import Event
 from lq.ledger.journal import BEGIN, Store, connected, next_entries, trim
 from lq.live import keys
 from lq.live.redis import Live
+from lq.postgres import PATIENCE_S
 from lq.sdk import ApiError, Client
 from ops.migrate import migrate
 from tests.integration.ledger import services
@@ -238,7 +239,8 @@ async def test_a_stream_begun_anew_by_a_clock_that_stands_earlier_is_heard(api: 
 # -- absences ----------------------------------------------------------------------------------------------------------
 
 
-async def in_time(http: httpx.AsyncClient, path: str, seconds: float = 1.0) -> httpx.Response:
+async def in_time(http: httpx.AsyncClient, path: str, seconds: float = PATIENCE_S - 0.1) -> httpx.Response:
+    """Who waits for PostgreSQL takes longer."""
     started = time.monotonic()
     answer = await http.get(path, timeout=20)
     took = time.monotonic() - started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime, timedelta
@@ -243,7 +244,7 @@ async def test_of_a_call_that_is_over_who_may_not_supervise_does_not_learn_who_l
 
 
 async def test_an_expired_token_is_no_token(api: Api) -> None:
-    _, program = await client(api, "read", expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
+    _, program = await client(api, "read", expires_at=datetime.now(UTC) + timedelta(seconds=5))
     async with program:
         assert await program.agents()
 
@@ -254,16 +255,18 @@ async def test_an_expired_token_is_no_token(api: Api) -> None:
                 return error.status == 401
             return False
 
-        await eventually(expired, "the end of the token", 5)
+        await eventually(expired, "the end of the token", 10)
 
 
 async def test_a_token_may_come_so_often_and_no_more(api: Api) -> None:
     token, program = await client(api, "read", per_second=2)
     headers = {"Authorization": f"Bearer {token.secret}"}
     async with program, httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http:
+        began = time.monotonic()
         answers = [await http.get("/v1/queues") for _ in range(12)]
+        came = 2 * (time.monotonic() - began)  # beside the four at once
         refused = [answer for answer in answers if answer.status_code == 429]
-        assert answers[0].status_code == 200 and 6 <= len(refused) <= 9
+        assert answers[0].status_code == 200 and 12 - 4 - came - 1 <= len(refused) <= 12 - 4
         assert refused[0].headers["Retry-After"] == "1" and token.id in refused[0].json()["error"]["message"]
     async with api.client() as house:
         assert await house.agents(), "others are not held up"

@@ -176,8 +176,9 @@ def calls_heard(peer: Peer) -> set[str]:
 
 def test_a_flood_is_dropped_and_the_others_are_served(harmed: Edge) -> None:
     flood, phone = harmed.peer("x", "127.0.7.9"), harmed.peer("8001")
-    got = answers(flood, "OPTIONS", "sip:lcall", 600)
-    assert 150 <= len(got) < 450, "after some three hundred within two seconds it is not heard any more"
+    got = answers(flood, "OPTIONS", "sip:lcall", 1200)
+    # What is counted is begun anew each two seconds: at most once here.
+    assert 150 <= len(got) < 700, "after some three hundred within two seconds it is not heard any more"
     assert flood.is_left_alone(0.1)
     assert phone.register("demo-8001").code == 200
     lq, gateway = harmed.lq(LQ1), harmed.peer("gw", "127.0.1.1", harmed.gateway)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.center import tree
+from tests.center import signal_tree, tree
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
@@ -70,15 +70,10 @@ class Service:
         return tree(self.process.pid)
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        signal_tree(self.process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        for pid in self.pids():
-            with contextlib.suppress(ProcessLookupError):  # a session of PostgreSQL that ended while we looked
-                os.kill(pid, number)
+        signal_tree(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -215,7 +210,7 @@ def program(module: str, environ: dict[str, str], log: Path) -> Iterator[Program
         running.kill()
 
 
-async def eventually(condition: Callable[[], object], what: str, seconds: float = 10) -> object:
+async def eventually(condition: Callable[[], object], what: str, seconds: float = 30) -> object:
     """The first true answer of `condition` (sync or async), or an AssertionError that says what did not come."""
     deadline = time.monotonic() + seconds
     while True:

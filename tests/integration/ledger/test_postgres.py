@@ -35,7 +35,7 @@ async def too_long(pool: Pool, begun: asyncio.Event, seconds: float = 0.5) -> No
 
 async def test_what_takes_too_long_concerns_nobody_else(pool: Pool) -> None:
     begun = asyncio.Event()
-    slow = asyncio.create_task(too_long(pool, begun))
+    slow = asyncio.create_task(too_long(pool, begun, 3))
     await begun.wait()
     async with pool.connection() as connection:
         assert await one(connection) == 1

@@ -74,7 +74,8 @@ async def test_nor_once_it_is_pointed_anew(studio: Studio) -> None:
 
 @pytest.mark.slow
 async def test_nor_by_being_the_first_to_speak(studio: Studio) -> None:
-    """While rtpengine learns, it prefers whom the description names: he is heard too, for 3 s, and hears nothing."""
+    """While rtpengine learns, it prefers whom the description names, once he speaks: a stranger is heard too, for 3 s,
+    and hears nothing."""
     customer, agent, stranger = [await studio.party() for _ in range(3)]
     a, _ = await studio.calls(customer)
     b, offer = await studio.engine.outgoing(studio.name())
@@ -83,9 +84,10 @@ async def test_nor_by_being_the_first_to_speak(studio: Studio) -> None:
     await stranger.has_sent(25)
     agent.understand(description(offer))
     agent.talk(b.local_port, tone(AGENT))
+    await agent.has_sent(10)
     customer.say(tone(CUSTOMER))
     await studio.engine.connect(a, b)
-    await agent.has_sent(250)
+    await agent.has_sent(240)
     since = len(customer.packets)
     await agent.has_sent(50)
     assert audio.tones(customer.heard(since)) == {AGENT} and stranger.packets == []

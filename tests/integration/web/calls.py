@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from lq.contacts.contact import Contact, Leg, Offer, Recording, Segment
 from lq.live.redis import Live
@@ -15,10 +18,22 @@ from tests.unit.ledger.lives import Life
 
 NODE: Final = "lq1-aaaaaaaa"
 ACCESS: Final = "4008001001"
+DRAWN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{12,}")
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def spoken(text: str) -> str:
+    """Without ids and marks that are drawn: any digits may stand in them."""
+    return DRAWN.sub(lambda found: found[0] if found[0].isdecimal() else "", text)
+
+
+def today_ms() -> int:
+    """When today began where the center is."""
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    return round(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
 
 
 class LiveCall:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+
+from .calls import spoken
 
 
 @dataclass
@@ -29,6 +32,11 @@ class Stream:
     text: str = ""  # all that was ever sent
     wholes: int = 0
     over: bool = False
+
+    @property
+    def words(self) -> str:
+        """All that was ever sent, without clocks and marks, in which any digits may stand."""
+        return re.sub(r'": \d{13}\b', '": ', spoken(self.text))
 
     async def until(self, condition: Callable[[Stream], object], what: str, seconds: float = 15) -> None:
         """Reads on until it holds."""

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 
 import asyncpg
+import pytest
 
 from tests.integration.ledger.services import eventually
 
@@ -16,6 +17,8 @@ from .test_home import AGENT, LEADER, write
 
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 
+TRIES = 3
+
 
 async def waiting(rows: asyncpg.Connection, count: int) -> None:
     async def so_many() -> bool:
@@ -25,7 +28,14 @@ async def waiting(rows: asyncpg.Connection, count: int) -> None:
 
 
 async def test_a_note_belongs_to_who_stays_of_two(place: Place) -> None:
-    """Of a customer, and of a call with him."""
+    """Of a customer, and of a call with him. Who waits for two seconds is told to come again: then all of it again."""
+    for _ in range(TRIES):
+        if await merged_while_noted(place):
+            return
+    pytest.fail(f"in {TRIES} tries not all three within two seconds")
+
+
+async def merged_while_noted(place: Place) -> bool:
     agent, number, id = await place.user("1036"), some_number(), f"moment-{uuid.uuid4().hex[:12]}"
     keep, gone = await enter(agent, unique("留下")), await enter(agent, unique("并入"), number)
     await place.store(past_call(id, now_ms(), number, "1036").events)
@@ -42,12 +52,16 @@ async def test_a_note_belongs_to_who_stays_of_two(place: Place) -> None:
             ]
             await waiting(watching, 3)
         answers = [await task for task in (merged, *notes)]
-    assert {answer.status_code for answer in answers} == {303}
+    said = {answer.status_code for answer in answers}
+    if 503 in said:
+        return False
+    assert said == {303}
     for text in texts:
         assert await stored(place, "select customer from customer_note where body = $1", text) == keep
     assert await stored(place, "select customer from contact_customer where contact = $1", id) == keep
     card = (await agent.get(f"/customers/{keep}")).text
     assert all(text in card for text in texts)
+    return True
 
 
 async def test_a_notice_is_read_while_it_is_deleted(place: Place) -> None:

@@ -16,7 +16,7 @@ from tests.integration.ledger.services import eventually
 from tests.unit.web.test_customer_rules import sheet
 
 from .conftest import Place, Visitor
-from .test_customers import KEY, enter, some_number, stored, unique
+from .test_customers import KEY, enter, some_number, some_numbers, stored, unique
 
 
 def cells(answer: httpx.Response) -> list[list[Any]]:
@@ -56,7 +56,7 @@ async def test_a_file_is_looked_at_then_taken_once(place: Place) -> None:
     admin, mark = await place.user("admin"), unique()
     known = some_number()
     await enter(admin, unique("已有"), known)
-    good = [(f"导入{mark}{n}", some_number(), "VIP 客户", "=1+1") for n in range(230)]
+    good = [(f"导入{mark}{n}", number, "VIP 客户", "=1+1") for n, number in enumerate(some_numbers(230))]
     data = sheet(
         ("名称", "号码", "等级", "备注"),
         ("<b>", "", "", ""),

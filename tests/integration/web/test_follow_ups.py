@@ -273,16 +273,11 @@ async def test_a_deleted_customer_s_are_hidden_and_come_back(place: Place) -> No
 async def test_those_of_two_who_are_one_are_the_one_s_who_stays(place: Place) -> None:
     agent, what = await place.user(HIS), unique("并")
     keep, gone = await enter(agent, unique("留")), await enter(agent, unique("去"))
-    await noted(place, agent, gone, what)
+    id = await noted(place, agent, gone, what)
     done = await posted(agent, f"/customers/{keep}/merge", f"/customers/{keep}/merge?with={gone}")
     assert done.status_code == 303 and what in (await panel(agent, keep)).text
-    assert f'href="/customers/{keep}"' in groups(await agent.get("/follow-ups/"))["today" if _same_day() else "later"]
-
-
-def _same_day() -> bool:
-    """Whether an hour from now is today."""
-    now = datetime.now(UTC)
-    return rules.moment("hour", now, ZONE) < rules.midnight(now, ZONE)
+    today = (await row(place, id))["due_at"] < rules.midnight(datetime.now(UTC), ZONE)
+    assert f'href="/customers/{keep}"' in groups(await agent.get("/follow-ups/"))["today" if today else "later"]
 
 
 async def test_what_was_noted_in_a_call_goes_with_whose_call_it_is(

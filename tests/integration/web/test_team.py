@@ -132,7 +132,7 @@ async def test_leaders_see_who_listens_and_who_wants_help_and_agents_do_not(plac
     async with following(leader.http) as seen, following(agent.http) as hidden:
         for stream in (seen, hidden):
             await stream.until(lambda s: state(s, "1032") == "ready", "the snapshot")
-        call = await LiveCall(live, f"help-{uuid.uuid4().hex[:8]}", "13911113333").start()
+        call = await LiveCall(live, f"leads-{uuid.uuid4().hex[:8]}", "13911113333").start()
         await call.queue()
         assert call.agent == "1032"
         await call.answer()
@@ -151,6 +151,7 @@ async def test_leaders_see_who_listens_and_who_wants_help_and_agents_do_not(plac
         assert [(one["id"], one["mode"], one["label"]) for one in seen.agents["1032"]["leaders"]] == [
             ("1902", "whisper", "耳语")
         ]
+        await hidden.until(lambda s: state(s, "1032") == "talking", "a colleague sees that he talks")
         await call.end()
         await seen.until(lambda s: state(s, "1032") == "ready", "over")
         await hidden.until(lambda s: state(s, "1032") == "ready", "over")

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Route, expect
 from lq.live.redis import Live
 from tests.unit.ledger.lives import Life
 
-from .calls import LiveCall, now_ms, past_call
+from .calls import LiveCall, now_ms, past_call, today_ms
 from .conftest import Place
 from .stream import following
 from .test_home import LEADER
@@ -23,8 +23,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MISDIALLED = 6
 
 
+def ago(ms: int) -> int:
+    """So long ago, but today."""
+    return max(now_ms() - ms, today_ms())
+
+
 def life(ago_ms: int) -> Life:
-    return Life(f"wall-{uuid.uuid4().hex}", now_ms() - ago_ms).start()
+    return Life(f"wall-{uuid.uuid4().hex}", ago(ago_ms)).start()
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
@@ -56,7 +61,7 @@ async def test_who_misdialled_weighs_nothing_in_the_service_level_of_the_day(
         answered, abandoned = (
             sum(getattr(each, name) for each in today.values()) for name in ("answered", "abandoned")
         )
-        in_time = past_call(f"wall-{uuid.uuid4().hex}", now_ms() - 60_000, "13800130000")
+        in_time = past_call(f"wall-{uuid.uuid4().hex}", ago(60_000), "13800130000")
         late = life(120_000).queue("support").wait(90_000).offer().answer(queue="support").wait(1000).end("answered")
         for each in (in_time, late, *(life(5000).queue().wait(900).end("abandoned") for _ in range(MISDIALLED))):
             await place.store(each.events)

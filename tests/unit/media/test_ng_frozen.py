@@ -29,7 +29,7 @@ class Daemon(asyncio.DatagramProtocol):
 
 
 async def test_it_waits_until_the_process_may_act(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ng, "TIMEOUT_S", 0.02)
+    monkeypatch.setattr(ng, "TIMEOUT_S", 0.3)
     loop = asyncio.get_running_loop()
     transport, daemon = await loop.create_datagram_endpoint(Daemon, local_addr=("127.0.0.1", 0))
     client = Ng(transport.get_extra_info("sockname"))
