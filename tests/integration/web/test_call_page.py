@@ -107,6 +107,6 @@ async def test_nor_while_the_leader_listens(place: Place, live: Live) -> None:
     legs = {**call.contact.legs, 2: talks, 3: listens}
     await call._commit(state="talking", agent="1041", answered_at=call.life.at, legs=legs)
     agent, admin = await place.user("1041"), await place.user("admin")
-    seen, hidden = (spoken((await each.get(f"/calls/{call.id}")).text) for each in (admin, agent))
+    seen, hidden = [spoken((await each.get(f"/calls/{call.id}")).text) for each in (admin, agent)]
     assert "8041" in seen and "8973" in seen and "8041" in hidden and "8973" not in hidden
     await call.end()

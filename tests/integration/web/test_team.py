@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import Any
 
@@ -156,7 +157,8 @@ async def test_leaders_see_who_listens_and_who_wants_help_and_agents_do_not(plac
         await seen.until(lambda s: state(s, "1032") == "ready", "over")
         await hidden.until(lambda s: state(s, "1032") == "ready", "over")
         assert seen.agents["1032"]["leaders"] == []
-        assert "leaders" not in hidden.text and "whisper" not in hidden.text and "help" not in hidden.text
+        told = re.sub(r"event: desk\ndata: .*", "", hidden.text)  # his own soft phone can ask for help
+        assert "leaders" not in told and "whisper" not in told and "help" not in told
     await sign_out(place, "1032")
 
 
