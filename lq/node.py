@@ -86,7 +86,7 @@ def user_of(value: str) -> str:
     found = _USER.match(value, name.end() if name else 0)
     user = (found[1] or found[2] or "") if found else ""
     read = unquote(user)  # `#` of a feature code is %23 there (RFC 3261 §25.1)
-    return read if read.isprintable() else user
+    return read if read.isprintable() else user.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def is_misused(headers: Mapping[str, Sequence[str]], called: str, book: Book) -> bool:

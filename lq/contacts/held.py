@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -118,4 +119,9 @@ class Held:
         """As another node carries it on; `dialogs` of its legs."""
         document = self.contact.to_json() | {"epoch": self.epoch, "dialogs": dialogs}
         document["channels"] = list(self.channels.values())
-        return msgspec.json.encode(document).decode()
+        try:
+            return msgspec.json.encode(document).decode()
+        except (
+            UnicodeEncodeError
+        ):  # a header with letters that are no UTF-8, such as a name in GBK: byte for byte in \udcXX
+            return json.dumps(msgspec.to_builtins(document))

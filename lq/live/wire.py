@@ -80,7 +80,7 @@ class Wire:
     async def _call(self, function: str, **request: Any) -> dict[str, Any]:
         if self._clock:
             request["now"] = self._clock()
-        body = json.dumps(request, ensure_ascii=False)
+        body = json.dumps(request, ensure_ascii=False).encode(errors="replace")  # no strange letter may cost a call
         try:
             text = await self._redis.fcall(function, 1, keys.TAG, body)
         except ResponseError as error:

@@ -48,3 +48,22 @@ async def test_a_phone_that_sends_back_what_it_hears(scene: Scene) -> None:
     await call.hang_up()
     outcome = await phone.done()
     assert (outcome.succeeded, outcome.failed) == (1, 0), outcome.errors
+
+
+async def test_a_gateway_that_writes_names_in_gbk(scene: Scene) -> None:
+    """Its letters are no UTF-8: they go on as they are."""
+    own, gateway = line(4), scene.gateway
+    phone = await scene.agent(own.agents[0])
+    gateway.writes_gbk(True)
+    try:
+        call = await scene.dial(own.number)
+        await call.answered()
+        talk = await phone.rings(15)
+        await talk.answer()
+        call.say(440)
+        await talk.hears(440)
+        await talk.hang_up()
+        await call.ended()
+        assert (await scene.cdr(await scene.contact(call))).result == "answered" and gateway.wire.faults == []
+    finally:
+        gateway.writes_gbk(False)

@@ -127,6 +127,17 @@ async def test_in_the_menu_a_key_works_at_the_other_node(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+async def test_who_is_named_in_gbk_is_said_so_by_the_other_node_too(scene: Scene) -> None:
+    scene.gateway.writes_gbk(True)
+    call = await scene.in_queue("13800138027")
+    contact = await scene.contact("13800138027", "queued")
+    await scene.kill_owner(contact)
+    await scene.lq.hang_up(contact)
+    await call.ended()
+    assert scene.gateway.wire.faults == [] and (await scene.cdr(contact)).number == "+8613800138027"
+
+
+@pytest.mark.slow
 async def test_hang_up_by_sdk_at_the_other_node(scene: Scene) -> None:
     call = await scene.in_queue("13800138007")
     contact = await scene.contact("13800138007", "queued")

@@ -91,6 +91,7 @@ class Gateway:
         self.orders = False  # as a phone: it answers on NOTIFY, event talk, and says so
         self.alone = False  # … and by itself what wants to be answered so
         self.allow = sip.ALLOW  # what it says of itself
+        self.display = ""  # the name that it gives callers
         self.timer = ""  # Session-Expires of its answers (RFC 4028), such as "90;refresher=uac"
         self.address, self.port, self.edge, self.name, self.password = address, port, edge, name, password
         self.delivery = delivery or Delivery()
@@ -188,7 +189,13 @@ class Gateway:
     def _from(self, caller: str) -> str:
         if caller == ANONYMOUS:
             return '"Anonymous" <sip:anonymous@anonymous.invalid>'
-        return f"<{URI('sip', self.address, user=caller)}>"
+        name = f'"{self.display}" ' if self.display else ""
+        return f"{name}<{URI('sip', self.address, user=caller)}>"
+
+    def writes_gbk(self, does: bool) -> None:
+        """Gives callers a name in GBK, as many gateways in China do (our SIP library cannot write it)."""
+        self.display = "GBK-NAME" if does else ""
+        self.wire.spelt = {b"GBK-NAME": "北京".encode("gbk")} if does else {}
 
     def over(self, call: Call) -> None:
         """The call's channel is free again: the only place where one is released."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -235,6 +235,7 @@ class Wire(asyncio.DatagramProtocol):
     on_request: Callable[[ServerTransaction], None]
     on_ack: Callable[[Request], None]
     faults: list[str] = field(default_factory=list)  # what came and is not SIP as its grammar has it
+    spelt: Mapping[bytes, bytes] = field(default_factory=dict)  # what our library cannot write -> as it is on the wire
     loses: Callable[[bytes], bool] = lambda data: False  # a hole in the network: what it says so of never arrives
     clients: dict[tuple[str, str], ClientTransaction] = field(default_factory=dict)
     servers: dict[tuple[str, str], ServerTransaction] = field(default_factory=dict)
@@ -260,6 +261,8 @@ class Wire(asyncio.DatagramProtocol):
 
     def send(self, message: Request | Response | bytes, to: Peer) -> None:
         data = message if isinstance(message, bytes) else bytes(message)
+        for word, letters in self.spelt.items():
+            data = data.replace(word, letters)
         if self._transport and not self._transport.is_closing() and not self.loses(data):
             self._transport.sendto(data, to)
 
@@ -294,6 +297,8 @@ class Wire(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, source: Peer) -> None:
         if not data.strip() or self.loses(data):
             return  # keep-alive
+        for word, letters in self.spelt.items():
+            data = data.replace(letters, word)
         try:
             self._received(data, source)
         except ValueError as error:  # whatever header it is that cannot be read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from lq.contacts import effects as do
@@ -42,3 +43,10 @@ def test_what_the_turn_itself_says_of_it_stands() -> None:
     contact = with_leg(consulting().contact, 3, state="ended")
     assert held(contact, do.ReleaseChannel(3, "gw1")).channel_ops == [FREE_3]
     assert held(contact, do.SeizeChannel(3, "gw2")).channel_ops == [ChannelOp("gw2", "seize", 3)]
+
+
+def test_a_name_that_is_no_utf8_is_in_the_snapshot_byte_for_byte() -> None:
+    name = '"\udcb1\udcb1\udcbe\udca9" <sip:1@gw>'  # in GBK, as surrogateescape reads it
+    text = held(consulting().contact).snapshot({"1": {"remote": name}})
+    assert text.isascii() and json.loads(text)["dialogs"]["1"]["remote"] == name
+    assert json.loads(text)["channels"] == json.loads(held(consulting().contact).snapshot({}))["channels"]

@@ -45,6 +45,7 @@ def test_caller(headers: dict[str, list[str]], caller: str) -> None:
         ("sip:lcall:5060", ""),
         ("mailto:sip:8001@lcall", ""),
         ("", ""),
+        ("<sip:\udcb1\udcb1@127.0.1.1>", "\ufffd\ufffd"),  # GBK: what goes on from here is text
         ("<sip:01088000000@127.0.1.1>;tag=1", "01088000000"),
         ("sip:01088000000@127.0.1.1;tag=1", "01088000000"),
         ('"sip:8001@lcall" <sip:01088000000@127.0.1.1>', "01088000000"),
