@@ -28,7 +28,7 @@ log = structlog.get_logger()
 TOPICS: Final = ("agents", "queues", "contacts", "recordings")
 # what of the configuration is looked at
 DOCUMENTS: Final = ("queues", "phones", "flows", "pause_reasons", "wrap_up_codes")
-READERS: Final = 500
+READERS: Final = 2000  # pages of one process of the web: what a core carries (docs/benchmarks.md)
 EACH: Final = 20  # of one person, however often he has logged in
 BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0)
 FIGURES_AT_MOST_S: Final = 1.0  # how often the figures of the queues are read again while calls move

@@ -14,7 +14,7 @@ from lcall_web.common.database import Database, DatabaseAway, queries
 from lcall_web.common.viewer import ROLES, Viewer, granted, reach
 
 SQL: Final = queries(__file__)
-REMEMBERED: Final = 1000
+REMEMBERED: Final = 4000
 REMEMBERED_S: Final = 3600.0
 TOKEN_LENGTH: Final = 43  # of 32 bytes in base64url
 

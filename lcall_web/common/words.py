@@ -41,6 +41,15 @@ CALL_STATES: Final[Mapping[str, str]] = {
     "ended": mark("已结束"),
 }
 DIRECTIONS: Final[Mapping[str, str]] = {"in": mark("呼入"), "out": mark("呼出"), "internal": mark("内部")}
+PHONE_STATES: Final[Mapping[str, str]] = {  # of the phone in the browser (static/browser_phone.js)
+    "off": mark("未启用"),
+    "connecting": mark("正在连接"),
+    "registered": mark("已就绪"),
+    "ringing": mark("振铃"),
+    "talking": mark("通话中"),
+    "failed": mark("未接上"),
+    "denied": mark("麦克风不可用"),
+}
 RESULTS: Final[Mapping[str, str]] = {
     "answered": mark("已接听"),
     "abandoned": mark("排队放弃"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ KEYS: Final = re.compile(r"[0-9*#A-Da-d]{1,64}")
 TO: Final = re.compile(r"[0-9A-Za-z:+*#_.-]{1,64}")
 KEY: Final = re.compile(r"[A-Za-z0-9-]{8,64}")  # of idempotency, made in the page
 LONGEST: Final = 64
+BETWEEN: Final = ("Zs", "Cf", "Pd")  # spaces, marks that nobody sees, dashes (Unicode general category)
 LEVELS: Final = 3  # of the tree of codes
 
 SIGNED_OUT: Final = mark("请先签入。")
@@ -37,6 +39,14 @@ RECORDING: Final = mark("正在录音。")
 HELD: Final = mark("客户正在保持中：请先恢复。")
 MONITORS: Final = mark("您正在监听或耳语：请先强插或拦截，再操作这通电话。")
 HELP_ON_ITS_WAY: Final = mark("已经求助，班长会看到。")
+
+
+def plain(to: str) -> str:
+    """As it is meant: full-width signs (NFKC), and a number without what people and programs put into it."""
+    signs = unicodedata.normalize("NFKC", to).strip()
+    if ":" in signs:
+        return signs
+    return "".join(sign for sign in signs if sign not in "()/·\t" and unicodedata.category(sign) not in BETWEEN)
 
 
 GIVEN: Final = "no_answer"  # the reason that the center gives, not an agent

@@ -57,6 +57,7 @@ async def column(request: Request) -> HTTPResponse:
         request,
         "desk/desk.html",
         phones=store.free_phones(request.app.ctx.feed.board, viewer),
+        phone_states={name: translated(request.ctx.language, text) for name, text in words.PHONE_STATES.items()},
         reasons=store.pause_reasons(request.app.ctx.feed.board, Eyes(viewer, request.ctx.language)),
     )
 
@@ -197,8 +198,7 @@ Form = Mapping[str, str]
 
 
 def _target(to: str) -> str:
-    """As it is written, without the signs that people put into numbers."""
-    plain = to if ":" in to else "".join(letter for letter in to if letter not in " -()\t")
+    plain = rules.plain(to)
     if not plain:
         raise Wrong(EMPTY, field="to")
     if not rules.TO.fullmatch(plain):
@@ -207,7 +207,7 @@ def _target(to: str) -> str:
 
 
 async def _sign_in(lq: Client, agent: str, form: Form) -> object:
-    phone = form.get("phone", "").strip()
+    phone = rules.plain(form.get("phone", ""))
     if not phone or len(phone) > rules.LONGEST or not phone.isprintable():
         raise Wrong(NO_PHONE, field="phone")
     return await lq.sign_in(agent, phone)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sanic import Blueprint, Request
 from sanic.response import HTTPResponse, json
 
-from lcall_web.common import context, door, pages
+from lcall_web.common import context, door, pages, words
+from lcall_web.common.i18n import translated
 from lcall_web.common.viewer import DESK
 from lcall_web.phone import rules, store
 from lq.sdk import ApiError
@@ -31,4 +32,6 @@ async def credentials(request: Request) -> HTTPResponse:
 @door.needs(DESK)
 async def devices(request: Request) -> HTTPResponse:
     """What stands in the dialog: devices with a meter, and what to do when something is in the way."""
-    return await pages.page(request, "phone/devices.html", reasons=rules.WORDS, secure=request.scheme == "https")
+    states = {name: translated(request.ctx.language, text) for name, text in words.PHONE_STATES.items()}
+    secure = request.scheme == "https"
+    return await pages.page(request, "phone/devices.html", states=states, reasons=rules.WORDS, secure=secure)

@@ -9,6 +9,7 @@
 window.browserPhone = (() => {
   const REGISTER_S = 120;
   const RENEW_MS = 3600_000; // a password lasts a shift: the web may be away for hours
+  const SOONEST_MS = 60_000; // each is written down
   const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
   const KEPT = "browser-phone";
   const LOCK = "lcall-phone";
@@ -74,14 +75,15 @@ window.browserPhone = (() => {
   }
 
   async function begin() {
-    if (!wanted) return;
+    if (!wanted || session) return; // a call goes on all the same
     clearTimeout(again);
     show("connecting");
     if (!(await microphone())) return;
     const given = await credentials();
     if (!given || !wanted) return;
     await library();
-    if (!wanted) return;
+    if (!wanted || session) return; // one came meanwhile: the old registration had it
+    if (ua?.isRegistered() && ext === given.phone) return show("registered");
     if (ua) close();
     connect(given);
   }
@@ -134,7 +136,7 @@ window.browserPhone = (() => {
 
   function lasting() {
     const last = JSON.parse(sessionStorage.getItem(GIVEN));
-    const holds = last && last.me === me && last.asked === wanted?.phone && last.given.until - Date.now() > REGISTER_S * 1000;
+    const holds = last && last.me === me && last.asked === wanted?.phone && last.given.until - live.now() > REGISTER_S * 1000;
     return holds ? last.given : null;
   }
 
@@ -167,7 +169,7 @@ window.browserPhone = (() => {
     });
     ua = own;
     const mine = (does) => (event) => { if (ua === own) does(event); };
-    own.on("registered", mine(() => { failures = 0; if (!session && !comesBack()) show("registered"); }));
+    own.on("registered", mine(() => { failures = 0; clearTimeout(again); if (!session && !comesBack()) show("registered"); }));
     own.on("unregistered", mine(() => { if (!session) show("connecting"); }));
     own.on("registrationFailed", mine(({ response }) => refused(response)));
     own.on("disconnected", mine(() => { if (!session) show("failed", "unreachable"); }));
@@ -201,7 +203,7 @@ window.browserPhone = (() => {
         ua.set("password", next.password);
       }
       renewSoon(next || given);
-    }, Math.max(1000, Math.min(RENEW_MS, (given.until - Date.now()) / 2)));
+    }, Math.max(SOONEST_MS, Math.min(RENEW_MS, (given.until - live.now()) / 2)));
   }
 
   function stop() {
@@ -357,16 +359,38 @@ window.browserPhone = (() => {
     else await place(kind === "speaker" ? heard() : ringer(), id);
   }
 
+  const voiced = () => session?.connection?.getSenders().find(({ track }) => track && track.kind === "audio");
+
   async function speakInto() {
-    const sender = session?.connection?.getSenders().find(({ track }) => track && track.kind === "audio");
+    const [one, sender] = [session, voiced()];
     if (!sender) return;
-    const old = sender.track;
     const stream = await navigator.mediaDevices.getUserMedia({ audio: constraints() });
     const [track] = stream.getAudioTracks();
+    if (session !== one) return track.stop();
+    const old = sender.track;
     track.enabled = old.enabled;
     await sender.replaceTrack(track);
     old.stop();
-    session.on("ended", () => track.stop());
+    one.on("ended", () => track.stop());
+  }
+
+  // A headset was pulled out of a call, or is there again: by what there is, by the chosen one if it can be.
+  async function rewire() {
+    if (wanted && reason === "no_microphone") return begin();
+    if (!session?.isEstablished() || !voiced()) return undefined;
+    const { microphones, speakers, chosen: { microphone, speaker } } = await devices();
+    const is = (all, id) => all.some((one) => one.id === id);
+    place(heard(), is(speakers, speaker) ? speaker : "");
+    const { track } = voiced() || {};
+    const back = is(microphones, microphone) && track?.getSettings().deviceId !== microphone;
+    if (!track || (track.readyState !== "ended" && !back)) return undefined;
+    try {
+      await speakInto();
+      return page.tell(home().dataset.changed);
+    } catch (error) {
+      console.warn("there is no microphone now", error.message);
+      return page.tell(home().dataset.deaf);
+    }
   }
 
   async function place(element, id = "") {
@@ -441,7 +465,7 @@ window.browserPhone = (() => {
     justLeft();
     const before = sessionStorage.getItem(KEPT);
     if (before !== null && home()) start({ phone: before, quiet: true }).catch(() => {});
-    if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", () => { if (wanted && reason === "no_microphone") begin(); });
+    if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", rewire);
     if (navigator.permissions) watchPermission();
   });
 

@@ -9,6 +9,7 @@ page.widget("#soft-phone", (desk) => {
   let now = null; // the last news
   let rang = ""; // the call that he has been offered and not taken
   const latest = () => now;
+  const clicks = deskClicks(desk);
   const orders = deskOrders(desk, () => now?.known && showButtons(now));
   const codes = deskCodes(desk, orders);
   const keypad = deskKeypad(desk, orders, latest);
@@ -24,7 +25,9 @@ page.widget("#soft-phone", (desk) => {
     }
   }
 
-  function show(news) {
+  const show = (news) => clicks.during(() => draw(news));
+
+  function draw(news) {
     const before = now;
     now = news;
     desk.dataset.known = news.known ? "yes" : "no";
@@ -192,6 +195,7 @@ page.widget("#soft-phone", (desk) => {
     blind: () => panel.handOn("transfer"),
     consult: () => panel.handOn("consult"),
     "add-to": () => panel.handOn("add"),
+    "browser-phone": () => window.browserPhone.settings(),
     shortcuts: () => document.getElementById("desk-shortcuts").showModal(),
   };
 
@@ -228,11 +232,11 @@ page.widget("#soft-phone", (desk) => {
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.isComposing) return;
     const writes = event.target.closest?.("input, textarea, select, [contenteditable]");
-    const name = event.altKey ? `Alt+${event.key.toLowerCase()}` : event.key;
+    const name = event.altKey ? `Alt+${letter(event)}` : event.key;
     if (SHORTCUTS[name]) {
       event.preventDefault();
       const usable = SHORTCUTS[name].map((action) => $(`[data-do="${action}"]`)).find((each) => each && !each.disabled && !each.hidden);
-      if (usable && !event.repeat) act(usable);
+      if (usable && !event.repeat && !(usable.dataset.do === "reject" && clicks.isNew(usable))) act(usable); // the next one's
     } else if (name === "Alt+n") {
       event.preventDefault();
       $('[data-form="dial"] [name="to"]').focus();
@@ -243,8 +247,12 @@ page.widget("#soft-phone", (desk) => {
       if (panel.isOpen()) panel.close();
       else if (keypad.isOpen()) keypad.close();
     } else if (name === "?" && !writes) act($('[data-do="shortcuts"]'));
-    else if (keypad.isOpen() && !writes && /^[0-9*#]$/.test(name)) keypad.press(name);
+    else if (keypad.isOpen() && !writes && !event.repeat && /^[0-9*#]$/.test(name)) keypad.press(name);
   }
+
+  // A Mac's Option makes other letters of them.
+  const letter = ({ key, code }) => (/^Key[A-Z]$/.test(code) && !/^[a-z]$/i.test(key) ? code.slice(3) : key).toLowerCase();
+
   document.addEventListener("keydown", press);
   tidies.push(() => document.removeEventListener("keydown", press));
 
@@ -263,6 +271,7 @@ page.widget("#soft-phone", (desk) => {
 
   // -- the phone in the browser, where there is one (browser_phone.js) ----------------------------------------------------
 
+  tidies.push(deskPhone(desk));
   const browser = $("[data-browser-phone]");
   browser.hidden = !window.browserPhone;
   browser.addEventListener("click", async () => {

@@ -10,6 +10,7 @@ page.widget("[data-phone-devices]", (dialog) => {
     const { state, reason } = browserPhone;
     find("[data-phone-state]").textContent = states[state];
     find("[data-phone-state]").dataset.phoneState = state;
+    find("[data-off]").hidden = state !== "off" || reason !== "";
     for (const section of dialog.querySelectorAll("[data-why]")) {
       section.hidden = section.dataset.why !== reason || !["denied", "failed", "off"].includes(state);
     }

@@ -15,9 +15,16 @@ const page = (() => {
 
   let ready = false;
   function begin(widget, root) {
+    for (const element of widget.running.keys()) if (!element.isConnected) tidy(widget, element); // gone without htmx
     const found = [...root.querySelectorAll(widget.selector)];
     if (root.matches(widget.selector)) found.unshift(root);
     for (const element of found) if (!widget.running.has(element)) widget.running.set(element, widget.start(element) || null);
+  }
+
+  function tidy({ running }, element) {
+    const after = running.get(element);
+    running.delete(element);
+    if (after) after();
   }
 
   addEventListener("DOMContentLoaded", () => {
@@ -29,12 +36,7 @@ const page = (() => {
   });
 
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
-    for (const { running } of widgets) {
-      if (!running.has(event.target)) continue;
-      const tidy = running.get(event.target);
-      running.delete(event.target);
-      if (tidy) tidy();
-    }
+    for (const widget of widgets) if (widget.running.has(event.target)) tidy(widget, event.target);
   });
 
   // -- links and plain forms ------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ const page = (() => {
   let hit = null;
   document.addEventListener("click", (event) => {
     if (event.detail === 1) hit = event.target.closest("a, button, label, summary") || event.target;
-    if (event.detail < 2 || hit?.isConnected) return;
+    if (event.detail < 2 || (hit?.isConnected && hit.getClientRects().length)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   }, true);

@@ -53,8 +53,15 @@ page.widget("#team", (team) => {
   // Nothing that is in its place is touched: a button that moved between press and release would not be clicked.
   function settle(place, wanted) {
     const kept = new Set(wanted);
+    const focused = document.activeElement;
     for (const each of [...place.children]) if (!kept.has(each)) each.remove();
-    wanted.forEach((each, n) => { if (place.children[n] !== each) place.insertBefore(each, place.children[n] || null); });
+    wanted.forEach((each, n) => {
+      const there = place.children[n];
+      if (there === each) return;
+      if (there?.nextElementSibling === each) place.append(there); // it has gone behind others: they stay
+      else place.insertBefore(each, there || null);
+    });
+    if (focused !== document.activeElement && place.contains(focused)) focused.focus({ preventScroll: true });
   }
 
   const mine = () => [...data.agents.values()].filter((agent) => agent.team && agent.id !== me);

@@ -8,9 +8,11 @@ from contextlib import aclosing
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
 from lq.sdk import Client
 from tests.center import Center
+from tests.integration.web.test_clicks_browser import half
 from tests.scenarios.conftest import Line, Scene, is_read, line, phone_of
 from tests.simulator.call import Call
 from tests.simulator.web_phone import WebPhone, tone
@@ -86,6 +88,79 @@ async def test_a_day_at_the_browsers_phone(scene: Scene, center: Center) -> None
     await own.page.evaluate("browserPhone.stop()")
     await scene.events.first("phone_changed", subject=f"phone:{phone_of(agent)}", registered=False)
     assert await own.is_("off") == ""
+
+
+MICROPHONES = """() => {
+    const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+    window.microphones = [];
+    media.getUserMedia = async (wish) => {
+        const stream = await ask(wish);
+        window.microphones.push(...stream.getTracks());
+        return stream;
+    };
+}"""
+PULLED_OUT = """() => {
+    for (const track of window.microphones.splice(0)) track.stop();
+    navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
+
+
+@pytest.mark.slow
+async def test_a_headset_that_drops_out_of_a_talk_and_the_way_to_the_devices(scene: Scene, center: Center) -> None:
+    own = await at_the_web(scene, center, center.web)
+    tool, state = own.page.locator("#desk-browser-phone"), own.page.locator("#phone-devices [data-phone-state]")
+    await expect(tool).to_contain_text("已就绪")
+    await own.page.evaluate(MICROPHONES)
+    call, _ = await rung(scene, own)
+    await own.answer()
+    await hear_each_other(own, call)
+    await own.page.evaluate(PULLED_OUT)
+    await expect(own.page.locator(".lc-told")).to_contain_text("音频设备变了")
+    await call.hears(AGENT, since=call.heard_s)
+    await tool.click()
+    await expect(state).to_have_text("通话中")
+    await own.page.select_option("#microphone", index=1)
+    await call.hears(AGENT, since=call.heard_s)
+    await own.page.click("#phone-devices [data-close]")
+    await call.hang_up()
+    assert await own.is_("registered") == ""
+    await own.page.evaluate("browserPhone.stop()")
+    await expect(tool).to_contain_text("未启用")
+    await tool.click()
+    await own.page.click("#phone-devices [data-off] button")
+    assert await own.is_("registered") == ""
+    await expect(own.page.locator("#phone-devices [data-off]")).to_be_hidden()
+
+
+@pytest.mark.slow
+async def test_a_click_is_meant_for_what_stood_there(scene: Scene, center: Center) -> None:
+    """The second half of a double click, and a click at the moment at which the call ends."""
+    own = await at_the_web(scene, center, center.web)
+    key = {
+        name: own.page.locator(f'#soft-phone [data-do="{name}"]').first
+        for name in ("hold", "resume", "hang-up", "done")
+    }
+    call, contact = await rung(scene, own)
+    await own.answer()
+    await hear_each_other(own, call)
+    for count in (2, 1):  # a double click; two clicks, as a browser counts them that sees another element
+        since = call.heard_s
+        await half(key["hold"], 1)
+        await expect(key["resume"]).to_be_visible()
+        await half(key["resume"], count)
+        await call.hears(scene.place.prompt("music/hold"), since=since, name="music")
+        assert (await scene.lq.contact(contact)).state == "held"
+        await key["resume"].click()  # he waits for a moment, and means it
+        await call.hears(AGENT, since=call.heard_s)
+        await expect(key["hold"]).to_be_enabled()
+    await call.hang_up()
+    await expect(key["done"]).to_be_visible()
+    await half(key["done"], 1)
+    ended = scene.events.of(f"agent:{LINE.agents[0]}", "agent_state_changed")
+    assert ended[-1].data["state"] == "wrap_up"
+    await scene.state(LINE.agents[0], "ready")
+    times = [event.at for event in scene.events.of(f"agent:{LINE.agents[0]}", "agent_state_changed")][-2:]
+    assert times[1] - times[0] >= 1900, "his wrap-up was not cut short"
 
 
 @pytest.mark.slow

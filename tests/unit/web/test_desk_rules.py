@@ -209,3 +209,20 @@ def test_codes_of_a_queue_are_a_tree_in_their_order() -> None:
     assert "new" not in others, "below one that is for another queue"
     assert [code for code in others if rules.leaf(others, code)] == ["late"]
     assert not rules.leaf(others, "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("１３８００１３８０００", "13800138000"),
+        ("（021）6111–2222", "02161112222"),
+        ("+86 138-0013·8000", "+8613800138000"),
+        ("\u202d138\u00a00013\u30008000\u202c", "13800138000"),
+        ("021/61112222", "02161112222"),
+        ("ivr：main-menu", "ivr:main-menu"),
+        ("queue:sales", "queue:sales"),
+        (" *８１００１ ", "*81001"),
+    ],
+)
+def test_what_is_dialled_is_read_as_people_and_programs_write_it(written: str, meant: str) -> None:
+    assert rules.plain(written) == meant and rules.TO.fullmatch(meant)
