@@ -779,6 +779,15 @@ local function hold_channels(contact, channels, legs)
   end
 end
 
+-- Into line again, or at once to who is ready: it may be said late, when the era has opened and nobody else is matched.
+local function wait_again(contact, place)
+  local key, since = K .. 'contact:' .. contact, text(place.since)
+  redis.call('HSET', key, 'since', since, 'lease_ms', text(place.lease_ms))
+  local agent, lane
+  if not closed_until then agent, lane = best_head(place.lanes, 'agents') end
+  if agent then pair(agent_of(agent), contact, lane) else join_queue(contact, place.lanes, since) end
+end
+
 local function reassert(contact, holds)
   local held, results = {}, {}
   for i, hold in ipairs(holds.agents or {}) do held[hold.agent] = true end
@@ -786,11 +795,9 @@ local function reassert(contact, holds)
   for i, hold in ipairs(holds.agents or {}) do results[i] = hold_agent(contact, hold) end
   hold_channels(contact, holds.channels or {}, holds.legs or {})
   if given(holds.conference) then join_conference(contact, holds.conference) else leave_conference(contact) end
-  local key = K .. 'contact:' .. contact
   leave_queue(contact)
-  if given(holds.waiting) and redis.call('HEXISTS', key, 'fence') == 0 then
-    redis.call('HSET', key, 'since', text(holds.waiting.since), 'lease_ms', text(holds.waiting.lease_ms))
-    join_queue(contact, holds.waiting.lanes, text(holds.waiting.since))
+  if given(holds.waiting) and redis.call('HEXISTS', K .. 'contact:' .. contact, 'fence') == 0 then
+    wait_again(contact, holds.waiting)
   end
   return results
 end

@@ -12,7 +12,7 @@ from lq.acd.agent import OUTCOMES, TABLE
 from lq.live.values import LEASE_MS
 
 NAME: Final = "lcall"
-VERSION: Final = 6  # raise with every released change: N and N−1 run together, and only the newer is loaded
+VERSION: Final = 7  # raise with every released change: N and N−1 run together, and only the newer is loaded
 MISSING: Final = "Function not found"  # Redis's words when the library is not loaded
 
 _SOURCE: Final = Path(__file__).with_name("lcall.lua")

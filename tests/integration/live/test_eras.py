@@ -118,6 +118,32 @@ async def test_who_waits_keeps_his_place(live: Live, forgotten: Any, clock: Cloc
     assert (await live.queue_state("sales")).oldest_since == 10
 
 
+async def test_who_waits_and_is_said_again_late_gets_who_is_ready(live: Live, forgotten: Any, clock: Clock) -> None:
+    """A node that has much to say is still at it when the era opens by itself: nobody is matched any more then."""
+    await forgotten()
+    await sign_in(live, "1001")
+    clock.pass_ms(3_000)
+    await live.tick()
+    place = Place({"sales": 20}, 20, 15_000)
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", holds=Holds(waiting=place))
+    agent = await live.agent_state("1001")
+    assert (agent.state, agent.contact) == ("reserved", "c1")
+    assert (await live.queue_state("sales")).waiting == 0
+    assert [message for _, message in await live.inbox(LQ1, block_ms=0)] == [{"type": "reserved", "contact": "c1"}]
+    again = await live.ask("c1", "r", {"sales": 20})
+    assert isinstance(again, Reserved) and again.reservation == agent.reservation
+
+
+async def test_who_is_said_again_late_waits_where_nobody_is_ready(live: Live, forgotten: Any, clock: Clock) -> None:
+    await forgotten()
+    clock.pass_ms(3_000)
+    await live.tick()
+    place = Place({"sales": 20}, 20, 15_000)
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", holds=Holds(waiting=place))
+    assert await live.ask("c1", "r", {"sales": 20}) == Waiting(position=1, signed_in=0, ready=0)
+    assert (await live.queue_state("sales")).oldest_since == 20
+
+
 async def test_agents_without_a_contact_are_recalled(live: Live, forgotten: Any, clock: Clock) -> None:
     for agent in ("1001", "1002", "1003", "1004"):
         await sign_in(live, agent)
