@@ -18,6 +18,7 @@ log = structlog.get_logger()
 BATCH: Final = 500
 BLOCK_MS: Final = 1000
 KEEP_MS: Final = 600_000  # of the stream, for replays to clients of the api
+KEPT: Final = 100_000  # entries of one millisecond, while Redis's clock stands: ten minutes of 2,000 busy seats
 MEMORY_ALARM: Final = 0.5  # of Redis's maxmemory
 BEGIN: Final = "0-0"
 
@@ -56,9 +57,14 @@ def id_pair(id: str) -> tuple[int, int]:
 
 
 async def trim(redis: Redis, checkpoint: str, keep_ms: int = KEEP_MS) -> None:
-    """Drops what lies behind the checkpoint and is older than `keep_ms`; the checkpoint's own entry stays."""
-    oldest = min(id_pair(checkpoint)[0], time.time_ns() // 1_000_000 - keep_ms)
-    await redis.xtrim(keys.EVENTS, minid=f"{max(0, oldest)}-0", approximate=True)
+    """Drops what lies behind the checkpoint and is older than `keep_ms`; the checkpoint's own entry stays.
+
+    Ids never fall. When the clock of Redis's host was set back, all entries are of the last millisecond before, with
+    ever higher numbers, until it is there again, maybe for hours: then how many there are tells what is old.
+    """
+    ms, n = id_pair(checkpoint)
+    oldest = f"{max(0, min(ms, time.time_ns() // 1_000_000 - keep_ms))}-0"
+    await redis.xtrim(keys.EVENTS, minid=f"{ms}-{n - KEPT}" if n > KEPT else oldest, approximate=True)
 
 
 async def is_filling(redis: Redis) -> bool:

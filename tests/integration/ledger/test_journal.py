@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from redis.asyncio import Redis as RedisClient
 
 from lq.ledger.events import Event
 from lq.ledger.journal import Overtaken, Store, connected, next_entries, trim
+from lq.ledger.stream import id_pair
 from lq.live import keys
 from ops.migrate import migrate
 from ops.redis_files import ACL
@@ -242,6 +244,24 @@ async def test_the_stream_is_trimmed_only_behind_the_checkpoint(stream: RedisCli
         await stream.xadd(keys.EVENTS, {"n": n}, id=f"{seconds * 1000 - 300 + n}-0")
     await trim(stream, f"{seconds * 1000}-0", keep_ms=60_000)
     assert await stream.xlen(keys.EVENTS) >= 300, "what is younger than keep_ms stays for replays"
+
+
+async def test_the_stream_is_trimmed_while_the_clock_of_redis_was_ahead(
+    stream: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lq.ledger.stream.KEPT", 500)
+    ahead = time.time_ns() // 1_000_000 + 8 * 3_600_000
+    for n in range(1, 301):
+        await stream.xadd(keys.EVENTS, {"n": n}, id=f"{ahead - 300 + n}-0")
+    for _ in range(1_200):
+        last = await stream.xadd(keys.EVENTS, {"n": 0})
+    assert last == f"{ahead}-1200", "it counts on where it was"
+    await trim(stream, f"{ahead}-400")
+    assert await stream.xlen(keys.EVENTS) == 1_500, "so few are kept, for replays"
+    await trim(stream, f"{ahead}-1000")
+    first = id_pair((await stream.xrange(keys.EVENTS, count=1))[0][0])
+    assert (ahead, 300) < first <= (ahead, 500)
+    assert await stream.xlen(keys.EVENTS) <= 900, "nothing that the journal has not read"
 
 
 async def test_two_journals_do_not_overtake_each_other(dsn: str, stream: RedisClient, rows: asyncpg.Connection) -> None:
