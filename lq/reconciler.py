@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 
 SWEEP_S: Final = 10.0
 YOUNG_MS: Final = 30_000
-AT_ONCE: Final = 200  # of one kind a sweep: the rest is found by the next
+AT_ONCE: Final = 200  # looked at once more in one sweep: the next goes on behind them
 _LEG: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,4})")
 MENDED: Final = telemetry.counter("mended", "things left behind that were set right", ["what"])
 
@@ -61,6 +62,7 @@ class Reconciler:
         self._passed, self._whole_for, self._now = passed, whole_for, now
         self._incarnation_at = incarnation_at
         self._suspects: set[Suspect] = set()  # of the last sweep
+        self._looked_at: Suspect = "", ""  # the last
         self._seen_at: set[str] = set()  # host:port of all nodes that we have known
 
     async def watch(self) -> None:
@@ -87,9 +89,16 @@ class Reconciler:
         again, self._suspects = found & self._suspects, found
         if any(self._is_nobodys_call(*suspect) for suspect in again) and await self._is_somebody_cut_off(alive):
             again = {suspect for suspect in again if not self._is_nobodys_call(*suspect)}
-        for suspect in sorted(again)[:AT_ONCE]:
+        for suspect in self._next(again):
             await self._passed()
+            self._looked_at = suspect
             await self._mend(*suspect)
+
+    def _next(self, again: Iterable[Suspect]) -> list[Suspect]:
+        """From where the last sweep stopped, round and round: many who are in order, when Redis looks, hide nobody."""
+        row = sorted(again)
+        start = bisect_right(row, self._looked_at)
+        return [*row[start:], *row[:start]][:AT_ONCE]
 
     # -- what is ours -------------------------------------------------------------------------------------------------
     async def _ours(self, contacts: set[str]) -> Iterable[Suspect]:

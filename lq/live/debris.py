@@ -30,11 +30,17 @@ class Debris:
         return await self._field("owner", {id: keys.contact(id) for id in contacts})
 
     async def unbound(self) -> list[str]:
-        """Agents signed in who are bound to a contact that is not bound to them."""
-        agents = await self._live._guard(self._live._redis.smembers(keys.AGENTS))
-        contacts = await self._field("contact", {id: keys.agent(id) for id in agents})
+        """Agents signed in who are bound to a contact that is not bound to them.
+
+        In wrap-up one still knows his contact, and is bound to none: he has no fence.
+        """
+        agents = list(await self._live._guard(self._live._redis.smembers(keys.AGENTS)))
         pipe = self._live._redis.pipeline(transaction=False)
-        bound = {agent: contact for agent, contact in contacts.items() if contact}
+        for agent in agents:
+            pipe.hmget(keys.agent(agent), "contact", "fence")
+        found = await self._live._guard(pipe.execute())
+        bound = {agent: contact for agent, (contact, fence) in zip(agents, found, strict=True) if contact and fence}
+        pipe = self._live._redis.pipeline(transaction=False)
         for agent, contact in bound.items():
             pipe.hexists(keys.contact(contact), f"with:{agent}")
         known = await self._live._guard(pipe.execute())

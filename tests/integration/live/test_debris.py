@@ -53,6 +53,20 @@ async def test_an_agent_whose_contact_is_gone_is_free_again(
     assert await told(live) == [("agent", "1001")]
 
 
+async def test_who_tidies_up_after_a_call_is_not_left_behind(live: Live, debris: Debris, redis: Redis) -> None:
+    await sign_in(live, "1001")
+    await contact(live, "c1")
+    given = await live.ask("c1", "r", {"sales": 0})
+    assert isinstance(given, Reserved)
+    talking = AgentOp("1001", given.reservation, "talking")
+    await live.commit("c1", node=LQ1, epoch=1, snapshot="{}", agents=[talking])
+    free = AgentOp("1001", given.reservation, "release", outcome="answered", wrap_up_ms=60_000)
+    await live.commit("c1", node=LQ1, epoch=1, snapshot=None, agents=[free])
+    agent = await live.agent_state("1001")
+    assert (agent.state, agent.contact) == ("wrap_up", "c1"), "he knows still whose wrap-up it is"
+    assert await debris.unbound() == []
+
+
 async def test_who_is_signed_in_and_no_agent_of_the_configuration_is_signed_out(
     live: Live, debris: Debris, redis: Redis
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from lq import reconciler
 from lq.contacts import inputs
 from lq.contacts.contact import Contact, with_leg
 from lq.contacts.owner import Owner
@@ -150,6 +151,19 @@ async def test_two_sweeps_must_find_it(scene: Scene) -> None:
     scene.debris.free = ["1001"]
     assert await scene.sweeps(1) == []
     assert await scene.sweeps(1) == [("agent", "1001")]
+
+
+async def test_many_who_are_in_order_after_all_hide_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis finds them in order each time it looks, and they are suspects again."""
+    monkeypatch.setattr(reconciler, "AT_ONCE", 3)
+    scene.debris.free = [f"100{n}" for n in range(4)]
+    scene.debris.in_order = set(scene.debris.free)
+    scene.live.known = scene.live.mine = [OLD]
+    assert await scene.sweeps(2) == []
+    assert await scene.sweeps(1) == [("lost", OLD)]
+    scene.debris.in_order = set()
+    await scene.sweeps(2)
+    assert {about for what, about in scene.debris.mended if what == "agent"} == set(scene.debris.free)
 
 
 async def test_a_call_of_no_contact_is_deleted_unless_it_is_young_or_not_ours(scene: Scene) -> None:
