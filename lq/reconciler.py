@@ -142,14 +142,14 @@ class Reconciler:
         found = [("contact", id) for id, owner in owners.items() if owner not in living]
         found += [("agent", agent) for agent in (*await self._debris.unbound(), *await self._debris.nobodies())]
         found += await self._places()
-        found += [("phone", ext) for ext in await self._debris.strangers(list(await self._live.config("phones")))]
-        for trunk in await self._live.config("trunks"):
+        found += [("phone", ext) for ext in await self._debris.strangers(await self._live.configured("phones"))]
+        for trunk in await self._live.configured("trunks"):
             held = (await self._live.channels(trunk)).values()
             found += [("channel", f"{trunk} {leg}") for leg in held if leg.rpartition(".")[0] not in contacts]
         return found
 
     async def _places(self) -> list[Suspect]:
-        queues, agents = await self._live.config("queues"), await self._live.config("agents")
+        queues, agents = await self._live.configured("queues"), await self._live.configured("agents")
         nobody = await self._debris.nobodys_places([*queues, *(f"agent:{agent}" for agent in agents)])
         return [("place", f"{lane} {contact}") for lane, contact in nobody]
 

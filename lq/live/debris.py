@@ -48,7 +48,7 @@ class Debris:
 
     async def nobodies(self) -> list[str]:
         """Agents signed in whom the configuration does not know: it forgot them in the moment in which they came."""
-        known = await self._live.config("agents")
+        known = await self._live.configured("agents")
         return sorted(set(await self._live._guard(self._live._redis.smembers(keys.AGENTS))) - set(known))
 
     async def strangers(self, phones: Sequence[str]) -> list[str]:

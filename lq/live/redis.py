@@ -248,6 +248,10 @@ class Live(Streams):
         documents = await self._guard(self._redis.hgetall(keys.config(kind)))
         return {id: json.loads(text) for id, text in documents.items()}
 
+    async def configured(self, kind: str) -> list[str]:
+        """The ids alone: thousands of documents are not read for their names."""
+        return sorted(await self._guard(self._redis.hkeys(keys.config(kind))))
+
     async def config_version(self) -> int:
         return int(await self._guard(self._redis.get(keys.CONFIG_VERSION)) or 0)
 

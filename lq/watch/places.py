@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ ANEW_S: Final = 60.0
 WANTED: Final = re.compile(rf"^(?:{'|'.join(sorted({rule.metric for rule in RULES}))})[{{ ].*", re.MULTILINE)
 NO_FIGURE: Final = re.compile(r"^(?!#|$|[a-zA-Z_:][\w:]*(?:\{.*\})?[ \t]+[^\s{])", re.MULTILINE)
 AT_ONCE: Final = 100  # lines: Redis serves nobody else meanwhile
+TOGETHER: Final = 10  # lines asked in one command whether anybody waits
 Figure = tuple[Mapping[str, str], float]
 
 
@@ -104,8 +105,8 @@ class Places:
         """P07: nobody may wait in a line in which an agent is ready, be it a queue's or his own."""
         now = (await self._redis.time())[0]
         queues, agents = await self._redis.hkeys(keys.config("queues")), await self._redis.smembers(keys.AGENTS)
-        lanes = [*map(str, queues), *sorted(own_lane(str(agent)) for agent in agents)]
-        for some in (lanes[at : at + AT_ONCE] for at in range(0, len(lanes), AT_ONCE)):
+        lanes = await self._waited_in([*map(str, queues), *sorted(own_lane(str(agent)) for agent in agents)])
+        for some in _parts(lanes, AT_ONCE):
             async with self._redis.pipeline(transaction=True) as pipe:
                 for lane in some:
                     pipe.zcard(keys.lane_agents(lane))
@@ -115,6 +116,14 @@ class Places:
                 since = await self._redis.zscore(keys.lane_since(lane), first[0]) if ready and first else None
                 if since:
                     found["lcall_oldest_servable_seconds"].append(({"queue": lane}, now - since / 1000))
+
+    async def _waited_in(self, lanes: Sequence[str]) -> list[str]:
+        """Those in which somebody may wait. In nearly every agent's own line nobody does, and there are thousands."""
+        pipe = self._redis.pipeline(transaction=False)
+        for some in _parts(lanes, TOGETHER):
+            pipe.exists(*(keys.lane_contacts(lane) for lane in some))
+        counts = await pipe.execute()
+        return [lane for some, count in zip(_parts(lanes, TOGETHER), counts, strict=True) if count for lane in some]
 
     async def _trunks(self, found: dict[str, list[Figure]]) -> None:
         trunks = await _documents(self._redis, "trunks")
@@ -168,6 +177,10 @@ class Places:
         except OSError:  # TimeoutError is one
             return name, 1.0
         return name, 1 - room.free / room.total
+
+
+def _parts(lanes: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [lanes[at : at + size] for at in range(0, len(lanes), size)]
 
 
 def _redis(url: str) -> Redis:

@@ -86,6 +86,15 @@ async def test_who_is_signed_in_and_no_agent_of_the_configuration_is_signed_out(
     assert await told(live) == [("agent", "9999")]
 
 
+async def test_whom_the_configuration_knows_is_asked_without_reading_what_it_says_of_him(
+    live: Live, debris: Debris, redis: Redis
+) -> None:
+    await sign_in(live, "1001")
+    for agent in await live.configured("agents"):
+        redis.hset(keys.config("agents"), agent, "not to be read")
+    assert await debris.nobodies() == []
+
+
 async def test_a_contact_of_a_node_that_nobody_remembers_is_taken_over(
     live: Live, debris: Debris, redis: Redis
 ) -> None:

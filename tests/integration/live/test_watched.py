@@ -38,3 +38,17 @@ async def test_who_waits_though_somebody_is_ready_is_seen_in_every_line(
         plain.zadd(keys.lane_agents(lane), {"1001": 1})  # nobody knows how
     ((labels, waited),) = (await watched.read())["redis"][SERVABLE]
     assert labels == {"queue": lane} and waited > 3
+
+
+async def test_lines_in_which_nobody_waits_cost_little(live: Live, watched: Places, redis_url: str) -> None:
+    """Each signed-in agent has a line of his own; Redis is asked every second."""
+    await contact(live, "c1")
+    await live.ask("c1", "r", {"agent:1500": 5})
+    with Redis.from_url(redis_url, decode_responses=True) as plain:
+        plain.sadd(keys.AGENTS, *(str(n) for n in range(1000, 2000)))
+        plain.zadd(keys.lane_agents("agent:1500"), {"1500": 1})
+        plain.config_resetstat()
+        ((labels, _),) = (await watched.read())["redis"][SERVABLE]
+        asked = sum(command["calls"] for command in plain.info("commandstats").values())
+    assert labels == {"queue": "agent:1500"}
+    assert asked < 200, "they are asked for many at a time"

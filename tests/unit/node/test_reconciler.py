@@ -28,6 +28,8 @@ class FakeLive:
     lapsed: tuple[str, ...] = ()
     known: list[str] = field(default_factory=list)
     mine: list[str] = field(default_factory=list)
+    documents: dict[str, list[str]] = field(default_factory=dict)  # kind -> ids: no more than these is asked for
+    taken: dict[str, dict[int, str]] = field(default_factory=dict)  # trunk -> which leg holds which channel
 
     async def contacts(self) -> list[str]:
         return self.known
@@ -39,8 +41,11 @@ class FakeLive:
         ids = self.lapsed if lapsed else self.alive
         return [Lease("lq", id, id, f"{id}:5071", 0, False, 0) for id in ids]
 
-    async def config(self, kind: str) -> dict[str, Any]:
-        return {}
+    async def configured(self, kind: str) -> list[str]:
+        return self.documents.get(kind, [])
+
+    async def channels(self, trunk: str) -> dict[int, str]:
+        return self.taken.get(trunk, {})
 
     async def contact(self, id: str) -> ContactState:
         return ContactState(id, US, 3, "snapshot")
@@ -51,6 +56,8 @@ class FakeDebris:
     gone: set[str] = field(default_factory=set)  # contacts whose owner is none that lives
     free: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)  # agents signed in whom the configuration does not know
+    strange: set[str] = field(default_factory=set)  # phones said to be used by agents who are elsewhere
+    places: list[tuple[str, str]] = field(default_factory=list)  # of contacts that do not wait there
     in_order: set[str] = field(default_factory=set)  # what Redis finds so when it looks once more
     mended: list[tuple[str, str]] = field(default_factory=list)
 
@@ -64,10 +71,10 @@ class FakeDebris:
         return self.unknown
 
     async def strangers(self, phones: list[str]) -> list[str]:
-        return []
+        return [ext for ext in phones if ext in self.strange]
 
     async def nobodys_places(self, lanes: list[str]) -> list[tuple[str, str]]:
-        return []
+        return [place for place in self.places if place[0] in lanes]
 
     async def mend(self, node: str, what: str, about: str, older_ms: int) -> Mended | None:
         if about in self.in_order:
@@ -202,6 +209,21 @@ async def test_what_is_nobodys_is_the_first_living_nodes_business(scene: Scene) 
 async def test_who_is_signed_in_and_no_agent_is_mended(scene: Scene) -> None:
     scene.debris.unknown = ["9999"]
     assert await scene.sweeps() == [("agent", "9999")]
+
+
+async def test_what_is_configured_is_looked_at_by_its_name_alone(scene: Scene) -> None:
+    """Thousands of documents were read every ten seconds, and nothing but their ids was wanted."""
+    scene.live.documents = {"phones": ["8001", "8002"], "trunks": ["gw1"], "queues": ["sales"], "agents": ["1001"]}
+    scene.live.taken = {"gw1": {7: f"{OLD}.2"}}
+    scene.debris.strange = {"8002"}
+    scene.debris.places = [("agent:1001", OLD), ("sales", OLD)]
+    found = await scene.sweeps()
+    assert found == [
+        ("channel", f"gw1 {OLD}.2"),
+        ("phone", "8002"),
+        ("place", f"agent:1001 {OLD}"),
+        ("place", f"sales {OLD}"),
+    ]
 
 
 async def test_a_contact_of_nobody_becomes_ours(scene: Scene) -> None:
