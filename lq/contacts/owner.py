@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -24,6 +23,7 @@ from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.agent_desk import AgentDesk
 from lq.contacts.contact import Contact
+from lq.contacts.handing_over import HandingOver
 from lq.contacts.held import Held
 from lq.contacts.holds import OVER, holds
 from lq.contacts.media_desk import MediaDesk
@@ -33,7 +33,7 @@ from lq.contacts.sip_desk import SipDesk
 from lq.contacts.view import contact_json
 from lq.ledger.events import Event, lost_end
 from lq.live import reading
-from lq.live.errors import Claimed, Gone, LiveError, LiveUnavailable, NotServing, Superseded
+from lq.live.errors import Claimed, LiveError, LiveUnavailable, Superseded
 from lq.live.memory import Memory
 from lq.live.redis import Live
 from lq.live.spool import Spool
@@ -43,16 +43,6 @@ from lq.sip.agent import Datagram
 
 log = structlog.get_logger()
 
-HEIRS_KEPT: Final = 10_000  # whom contacts went to, for requests that come while Redis is away
-UNSETTLED: Final = (
-    "arriving",
-    "offering",
-    "placing",
-    "calling",
-    "dialing",
-    "ending",
-    "over",
-)  # not handed over in these states
 COMMIT: Final = telemetry.Recent("commit", "a turn of a contact written into Redis")
 RETRY_S: Final = 1.0  # how soon a commit that found Redis away is tried again
 LOOK_S: Final = 0.1  # of one that shall leave: is anything of it in the air still?
@@ -80,9 +70,9 @@ class Owner:
         self._live, self._sip, self._media, self._now = live, sip, media, now
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
-        self._heirs: OrderedDict[str, str] = OrderedDict()
         self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
         self._agents = AgentDesk(live, self.deliver)
+        self._leaving = HandingOver(incarnation, live, sip, media, lambda contact: self.moved(contact))
         sip.deliver = self.deliver
         media.deliver = self.deliver
         media.passed = pulse.passed
@@ -111,7 +101,7 @@ class Owner:
 
     def heir(self, contact: str) -> str:
         """The node that this contact was handed over to, "" if we know of none."""
-        return self._heirs.get(contact, "")
+        return self._leaving.heir(contact)
 
     # -- inputs -----------------------------------------------------------------------------------------------------
     def begin(self, given: inputs.Incoming, claim: str) -> None:
@@ -236,7 +226,7 @@ class Owner:
                     if not all(isinstance(one, inputs.Leaving) for one in given) or held.is_restless:
                         await self._turn(held, self._advance(held, given))
                     held.begun.set()
-                    if held.heir and await self._handed_over(held):
+                    if held.heir and await self._leaving.goes(held):
                         return
                 while held.commands:  # they came too late to be heard by it
                     await self._reply(held, [held.last_word(id) for id in held.commands])
@@ -285,51 +275,7 @@ class Owner:
         await self._reply(held, effects)
         self._set_alarm(held)
 
-    # -- to another node ----------------------------------------------------------------------------------------------
-    async def _handed_over(self, held: Held) -> bool:
-        """Its dialogs are let go first: what comes in the meantime is a stray, and goes to the new owner."""
-        may_go = held.contact.state != "over" and (self._is_settled(held) or held.at_once)
-        if not may_go or not held.is_clean:
-            return False
-        async with held.one_commit:
-            return await self._hand_over(held)
-
-    async def _hand_over(self, held: Held) -> bool:
-        id, heir, held.heir = held.contact.id, held.heir, ""
-        dialogs = self._sip.let_go(id)
-        try:
-            snapshot = held.snapshot(dialogs)
-            await self._live.hand_over(id, node=self.incarnation, epoch=held.epoch, to=heir, snapshot=snapshot)
-        except (Gone, NotServing, LiveUnavailable) as error:
-            log.warning("contact not handed over", heir=heir, error=str(error))
-            self._sip.adopt(id, dialogs)
-            self._sip.flush()
-            self.moved(id)
-            return False
-        log.info("contact handed over", heir=heir)
-        self._media.drop(id)
-        self._heirs[id] = heir
-        if len(self._heirs) > HEIRS_KEPT:
-            self._heirs.popitem(last=False)
-        await self._pass_on(held, heir)
-        return True
-
-    async def _pass_on(self, held: Held, heir: str) -> None:
-        """Commands that are not answered yet go with their contact."""
-        try:
-            for message in held.commands.values():
-                await self._live.send(heir, message)
-        except LiveError as error:  # who asked hears nothing in time, and asks again
-            log.warning("commands not passed on: live state away", heir=heir, error=str(error))
-
-    def _is_settled(self, held: Held) -> bool:
-        contact = held.contact
-        settled = contact.state not in UNSETTLED and held.inbox.empty()
-        settled = settled and all(
-            leg.state in ("answered", "ended") and not (leg.alive and leg.sending) for leg in contact.legs.values()
-        )
-        return settled and self._sip.is_quiet(contact.id) and self._media.is_quiet(contact.id)
-
+    # -- the books of one contact ------------------------------------------------------------------------------------
     async def _commit(self, held: Held, *, again: bool = False) -> Committed | None:
         """Write what there is, with all that the contact holds if `again`; None: Redis is away, it is put off."""
         async with held.one_commit:
