@@ -322,7 +322,7 @@ class Owner:
         del held.events[: len(events)], held.agent_ops[: len(agent_ops)], held.channel_ops[: len(channel_ops)]
         del held.engages[: len(engages)]
         del held.gate_ops[: len(gate_ops)]
-        held.dequeue = False
+        held.dequeue = held.dequeue and not dequeue  # one that came while this was under way is not said yet
         held.conference = None if held.conference is conference else held.conference
         held.called = None if held.called is called else held.called
         self._committed(held, events, channel_ops, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -230,3 +231,36 @@ async def test_whom_the_contact_lets_go_too_is_not_taken_back(owner: Owner, laps
     held.collect(life.effects)
     await owner._commit(held)
     assert lapsed.again() == [[]] and not held.is_restless
+
+
+class Slow(Redis):
+    """Each commit waits until it is let through; `said` tells whether it left the line, and what stood there."""
+
+    away = False
+
+    def __init__(self) -> None:
+        self.said: list[tuple[bool, bool]] = []
+        self.through = asyncio.Event()
+
+    async def commit(self, *args: Any, **said: Any) -> Committed:
+        self.said.append((said["dequeue"], bool(said["holds"] and said["holds"].waiting)))
+        await self.through.wait()
+        return Committed()
+
+
+async def test_who_leaves_the_line_while_his_place_is_said_again_has_left_it(owner: Owner) -> None:
+    """The commit that is on its way does not tell of it: he would stand there for ever."""
+    redis = Slow()
+    owner._live = cast(Live, redis)
+    life = Life().queued()
+    held = owner._held[life.contact.id] = Held(life.contact, 1, BOOK, "", written=True)
+    again = asyncio.create_task(owner.say_again())
+    async with asyncio.timeout(5):
+        while not redis.said:  # noqa: ASYNC110 - it is under way
+            await asyncio.sleep(0)
+    held.collect([do.Dequeue()])
+    redis.through.set()
+    await again
+    assert held.dequeue and not held.is_clean
+    await owner._commit(held)
+    assert redis.said == [(False, True), (True, False)] and held.is_clean
