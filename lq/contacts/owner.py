@@ -384,6 +384,8 @@ class Owner:
         except (LookupError, TypeError, ValueError):  # or all others would never be said, and a frozen node never thaw
             log.exception("contact cannot be said again", contact=held.contact.id)
             return True
+        if held.is_restless:  # its task may wait for an input for ever: it looks, and says it again each second
+            held.inbox.put_nowait(inputs.Leaving())
         return done is not None
 
     def _drop(self, held: Held) -> None:

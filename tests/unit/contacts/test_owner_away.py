@@ -264,3 +264,16 @@ async def test_who_leaves_the_line_while_his_place_is_said_again_has_left_it(own
     assert held.dequeue and not held.is_clean
     await owner._commit(held)
     assert redis.said == [(False, True), (True, False)] and held.is_clean
+
+
+async def test_who_is_robbed_of_his_agent_when_all_is_said_again_is_looked_after(owner: Owner, lapsed: Lapsed) -> None:
+    """Its task sleeps until something comes: nothing need, for an hour."""
+    lapsed.has_another_contact = True
+    life = Life().talking()
+    held = owner._held[life.contact.id] = Held(life.contact, 1, BOOK, "", written=True)
+    sleeps = asyncio.create_task(owner._next(held))
+    await owner.say_again()
+    assert held.is_restless and held.is_clean
+    async with asyncio.timeout(5):
+        assert await sleeps == [inputs.Leaving()], "which changes nothing, and its task says it again"
+    assert held.contact == life.contact and lapsed.again() == [TALKS, TALKS]
