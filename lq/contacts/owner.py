@@ -70,6 +70,7 @@ class Owner:
         self._live, self._sip, self._media, self._now = live, sip, media, now
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
+        self._put_off: set[str] = set()  # contacts with a commit that found Redis away, which was told
         self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
         self._agents = AgentDesk(live, self.deliver)
         self._leaving = HandingOver(incarnation, live, sip, media, lambda contact: self.moved(contact))
@@ -223,7 +224,7 @@ class Owner:
                 await self._turn(held, effects)
                 while held.contact.state != "over" or not held.is_clean:
                     given = await self._next(held)
-                    if not all(isinstance(one, inputs.Leaving) for one in given) or held.is_restless:
+                    if self._has_to_say(held, given):
                         await self._turn(held, self._advance(held, given))
                     held.begun.set()
                     if held.heir and await self._leaving.goes(held):
@@ -254,6 +255,12 @@ class Owner:
         while not held.inbox.empty():
             given.append(held.inbox.get_nowait())
         return given
+
+    def _has_to_say(self, held: Held, given: Sequence[inputs.Input]) -> bool:
+        """Whether there is something new, or something old and a Redis that may hear it: of calls that are over while
+        it is away there may be thousands, and a turn of each every second that brings nothing would stop the node."""
+        news = any(not isinstance(one, inputs.Leaving) for one in given)
+        return news or (held.is_restless and not self._live.is_silent)
 
     def _advance(self, held: Held, given: Sequence[inputs.Input]) -> list[do.Effect]:
         effects: list[do.Effect] = []
@@ -294,6 +301,8 @@ class Owner:
         dequeue, conference, called, began = held.dequeue, held.conference, held.called, time.monotonic()
         try:
             if over and held.answers:
+                if self._live.is_silent:
+                    raise LiveUnavailable("nor would it keep the answers")
                 await self._live.keep_answers(held.contact.id, held.answers)
             done = await self._live.commit(
                 held.contact.id,
@@ -313,11 +322,14 @@ class Owner:
             )
         except LiveUnavailable as error:
             # Talking goes on without Redis: the effects are performed, the books are written when it is back.
-            log.warning("commit put off: live state away", error=str(error))
+            if held.contact.id not in self._put_off:  # once: it is tried again each second
+                log.warning("commit put off: live state away", error=str(error))
+            self._put_off.add(held.contact.id)
             self._spool.put(held.events[held.spooled :])
             held.spooled = len(held.events)
             return None
         COMMIT.observe(time.monotonic() - began)
+        self._put_off.discard(held.contact.id)
         held.written = True
         del held.events[: len(events)], held.agent_ops[: len(agent_ops)], held.channel_ops[: len(channel_ops)]
         del held.engages[: len(engages)]
@@ -440,6 +452,7 @@ class Owner:
         if self._held.get(held.contact.id) is not held:
             return  # let go before; what there is now under its name is another's
         del self._held[held.contact.id]
+        self._put_off.discard(held.contact.id)
         self._sip.forget(held.contact.id)
         self._media.forget(held.contact.id)
         self.moved(held.contact.id)

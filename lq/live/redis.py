@@ -54,6 +54,11 @@ class Live(Streams):
 
     # -- the functions
 
+    @property
+    def is_silent(self) -> bool:
+        """Redis did not answer a moment ago: commits do not ask until a renewal was answered, or for a while."""
+        return time.monotonic() < self._silent_until
+
     async def commit(
         self,
         contact: str,
@@ -79,7 +84,7 @@ class Live(Streams):
 
         Raises Superseded, Claimed.
         """
-        if time.monotonic() < self._silent_until:
+        if self.is_silent:
             raise LiveUnavailable("Redis did not answer a moment ago")
         answer = await self._heard(
             "commit",

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from lq.contacts import inputs
 from lq.contacts.contact import Call
+from lq.contacts.held import Held
 from lq.contacts.media_desk import MediaDesk
 from lq.contacts.owner import Owner
 from lq.contacts.sip_desk import SipDesk
@@ -32,6 +34,8 @@ US, OTHER = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
 class FakeLive:
     epoch: int = 1  # below it is superseded
     deaf: bool = False  # takes contacts, and no messages
+    is_silent: bool = False  # … nor anything: who tries is told so at once
+    tried: int = 0
     commits: list[int] = field(default_factory=list)  # their epochs
     closed: list[str] = field(default_factory=list)
     sent: int = 0
@@ -42,6 +46,9 @@ class FakeLive:
 
     async def commit(self, contact: str, *, epoch: int, **rest: Any) -> Committed:
         await asyncio.sleep(0)
+        self.tried += 1
+        if self.is_silent:
+            raise LiveUnavailable("silent")
         if self.lose_answers:
             self.lose_answers -= 1
             raise LiveUnavailable("did it, and nobody heard so")
@@ -58,6 +65,7 @@ class FakeLive:
 
     async def keep_answers(self, contact: str, answers: dict[str, Any]) -> None:
         assert contact not in self.closed, "before, or nobody would know where to ask"
+        assert not self.is_silent, "it is not asked"
         self.kept[contact] = answers
 
     async def hand_over(self, contact: str, **rest: Any) -> int:
@@ -241,6 +249,41 @@ async def test_what_was_answered_outlives_the_contact(house: House) -> None:
     assert kept["hangs-up"] == {"status": 200} and told["hangs-up"]["status"] == 200
     assert kept["too-late"] == {key: told["too-late"][key] for key in ("status", "error")}
     assert kept["too-late"]["status"] == 409
+
+
+async def test_what_is_over_and_not_written_costs_nothing_while_redis_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of an hour of ended calls, thousands, would each have a turn a second, and a line in the log."""
+    monkeypatch.setattr("lq.contacts.owner.RETRY_S", 0.001)
+    live, next_of, looks = house.live, house.owner._next, list[Held]()
+
+    async def looked(held: Held) -> list[inputs.Input]:
+        looks.append(held)
+        return await next_of(held)
+
+    monkeypatch.setattr(house.owner, "_next", looked)
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    live.is_silent = True
+    more = {"type": "command", "contact": "c1", "verb": "hang_up", "body": {}, "expires_at": 1 << 60}
+    with capture_logs() as logs:
+        house.owner.message({"id": "hangs-up", "reply_to": "hangs-up", **more})
+        await house.settled()
+        for n in house.owner._held["c1"].contact.legs:
+            house.owner.deliver("c1", inputs.MediaDeleted(n))
+        await house.settled()
+        assert house.owner.load == 0 and house.owner.holds("c1"), "it is over, and Redis has not heard of it"
+        tried, enough = live.tried, len(looks) + 5
+        async with asyncio.timeout(10):
+            while len(looks) < enough:  # RETRY_S has passed again and again  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        assert live.tried == tried and live.kept == {}
+        assert [one["event"] for one in logs].count("commit put off: live state away") == 1
+        live.is_silent = False
+        async with asyncio.timeout(10):
+            while house.owner.holds("c1"):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    assert live.closed == ["c1"] and live.kept["c1"]["hangs-up"] == {"status": 200}
 
 
 async def test_a_command_that_comes_when_the_contact_is_over_is_answered(house: House) -> None:

@@ -32,6 +32,7 @@ ASK = Datagram("question", b"INVITE", PEER)
 
 class Redis:
     away = True
+    is_silent = False
     commits = 0
 
     async def commit(self, *args: Any, **more: Any) -> Committed:
