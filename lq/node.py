@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import secrets
 import sys
 import time
@@ -14,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
 
 import structlog
 
@@ -28,6 +26,7 @@ from lq.contacts.sip_desk import SipDesk
 from lq.contacts.tags import contact_of, new_contact, tag_of
 from lq.drain import drain
 from lq.elsewhere import Elsewhere
+from lq.incoming import caller_of, is_misused, user_of
 from lq.live.errors import LiveError, Stale
 from lq.live.memory import Memory
 from lq.live.redis import Live
@@ -46,7 +45,6 @@ from lq.sip.digest import Credentials
 from lq.sip.events import Event, Incoming, Stray
 from lq.sip.shell import Shell
 from lq.sip.trace import Files, Hep, Sink, Trace
-from lq.trunks.routes import is_emergency
 
 log = structlog.get_logger()
 
@@ -56,8 +54,6 @@ CLOCK_SET_S: Final = 0.5  # beyond it that was no slewing
 CLOCK_SET: Final = telemetry.Recent("clock_set", "by how much the clock of this host was set")
 LINGER_S: Final = 0.7  # the edge looks twice a second who is there; until then we say who has what was ours
 MAX_CONTACTS: Final = 1_000  # beyond it new INVITEs get 503 and Kamailio tries the next node (R12)
-_DISPLAY_NAME: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^"<])*<')  # RFC 3261 §20.10; in it may stand anything
-_USER: Final = re.compile(r"\s*(?:sips?:([^@;:>]*)(?:[;:][^@>]*)?@|tel:([^;>]*))", re.IGNORECASE)
 
 
 def address(name: str) -> tuple[str, int]:
@@ -77,32 +73,9 @@ def _address(name: str, value: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def user_of(value: str) -> str:
-    """The user part of a SIP or tel URI, or of the one that a header's value names; "" if there is none.
-
-    Without its parameters and its password, as the edge reads it: what is 110 to it may be nothing else here.
-    """
-    name = _DISPLAY_NAME.match(value)
-    found = _USER.match(value, name.end() if name else 0)
-    user = (found[1] or found[2] or "") if found else ""
-    read = unquote(user)  # `#` of a feature code is %23 there (RFC 3261 §25.1)
-    return read if read.isprintable() else user.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def is_misused(headers: Mapping[str, Sequence[str]], called: str, book: Book) -> bool:
-    """Whether the edge took it for an emergency call, past locks and bans and from a disabled phone, and it is none."""
-    return "x-lq-emergency" in headers and not is_emergency(inbound.dialled(called, book)[0])
-
-
-def caller_of(headers: Mapping[str, Sequence[str]], from_: str) -> str:
-    """Who calls: the identity that the network vouches for, else From; "anonymous" when he withholds it.
-
-    `headers` by lower-case name. `Privacy: id` lets the network know and nobody be shown (RFC 3325 §9.3).
-    """
-    privacy = {token.strip().lower() for value in headers.get("privacy", ()) for token in value.split(";")}
-    if privacy & {"id", "user", "header"}:
-        return "anonymous"
-    return user_of(headers.get("p-asserted-identity", [from_])[0])
+def followed(agent: UserAgent) -> int:
+    """ms of the epoch, as the clock was followed last: no deadline is compared with one that was set since."""
+    return int((time.monotonic() + agent.epoch) * 1000)
 
 
 def contact_id(now_ms: int) -> str:
@@ -277,9 +250,11 @@ class Node:
             self.pulse.renewed(began)
 
     def _follow_clock(self) -> None:
-        """Before the lease is renewed: in the era that begins when a clock is set, sessions are told by the new one."""
+        """Before the lease is renewed: in the era that begins when a clock is set, sessions and places in line are told
+        by the new one."""
         by = self.shell.follow_clock()
         if abs(by) > CLOCK_SET_S:
+            self.owner.clock_set(round(by * 1000))
             CLOCK_SET.observe(abs(by))
             log.warning("the clock of this host was set", by_s=round(by, 3))
 
@@ -450,7 +425,10 @@ def build(node: str) -> Node:
     desk = SipDesk(agent, shell.send, shell.now)
     pulse, memory = Pulse(LEASE_MS / 2000), Memory()
     spool = Spool(Path(process.variable("LCALL_HOME")) / "unsent" / f"{node}.jsonl")
-    owner = Owner(incarnation=incarnation, live=live, sip=desk, media=media, pulse=pulse, memory=memory, spool=spool)
+    owner = Owner(
+        incarnation=incarnation, live=live, sip=desk, media=media, pulse=pulse, memory=memory, spool=spool,
+        now=lambda: followed(agent),
+    )  # fmt: skip
     agent.accounts = lambda trunk: credentials(owner.book, trunk)
     desk.domain = lambda trunk: domain_of(owner.book, trunk)
     shell.trace = trace = Trace(node, listen, desk.where, trace_sinks())

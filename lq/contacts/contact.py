@@ -417,3 +417,14 @@ def _ways(document: Mapping[str, Any]) -> tuple[Way, ...]:
 
 def with_leg(contact: Contact, n: int, **changes: Any) -> Contact:
     return replace(contact, legs={**contact.legs, n: replace(contact.legs[n], **changes)})
+
+
+def clock_set(contact: Contact, by: int) -> Contact:
+    """When the wall clock was set by `by` ms: what is compared with it moves along, as much is left as before."""
+    deadlines = {name: at + by for name, at in contact.deadlines.items()}
+    legs = {n: replace(leg, key_at=leg.key_at + by) if leg.key_at else leg for n, leg in contact.legs.items()}
+    line = contact.line
+    if line is not None:  # or whoever comes now would be served before those who wait, or after all of them
+        lanes = {lane: score + by for lane, score in line.lanes.items()}
+        line = replace(line, since=line.since + by, lanes=lanes)
+    return replace(contact, deadlines=deadlines, legs=legs, line=line)

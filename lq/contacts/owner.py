@@ -22,7 +22,7 @@ from lq.contacts import advance as rule
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.agent_desk import AgentDesk
-from lq.contacts.contact import Contact
+from lq.contacts.contact import Contact, clock_set
 from lq.contacts.handing_over import HandingOver
 from lq.contacts.held import Held
 from lq.contacts.holds import OVER, holds
@@ -51,7 +51,7 @@ AT_ONCE: Final = 20  # contacts said again side by side
 
 
 class Owner:
-    """All contacts of this node. `now` gives milliseconds of the epoch."""
+    """All contacts of this node. `now` gives milliseconds of the epoch; `clock_set` is told by how much it jumps."""
 
     def __init__(
         self,
@@ -181,6 +181,11 @@ class Owner:
 
     def flush(self) -> None:
         self._sip.flush()
+
+    def clock_set(self, by_ms: int) -> None:
+        """The clock that `now` reads was set. Alarms run by another one, and stand."""
+        for held in self._held.values():
+            held.contact = clock_set(held.contact, by_ms)
 
     def deliver(self, contact: str, given: inputs.Input) -> bool:
         """Something happened to a contact; False if it is not ours (any more)."""

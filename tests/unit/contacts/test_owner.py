@@ -110,7 +110,7 @@ class FakeDesk:
 class House:
     def __init__(self, place: Path) -> None:
         self.live, self.sip, self.media = FakeLive(), FakeDesk(), FakeDesk()
-        self.spool = Spool(place)
+        self.spool, self.clock = Spool(place), Life().now + 1_000
         self.owner = Owner(
             incarnation=US,
             live=cast(Live, self.live),
@@ -119,7 +119,7 @@ class House:
             pulse=Pulse(10),
             memory=Memory(),
             spool=self.spool,
-            now=lambda: Life().now + 1_000,
+            now=lambda: self.clock,
         )
 
     async def settled(self) -> None:
@@ -357,3 +357,25 @@ async def test_a_call_that_our_own_fault_keeps_from_beginning_is_refused(
     house.owner.begin(inputs.Incoming("c1", "trunk:gw1", "1", "2", "v=0", US), claim="a|b")
     assert house.sip.asked[-2:] == [("refuse", ("c1", 500)), ("forget", ("c1",))]
     assert not house.owner.holds("c1")
+
+
+@pytest.mark.parametrize("by", [3_600_000, -3_600_000])
+async def test_who_waits_keeps_his_place_and_his_time_when_the_clock_is_set(house: House, by: int) -> None:
+    """An hour ahead all who wait would hear that all are busy; an hour back who comes would be served before them."""
+    queued = json.dumps(Life().queued().contact.to_json() | {"dialogs": {}, "channels": []})
+    await house.owner.adopt("c1", 2, queued).wait()
+    await house.settled()
+    before = house.owner.held("c1")
+    assert before is not None and before.line is not None and "max_wait" in before.deadlines
+    left = {name: at - house.clock for name, at in before.deadlines.items()}
+    house.clock += by
+    house.owner.clock_set(by)
+    house.owner.deliver("c1", inputs.Notice())  # he asks again, as every ten seconds
+    await house.settled()
+    after, held = house.owner.held("c1"), house.owner._held["c1"]
+    assert after is not None and after.state == "queueing" and after.line is not None
+    assert after.deadlines["max_wait"] - house.clock == left["max_wait"]
+    assert after.line.since == before.line.since + by
+    assert after.line.lanes == {lane: score + by for lane, score in before.line.lanes.items()}
+    assert held.alarm is not None and 0 < held.alarm.when() - asyncio.get_running_loop().time() <= max(left.values())
+    await house.owner.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lq.config.book import Book
-from lq.node import caller_of, is_misused, user_of
+from lq.incoming import caller_of, is_misused, user_of
 
 FROM = '"Li" <sip:01088000000@127.0.1.1>;tag=1'
 ASSERTED = "<sip:13800138000@127.0.1.1>"
