@@ -1,8 +1,8 @@
 """What this node says again to a Redis that may have forgotten, and what it keeps for one that is away (DESIGN §5).
 
-A new era (docs/contracts.md §2) is noticed with the renewal of the lease. Then every contact is committed with all that
-it holds, the last word on every agent is said, lost events of the last 30 s are appended, and at last `asserted`. What
-fails is begun again with the next renewal.
+A new era (docs/contracts.md §2) is noticed with the renewal of the lease. Then the last word on every agent is said,
+what is ours and not held yet is taken, every contact is committed with all that it holds, lost events of the last 30 s
+are appended, and at last `asserted`. What fails is begun again with the next renewal.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Remembering:
         try:
             book = self._owner.book
             await self._live.remembered(self._incarnation, renewal.era, self._memory.recalled(book.agents, book.queues))
+            await self._take_unheard()
             await self._owner.say_again()
             since = await self._look_back(renewal.now)
             lost = self._memory.missing(await self._live.recent(since))
@@ -103,6 +104,19 @@ class Remembering:
                 "Redis may have forgotten: all is said again",
                 era=renewal.era, contacts=self._owner.load, events=len(lost), s=round(time.monotonic() - began, 3),
             )  # fmt: skip
+
+    async def _take_unheard(self) -> None:
+        """What became ours in the era before and is not held yet, of a page that is being adopted or by a message that
+        waits: whatever is not said again is over for Redis, and people talk in it. Not what was over in a moment that
+        Redis has lost: that must not come to life again."""
+        for contact in await self._live.owned(self._incarnation):
+            if self._owner.holds(contact):
+                continue
+            found = await self._live.contact(contact)
+            if found is None or found.owner != self._incarnation or self._owner.has_had(contact, found.epoch):
+                continue
+            log.warning("contact taken that is ours and was not held yet", contact=contact)
+            await self._owner.take_over(contact, found.epoch, found.snapshot)
 
     async def _look_back(self, now: int) -> int:
         """ms: where in the stream the last minute begins. Its ids stay ahead of a clock that was set back."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -47,6 +48,7 @@ COMMIT: Final = telemetry.Recent("commit", "a turn of a contact written into Red
 RETRY_S: Final = 1.0  # how soon a commit that found Redis away is tried again
 LOOK_S: Final = 0.1  # of one that shall leave: is anything of it in the air still?
 MOST_HELD: Final = 20_000  # with those that are over and wait for Redis to hear of it (R12)
+GONE_KEPT: Final = 20_000
 AT_ONCE: Final = 20  # contacts said again side by side
 
 
@@ -70,6 +72,7 @@ class Owner:
         self._live, self._sip, self._media, self._now = live, sip, media, now
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
+        self._gone: OrderedDict[str, int] = OrderedDict()  # contacts that were ours, and under which epoch
         self._put_off: set[str] = set()  # contacts with a commit that found Redis away, which was told
         self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
         self._agents = AgentDesk(live, self.deliver)
@@ -85,6 +88,11 @@ class Owner:
 
     def holds(self, contact: str) -> bool:
         return contact in self._held
+
+    def has_had(self, contact: str, epoch: int) -> bool:
+        """It is ours under this epoch, or was and is over, or has left us."""
+        held = self._held.get(contact)
+        return max(held.epoch if held else 0, self._gone.get(contact, 0)) >= epoch
 
     def contacts(self) -> list[str]:
         return list(self._held)
@@ -137,16 +145,20 @@ class Owner:
         return None
 
     def adopt(self, contact: str, epoch: int, snapshot: str) -> asyncio.Event:
-        """Another node's contact is ours from now on; set once it has been written so.
+        """Another node's contact is ours from now on; set once it has been written so. One that has come by another way
+        meanwhile has gone on since, and stays as it is.
 
         One that is unreadable raises ValueError, KeyError, TypeError.
         """
+        former = self._held.get(contact)
+        if former is not None and former.epoch >= epoch:
+            return former.begun
         document = json.loads(snapshot)
         found = Contact.from_json(document)
         held = Held(found, epoch, self.book, claim="", written=True)
         channels = (reading.document(ChannelHold, one) for one in document.get("channels", ()))
         held.channels = {channel.leg: channel for channel in channels}
-        if former := self._held.get(contact):  # handed over by a request whose answer was lost, and back again
+        if former is not None:  # handed over by a request whose answer was lost, and back again
             self._drop(former)
         try:
             self._sip.adopt(contact, document["dialogs"])
@@ -457,6 +469,9 @@ class Owner:
         if self._held.get(held.contact.id) is not held:
             return  # let go before; what there is now under its name is another's
         del self._held[held.contact.id]
+        self._gone[held.contact.id] = held.epoch
+        if len(self._gone) > GONE_KEPT:
+            self._gone.popitem(last=False)
         self._put_off.discard(held.contact.id)
         self._sip.forget(held.contact.id)
         self._media.forget(held.contact.id)

@@ -36,6 +36,9 @@ class NoContacts:
     async def say_again(self) -> None:
         self.said += 1
 
+    def holds(self, contact: str) -> bool:
+        return True
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:

@@ -174,6 +174,27 @@ async def test_what_an_older_hold_of_a_contact_comes_to_does_not_touch_the_newer
     await house.owner.close()
 
 
+async def test_one_that_has_come_by_another_way_stays_as_it_is(house: House) -> None:
+    """Of a page that is being adopted, all was taken at once, for an era began: what the page tells of it is old."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    held = house.owner._held["c1"]
+    assert house.owner.adopt("c1", 2, snapshot()) is held.begun
+    await house.settled()
+    assert house.owner._held["c1"] is held and held.task is not None and not held.task.done()
+    await house.owner.close()
+
+
+async def test_what_was_ours_and_is_over_is_known(house: House) -> None:
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    assert [house.owner.has_had("c1", epoch) for epoch in (1, 2, 3)] == [True, True, False]
+    house.live.epoch = 3
+    house.owner.deliver("c1", inputs.Notice())
+    await house.settled()
+    assert not house.owner.holds("c1")
+    assert [house.owner.has_had("c1", epoch) for epoch in (2, 3)] == [True, False], "it may come back to us"
+    assert not house.owner.has_had("c2", 1)
+
+
 async def test_a_contact_that_was_handed_over_keeps_its_media_when_redis_goes_at_that_moment(house: House) -> None:
     await house.owner.adopt("c1", 2, snapshot()).wait()
     house.live.deaf = True
