@@ -228,6 +228,7 @@ class Node:
     async def _renew_once(self, began: float) -> None:
         if not self.leased:
             await self.live.start()
+        asked = time.monotonic()
         renewal = await self.live.renew(
             "lq",
             self.incarnation,
@@ -237,6 +238,7 @@ class Node:
             draining=self.draining,
             lease_ms=LEASE_MS,
         )
+        self.owner.redis_clock.told(renewal.now, time.monotonic() - asked)
         if not self.leased:
             log.info("lease taken", incarnation=self.incarnation)
         self.leased = True
@@ -311,7 +313,7 @@ class Node:
             case "hand_over":
                 self.owner.hand_over(message["contact"], message["to"])
             case "place":
-                if message["expires_at"] > int(time.time() * 1000) and (refusal := self._place(message)):
+                if not self.owner.redis_clock.is_void(message) and (refusal := self._place(message)):
                     self.elsewhere.answer(message["reply_to"], refusal)
             case other:
                 log.error("message of an unknown type in the inbox", type=other)

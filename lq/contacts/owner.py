@@ -34,6 +34,7 @@ from lq.contacts.sip_desk import SipDesk
 from lq.contacts.view import contact_json
 from lq.ledger.events import Event, lost_end
 from lq.live import reading
+from lq.live.clock import RedisClock
 from lq.live.errors import Claimed, LiveError, LiveUnavailable, Superseded
 from lq.live.memory import Memory
 from lq.live.redis import Live
@@ -68,7 +69,7 @@ class Owner:
         now: Callable[[], int] = lambda: int(time.time() * 1000),
     ) -> None:
         self.incarnation = incarnation
-        self.book = Book()
+        self.book, self.redis_clock = Book(), RedisClock()
         self._live, self._sip, self._media, self._now = live, sip, media, now
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
@@ -218,7 +219,7 @@ class Owner:
             case "parties":
                 told = inputs.Parties(message["parties"], message["hosts"], message.get("change", 0))
                 held.inbox.put_nowait(told)
-            case "command" if message["expires_at"] > self._now():
+            case "command" if not self.redis_clock.is_void(message):
                 held.commands[message["id"]] = message
                 held.inbox.put_nowait(inputs.Command(message["id"], message["verb"], message.get("body") or {}))
         return True

@@ -70,6 +70,11 @@ RULES: Final = (
         "check how that host keeps time (chronyc tracking), and its hardware clock",
     ),
     Rule(
+        "clock_apart", "major", "lcall_redis_clock_apart_seconds", 1, 5,
+        "节点主机与 Redis 主机的时钟不一致", "the clock of a node's host is not that of Redis's",
+        "检查两台主机的时间同步（chronyc tracking）", "check how both hosts keep time (chronyc tracking)",
+    ),
+    Rule(
         "loop_late", "major", "lcall_loop_lag_p99_seconds", 0.25, 10,
         "进程来不及处理", "a process cannot keep up",
         "检查该主机的 CPU；增加节点", "check the CPU of that host; add a node",

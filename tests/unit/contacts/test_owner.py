@@ -19,6 +19,7 @@ from lq.contacts.media_desk import MediaDesk
 from lq.contacts.owner import Owner
 from lq.contacts.sip_desk import SipDesk
 from lq.ledger.events import Event, wrong_keys
+from lq.live.clock import RedisClock
 from lq.live.errors import LiveUnavailable, Superseded
 from lq.live.memory import Memory
 from lq.live.redis import Live
@@ -252,6 +253,24 @@ async def test_an_operation_that_is_said_twice_ends_no_newer_offer(house: House,
     await house.settled()
     contact = house.owner.held("c1")
     assert contact is not None and contact.offer is None
+    await house.owner.close()
+
+
+@pytest.mark.parametrize("apart_ms", [0, -5_000, 5_000])
+async def test_a_command_counts_as_long_as_redis_has_said(house: House, apart_ms: int) -> None:
+    """The node's host is five seconds ahead of Redis, or behind: each command would be dropped, or none ever."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.owner.redis_clock = RedisClock(lambda: house.clock)
+    redis = house.clock + apart_ms
+    house.owner.redis_clock.told(redis, 0.0)
+    more = {"type": "command", "contact": "c1", "verb": "no such", "body": {}}
+    with capture_logs() as logs:
+        for id, expires_at in (("waits", redis + 2_000), ("gone", redis - 1)):
+            assert house.owner.message({"id": id, "reply_to": id, "expires_at": expires_at, **more})
+            await house.settled()
+    assert [(id, told["status"]) for id, told in house.live.replies.items()] == [("waits", 400)]
+    [dropped] = [one for one in logs if one["event"].startswith("command dropped")]
+    assert (dropped["id"], dropped["contact"], dropped["verb"], dropped["late_ms"]) == ("gone", "c1", "no such", 1)
     await house.owner.close()
 
 

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from lq.live.clock import RedisClock
+from lq.live.values import Renewal
 from lq.node import Node, followed
 
 
@@ -51,3 +53,35 @@ def test_contacts_are_told_by_how_much_it_was_set(house: House, by: int, monkeyp
     assert abs(followed(cast(Any, house)) / 1000 - time.time()) < 1
     asked._follow_clock()
     assert len(house.told) == 1, "once"
+
+
+@dataclass
+class Renewing(House):
+    """… and a Redis that is `ahead_ms` of us, which has sent a call to begin."""
+
+    ahead_ms: int = 0
+    load: int = 0
+    placed: list[str] = field(default_factory=list)
+    redis_clock: RedisClock = field(default_factory=RedisClock)
+
+    async def renew(self, *args: Any, **said: Any) -> Renewal:
+        return Renewal(int(time.time() * 1000) + self.ahead_ms, 1, 1)
+
+    def renewed(self, *args: Any) -> bool:
+        return True
+
+    def place(self, message: Any) -> None:
+        self.placed.append(message["id"])
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 5_000, -5_000])
+async def test_a_call_that_is_ordered_is_placed_while_somebody_waits_for_it(ahead_ms: int) -> None:
+    """By the time of Redis, which dated it, and which each renewal tells."""
+    house = Renewing(ahead_ms=ahead_ms)
+    asked = node(house)
+    asked.leased, asked.config_version, asked.remembering = True, 1, cast(Any, house)
+    await asked._renew_once(time.monotonic())
+    redis_ms = int(time.time() * 1000) + ahead_ms
+    for id, left_ms in (("waits", 2_000), ("gone", -1_000)):
+        asked._message({"type": "place", "id": id, "contact": "c1", "expires_at": redis_ms + left_ms})
+    assert house.placed == ["waits"]
