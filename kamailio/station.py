@@ -32,7 +32,10 @@ class Wire:
         return "" if value is None else str(value)
 
     def header(self, name: str) -> str:
-        return str(self._ksr.hdr.get(name) or "")
+        try:
+            return str(self._ksr.hdr.get(name) or "")
+        except UnicodeDecodeError:  # a name in GBK: the number beside it is still read
+            return bytes.fromhex(self.pv(f"$(hdr({name}){{s.encode.hexa}})")).decode(errors="replace")
 
     def message(self) -> bytes:
         """As it came; of one that is too long (defence.LONGEST) only that it is."""

@@ -40,4 +40,5 @@ def caller_of(headers: Mapping[str, Sequence[str]], from_: str) -> str:
     privacy = {token.strip().lower() for value in headers.get("privacy", ()) for token in value.split(";")}
     if privacy & {"id", "user", "header"}:
         return "anonymous"
-    return user_of(headers.get("p-asserted-identity", [from_])[0])
+    named = (user_of(value) for value in (*headers.get("p-asserted-identity", ()), from_))  # or a gateway's
+    return next((user for user in named if user), "")

@@ -34,7 +34,7 @@ from lq.live.spool import Spool
 from lq.live.values import LEASE_MS
 from lq.media.engines import Engines
 from lq.media.mixer.client import Mixer
-from lq.media.rtpengine import RtpEngine
+from lq.media.rtpengine import OFFERED, RtpEngine
 from lq.neighbours import Neighbours
 from lq.probe import tell_edge
 from lq.pulse import Pulse
@@ -377,7 +377,7 @@ class Node:
     def _begin(self, event: Incoming, given: inputs.Incoming) -> None:
         if self.agent.holds(event.session):  # else it was taken back meanwhile
             self.sip.take(given.contact, 1, event.session)
-            self.owner.begin(given, claim=f"{event.call_id}|{event.from_tag}")
+            self.owner.begin(given, claim=claim_of(event))
 
 
 async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -393,6 +393,18 @@ def engines() -> list[RtpEngine]:
     if not len(ng) == len(ng_tcp) == len(spools):
         sys.exit(f"LQ_NG names {len(ng)} rtpengines, LQ_NG_TCP {len(ng_tcp)}, LCALL_SPOOL {len(spools)} spools")
     return [RtpEngine(ng=a, ng_tcp=b, spool=spool) for a, b, spool in zip(ng, ng_tcp, spools, strict=True)]
+
+
+def claim_of(event: Incoming) -> str:
+    """What one INVITE is, at whichever node it arrives. What its caller sends anew after our refusal is another."""
+    numbers = next((values for name, values in event.headers.items() if name.lower() == "cseq"), ())
+    return "|".join((event.call_id, event.from_tag, *numbers))
+
+
+def codecs_of(book: Book, trunk: str) -> tuple[str, ...]:
+    """What this trunk is offered, as rtpengine names it; the first is what we would rather have."""
+    names = book.trunks[trunk].codecs if trunk in book.trunks else ()
+    return tuple(each for name in names for each in OFFERED if each.partition("/")[0] == name) or OFFERED
 
 
 def credentials(book: Book, trunk: str) -> Credentials | None:
@@ -432,6 +444,7 @@ def build(node: str) -> Node:
         now=lambda: followed(agent),
     )  # fmt: skip
     agent.accounts = lambda trunk: credentials(owner.book, trunk)
+    media.codecs = lambda trunk: codecs_of(owner.book, trunk)
     desk.domain = lambda trunk: domain_of(owner.book, trunk)
     shell.trace = trace = Trace(node, listen, desk.where, trace_sinks())
     return Node(node, incarnation, listen, edge, live, agent, shell, media, owner, desk, trace, pulse, memory, spool)

@@ -175,6 +175,8 @@ async def drop_totp(database: Database, viewer: Viewer, before: Account, place: 
     async with changing(database) as connection:
         known = await _roles(connection)
         _mine_to_change(viewer, known, before)
+        if before.id == viewer.id:  # there it asks for the password
+            raise Refused(mark("自己的两步验证请在“我的账号”里关闭。"))
         await connection.execute(SQL["totp_off"], before.id)
         await note(connection, viewer, "totp_dropped", f"operator:{before.id}", place)
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from lcall_web.common.i18n import mark
 from lcall_web.common.words import DIRECTIONS, ENDED_BY, RESULTS, SEGMENTS
+from lcall_web.common.written import printable
 from lq.sdk import Segment
 
 COMPLETE: Final = 10  # digits from which a number may have had a prefix in front of it
@@ -147,7 +148,7 @@ def read(
         value = wishes[name]
         if not value:
             return None
-        if len(value) > LONGEST or not value.isprintable():
+        if len(value) > LONGEST or not printable(value):
             errors[name] = TOO_LONG
         elif known is not None and value not in known:
             errors[name] = UNKNOWN

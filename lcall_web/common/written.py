@@ -21,6 +21,14 @@ def clean(text: str, lines: bool = False) -> str:
     return kept.strip()
 
 
+JOINERS: Final = str.maketrans("", "", "\u200c\u200d")  # parts of letters and pictures in many scripts
+
+
+def printable(text: str) -> bool:
+    """Blanks of all scripts and joiners are in what people write, too."""
+    return "".join(sign for sign in text.translate(JOINERS) if unicodedata.category(sign) != "Zs").isprintable()
+
+
 def key_of(text: str) -> uuid.UUID | None:
     """Of a form; None for what no page of ours has sent."""
     try:

@@ -135,7 +135,7 @@ async def run(database: Database, viewer: Viewer, id: uuid.UUID, address: str) -
         try:
             if not await _piece(database, viewer, id, address):
                 return
-        except (DatabaseAway, TooMuch) as error:
+        except (DatabaseAway, TooMuch, asyncpg.TransactionRollbackError) as error:  # (of two that met at one company)
             log.warning("an import waits for PostgreSQL", error=str(error))
             await asyncio.sleep(AGAIN_S)
 

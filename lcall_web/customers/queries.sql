@@ -385,7 +385,8 @@ where id = $1
 -- name: import_forget
 -- The rows of what is done, and of what nobody went on with for a day.
 delete from customer_import_row r using customer_import i
-where i.id = r.import and (i.state = 'done' and r.errors = '{}' or i.created_at < now() - interval '1 day')
+where i.id = r.import and (i.state = 'done' and r.errors = '{}' or i.state = 'shown' and i.created_at < now() - interval '1 day'
+    or i.created_at < now() - interval '30 days')
 
 -- name: named
 -- Whether there is one of this name.

@@ -57,6 +57,7 @@ PATTERNS: Final = tuple(
         (r"agent:<agent>, phone:<another phone>.*", mark("请填写坐席、别的话机、技能组，或能拨打的号码。")),
         (r"ivr:<flow>, queue:<queue>.*", mark("请选择来电转到哪里。")),
         (r"only for a list of kind \w+", mark("这一类名单不用此项，请恢复原样。")),
+        (r"codecs are (?P<names>.*)", mark("可用的语音编码：%(names)s。")),
         (r"one of .*", mark("请从给出的选项中选择。")),
         (r"unknown strategy .*", mark("请从给出的选项中选择。")),
         (r"a text of at most \d+ characters is expected", TOO_LONG),

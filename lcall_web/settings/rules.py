@@ -11,6 +11,7 @@ from typing import Any, Final
 from lcall_web.common import script
 from lcall_web.common.i18n import mark
 from lcall_web.common.masking import masked
+from lcall_web.common.written import printable
 from lcall_web.settings.fields import WEEK, Field, Kind
 from lcall_web.settings.kinds import TARGETS
 
@@ -162,11 +163,8 @@ def split(text: str) -> list[str]:
     return [word for word in re.split(r"[\s,，、;；]+", text) if word]
 
 
-JOINERS: Final = str.maketrans("", "", "\u200c\u200d")  # parts of letters and pictures in many scripts
-
-
 def _printable(text: str) -> str:
-    if not text.translate(JOINERS).isprintable():
+    if not printable(text):
         raise ValueError(UNREADABLE)
     return text
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from lcall_web.common import workbook as reader
 from lcall_web.common.i18n import mark
+from lcall_web.common.written import printable
 
 LARGEST: Final = 2_000_000  # bytes of a file
 ROWS: Final = 100_000
@@ -15,7 +16,7 @@ NO_FILE: Final = mark("请选择文件。")
 TOO_LARGE: Final = mark("文件太大：最多 2 MB。")
 BUSY: Final = mark("正在读取别人的文件，请稍后再试。")
 NO_WORKBOOK: Final = mark("无法读取：请使用 .xlsx 工作簿。")
-NO_TEXT: Final = mark("无法读取：请使用 .xlsx 工作簿，或 UTF-8 的 .csv、.txt 文件。")
+NO_TEXT: Final = mark("无法读取：请使用 .xlsx 工作簿，或 UTF-8、GBK 的 .csv、.txt 文件。")
 
 
 class Unreadable(Exception):
@@ -47,14 +48,20 @@ def rows(name: str, body: bytes) -> list[list[str]]:
         return workbook(body)
     if len(body) > LARGEST:
         raise Unreadable(TOO_LARGE)
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(NO_TEXT) from error
-    if not text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable():
+    text = _decoded(body)
+    if not printable(text.replace("\n", "").replace("\r", "").replace("\t", "")):
         raise Unreadable(NO_TEXT)
     lines = text.splitlines()
     return [[cell.strip().strip('"') for cell in line.replace("\t", ",").split(",")][:COLUMNS] for line in lines]
+
+
+def _decoded(body: bytes) -> str:
+    for letters in ("utf-8-sig", "gb18030"):  # the second: as Excel saves it in China
+        try:
+            return body.decode(letters)
+        except UnicodeDecodeError:
+            continue
+    raise Unreadable(NO_TEXT)
 
 
 def _text(cell: Any) -> str:

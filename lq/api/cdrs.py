@@ -60,7 +60,11 @@ def _conditions(request: Request) -> tuple[list[str], list[Any]]:
         reading.choice(request, "result", RESULTS, "")
     restricted, agents, queues = access.of(request).rows()
     if restricted:
-        add("(agent = any({}::text[]) or queue = any({}::text[]))", agents, queues)
+        add(
+            "(agent = any({0}::text[]) or queue = any({1}::text[]) or exists (select from segment s where"
+            " s.contact_id = cdr.contact_id and (s.agent = any({0}::text[]) or s.queue = any({1}::text[]))))",
+            *(agents, queues),
+        )
     if contact := reading.parameter(request, "contact"):
         add("contact_id = {}", contact)
     for name in EXACT:

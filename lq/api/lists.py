@@ -11,9 +11,9 @@ import asyncpg
 import structlog
 from sanic import Request
 
-from lq.api import context, reading
+from lq.api import access, context, reading
 from lq.api.config import operator
-from lq.api.errors import not_found, wrong
+from lq.api.errors import Refusal, not_found, wrong
 from lq.config import lists, publish
 from lq.config.book import Book
 from lq.config.documents import NumberRule
@@ -27,7 +27,9 @@ Json = dict[str, Any]
 
 
 async def listing(request: Request, list: str) -> Json:
-    """By number; `number` looks for one."""
+    """By number; `number` looks for one. Whoever sees some agents' calls only may not see everybody's numbers."""
+    if access.of(request).restricted:
+        raise Refusal(403, "token_restricted", "a token of some agents or queues sees no lists of numbers")
     size, after = reading.limit(request), reading.parameter(request, "cursor")
     asked = reading.parameter(request, "number")
     async with context.of(request).history.connection() as connection:

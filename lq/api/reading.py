@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from lq.api.errors import malformed, wrong
 LIMIT: Final = 100
 MAX_LIMIT: Final = 500
 MAX_TEXT: Final = 200
+JOINERS: Final = "\u200c\u200d"  # parts of letters and pictures in many scripts
 
 
 def body(request: Request) -> dict[str, Any]:
@@ -72,10 +74,15 @@ def _hold(value: Any, schema: Mapping[str, Any], field: str) -> None:
         raise wrong(field, f"{schema.get('description', expected)} is expected")
 
 
+def printable(text: str) -> bool:
+    """Blanks of all scripts and what joins letters and pictures are in what people write."""
+    return "".join(sign for sign in text if sign not in JOINERS and unicodedata.category(sign) != "Zs").isprintable()
+
+
 def _is_text(value: Any, schema: Mapping[str, Any]) -> bool:
     return (
         isinstance(value, str)
-        and value.isprintable()
+        and printable(value)
         and schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", MAX_TEXT)
         and ("enum" not in schema or value in schema["enum"])
         and ("pattern" not in schema or re.search(schema["pattern"], value) is not None)
@@ -94,7 +101,7 @@ def optional_text(given: Mapping[str, Any], field: str) -> str:
     value = given.get(field)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not printable(value):
         raise wrong(field, f"a text of at most {MAX_TEXT} characters is expected")
     return value
 

@@ -18,6 +18,7 @@ KINDS: Final = (
     *("pause_reasons", "wrap_up_codes"),
 )
 
+CODECS: Final = ("PCMA", "PCMU", "G722", "G729", "opus")  # what we can carry (lq.media.sdp)
 SAY: Final = "say:"  # a prompt of this form is a text to be spoken, not the name of an item
 
 # Of whoever has a word in it the one who records least decides (lq/contacts/recorded.py); "": he has none.

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from lq.acd import strategies
 from lq.config import calendars
 from lq.config.documents import (
+    CODECS,
     DOCUMENTS,
     FEATURE_CODES,
     AccessNumber,
@@ -229,6 +230,8 @@ def _trunk(trunk: Trunk) -> list[FieldError]:
         errors.append(FieldError("address", "value", "an IP address"))
     if not trunk.codecs:
         errors.append(FieldError("codecs", "value", "at least one"))
+    if not set(trunk.codecs) <= set(CODECS):
+        errors.append(FieldError("codecs", "value", f"codecs are {', '.join(CODECS)}"))
     rule = trunk.numbers
     errors += _between("numbers.called_digits", rule.called_digits, 0, 15)
     errors += _between("numbers.caller_digits", rule.caller_digits, 0, 15)

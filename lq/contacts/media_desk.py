@@ -15,12 +15,12 @@ import structlog
 from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Contact
-from lq.contacts.media_work import AtMixer, Listen, Together, Verify, Work, in_order
+from lq.contacts.media_work import AtMixer, Listen, Together, Verify, Work, in_order, of_trunk, way_of
 from lq.contacts.recording_desk import RecordingDesk
 from lq.media.engines import EngineLost, Engines
 from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
-from lq.media.rtpengine import BadDescription, MediaError, NoCommonCodec
+from lq.media.rtpengine import OFFERED, BadDescription, MediaError, NoCommonCodec
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
 from lq.media.sdp import is_hold
 from lq.media.silence import Silence
@@ -56,6 +56,7 @@ class MediaDesk:
     def __init__(self, engines: Engines, mixer: Mixer) -> None:
         self.deliver: Callable[[str, inputs.Input], bool] = lambda contact, given: False
         self.passed: Callable[[], Awaitable[None]] = _at_once  # returns when this node may act (lq/pulse.py)
+        self.codecs: Callable[[str], tuple[str, ...]] = lambda trunk: OFFERED  # what a trunk is offered
         self._engines, self._mixer = engines, mixer
         engines.on_lost, engines.on_back = self._engine_is_lost, self._engine_is_back
         self._benches: dict[str, _Bench] = {}
@@ -262,13 +263,15 @@ class MediaDesk:
         try:
             match effect:
                 case do.PrepareIncoming(_, sdp):
-                    leg, text = await self._engines.incoming(leg_id, sdp, strict=_of_trunk(bench.contact, n))
+                    leg, text = await self._engines.incoming(leg_id, sdp, strict=of_trunk(bench.contact, n))
                     given = inputs.MediaReady(n, leg.to_json(), leg.codec, text)
                 case do.PrepareOutgoing(_, kind):
                     customer = bench.legs.get(1)
                     event_type = customer.event_type if customer else 101
+                    way = way_of(bench.contact, n)
+                    codecs, strict = self.codecs(way.trunk) if way else OFFERED, of_trunk(bench.contact, n)
                     leg, text = await self._engines.outgoing(
-                        leg_id, event_type=event_type, kind=kind, strict=_of_trunk(bench.contact, n)
+                        leg_id, codecs=codecs, event_type=event_type, kind=kind, strict=strict
                     )
                     given = inputs.MediaReady(n, leg.to_json(), "", text)
                 case do.TakeAnswer(_, sdp):
@@ -479,15 +482,6 @@ class MediaDesk:
             if recording.state == "active":
                 bench.work.put_nowait(do.PauseRecording(recording.leg, recording.id))
                 bench.work.put_nowait(do.ResumeRecording(recording.leg, recording.id))
-
-
-def _of_trunk(contact: Contact, n: int) -> bool:
-    """He has called by one, or is called by one: the contact's own number, one called into it, an agent's mobile."""
-    if n == 1 and contact.source.startswith("trunk:"):
-        return True
-    leg, call = contact.legs.get(n), contact.calls.get(n)
-    dialled = contact.dial is not None and contact.dial.leg == n
-    return dialled or (leg is not None and leg.mobile is not None) or (call is not None and call.dial is not None)
 
 
 async def _at_once() -> None:

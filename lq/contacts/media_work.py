@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lq.contacts import effects as do
+from lq.contacts.contact import Contact
+from lq.trunks.routes import Way
 
 _WANTED: Final = (
     do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Connect, do.PassKey, do.StartPlay, do.Echo,
@@ -56,3 +58,18 @@ def in_order(effects: Sequence[do.Effect]) -> list[Work]:
         elif isinstance(effect, _WANTED):
             found.append(effect)
     return sorted(found, key=lambda work: isinstance(work, do.DeleteMedia) and work.leg not in anew)
+
+
+def way_of(contact: Contact, n: int) -> Way | None:
+    """By which trunk this leg is called: the contact's own number, one called into it, an agent's mobile."""
+    leg, call, dial = contact.legs.get(n), contact.calls.get(n), contact.dial
+    if dial is not None and dial.leg == n:
+        return dial.way
+    if leg is not None and leg.mobile is not None:
+        return leg.mobile.way
+    return call.dial.way if call is not None and call.dial is not None else None
+
+
+def of_trunk(contact: Contact, n: int) -> bool:
+    """He has called by one, or is called by one."""
+    return (n == 1 and contact.source.startswith("trunk:")) or way_of(contact, n) is not None

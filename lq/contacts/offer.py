@@ -105,6 +105,8 @@ def outcome_of(given: inputs.Rejected, rang: bool) -> str:
         return "refused"
     if given.code in (480, 408, 487) and rang:
         return "no_answer"
+    if 300 <= given.code < 400:  # forwarded at the phone itself: nobody takes calls there, and the n-th pauses him
+        return "no_answer"
     return "unreachable"
 
 

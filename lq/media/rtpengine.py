@@ -147,8 +147,8 @@ class RtpEngine:
         `event_type`: that of the leg which it will be joined with, so that keys pass between the two as they are.
         """
         text = inner("127.0.0.1", NOWHERE, event_type)
-        more = [codec for codec in codecs if codec != "PCMA"]
-        offer = await self._message("offer", leg_id, "X", None, text, kind=kind, codec={"transcode": more})
+        codec = {"transcode": codecs[1:]} if codecs[:1] == ("PCMA",) else {"mask": ["PCMA"], "transcode": codecs}
+        offer = await self._message("offer", leg_id, "X", None, text, kind=kind, codec=codec)
         port = _read(offer).port
         leg = MediaLeg(leg_id, "out", engine=self.id, local_port=port, event_type=event_type, kind=kind, strict=strict)
         return leg, offer
@@ -171,7 +171,7 @@ class RtpEngine:
 
     async def answered(self, leg: MediaLeg, sdp: str) -> MediaLeg:
         """The phone answered, in a 183 or a 200. Raises NoCommonCodec, MediaRefused, MediaUnavailable."""
-        offered, codec = _negotiated(sdp)
+        offered, codec = _negotiated(sdp, answers=True)
         if offered.kind != leg.kind:
             raise BadDescription(f"{leg.kind} was offered, answered is {offered.kind}")
         leg = _described(leg, offered, codec)
@@ -398,14 +398,14 @@ def _read(text: str) -> description.Audio:
         raise MediaRefused(f"rtpengine's description: {bad}") from bad
 
 
-def _negotiated(sdp: str, now: str = "") -> tuple[description.Audio, Codec]:
+def _negotiated(sdp: str, now: str = "", answers: bool = False) -> tuple[description.Audio, Codec]:
     """What the phone says, and the one codec of it: the one that is spoken now, if it may stay."""
     try:
         offered = audio(sdp)
     except BadSdp as bad:
         raise BadDescription(f"session description: {bad}") from bad
     wanted = (now.partition("/")[0], *description.CODECS) if now else description.CODECS
-    codec = description.common(offered, wanted)
+    codec = description.spoken(offered) if answers else description.common(offered, wanted)
     if codec is None:
         names = ", ".join(codec.name for codec in offered.codecs) or "nothing that has a name"
         raise NoCommonCodec(f"the phone offers {names}")

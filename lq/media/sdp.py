@@ -161,7 +161,7 @@ def _codecs(payloads: str, section: list[str]) -> tuple[Codec, ...]:
     parameters: dict[int, str] = {}
     for line in section:
         name, _, rest = line.partition(":")
-        said, _, value = rest.partition(" ")
+        said, _, value = rest.strip().partition(" ")
         payload = _number(said)
         if payload is not None and name in ("a=rtpmap", "a=fmtp"):
             (maps if name == "a=rtpmap" else parameters)[payload] = value.strip()
@@ -175,6 +175,7 @@ def _codec(payload: int, map: str, parameters: str) -> Codec | None:
     name, _, rest = map.partition("/")
     clock, slash, more = rest.partition("/")
     rate, channels = _number(clock), _number(more.partition("/")[0]) if slash else 1
+    name = "G729" if name.upper() in ("G729A", "G729AB") else name  # annexes A and B: the same on the wire
     return None if rate is None or channels is None else Codec(payload, name, rate, parameters, channels)
 
 
@@ -188,6 +189,13 @@ def common(offered: Audio, ours: tuple[str, ...] = CODECS) -> Codec | None:
     known = (codec for codec in reversed(offered.codecs) if codec.rate == _RATES.get(codec.name.lower(), 8000))
     by_name = {codec.name.lower(): codec for codec in known}
     return next((by_name[name.lower()] for name in ours if name.lower() in by_name), None)
+
+
+def spoken(answered: Audio) -> Codec | None:
+    """The codec that an answer begins with, of those that we can carry: who names several speaks the first of them
+    (RFC 3264 §6.1), and what we had rather is too late."""
+    known = {name.lower() for name in CODECS}
+    return common(answered, tuple(codec.name for codec in answered.codecs if codec.name.lower() in known))
 
 
 def inner(host: str, port: int, event: int = 101, direction: str = "sendrecv") -> str:

@@ -46,6 +46,38 @@ async def test_any_codec_with_any_other(studio: Studio, caller: Name, called: Na
         assert level == pytest.approx(-20, abs=6 if "opus" in (caller, called) else 3), levels
 
 
+async def test_an_answer_that_names_several_is_spoken_in_the_first(studio: Studio) -> None:
+    """PCMU before A-law, which is ours: heard at the other end and by the mixer, and spoken to as it speaks."""
+    customer, agent = await studio.party(), await studio.party("PCMU")
+    a, _ = await studio.calls(customer)
+    b, offer = await studio.engine.outgoing(studio.name())
+    agent.understand(description(offer))
+    answer = sdp(agent).replace("RTP/AVP 0 ", "RTP/AVP 0 8 9 ").replace("a=ptime", "a=rtpmap:8 PCMA/8000\r\na=ptime")
+    b = await studio.engine.answered(b, answer)
+    assert b.codec == "PCMU/8000"
+    agent.talk(b.local_port, audio.tone(AGENT, 1.0))
+    customer.say(audio.tone(CUSTOMER, 1.0))
+    a, b = await studio.engine.connect(a, b)
+    await customer.hears(AGENT)
+    await agent.hears(CUSTOMER)
+    assert coded(agent) == {0} and coded(customer) == {8}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (("PCMA",), ["PCMA"]),
+        (("PCMU",), ["PCMU"]),
+        (("PCMU", "PCMA"), ["PCMU", "PCMA"]),
+        (("PCMA", "G722"), ["PCMA", "G722"]),
+        (("G729", "PCMU", "PCMA"), ["G729", "PCMU", "PCMA"]),
+    ],
+)
+async def test_what_is_offered_is_what_was_wanted(studio: Studio, wanted: tuple[str, ...], told: list[str]) -> None:
+    _, offer = await studio.engine.outgoing(studio.name(), wanted)
+    assert [c.name for c in description(offer).codecs if c.name != "telephone-event"] == told
+
+
 @pytest.mark.parametrize("holder", ["caller", "called"])
 @pytest.mark.parametrize(("caller", "called"), [*zip(CODED, (*CODED[1:], CODED[0]), strict=True), ("opus", "opus")])
 async def test_hold_and_resume_by_either_one(studio: Studio, caller: Name, called: Name, holder: str) -> None:

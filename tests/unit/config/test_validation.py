@@ -59,6 +59,7 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("trunks", {**TRUNK, "address": "gw1.example"}, "address", "value"),
         ("trunks", {**TRUNK, "port": 70_000}, "port", "value"),
         ("trunks", {**TRUNK, "codecs": []}, "codecs", "value"),
+        ("trunks", {**TRUNK, "codecs": ["PCMA", "AMR"]}, "codecs", "value"),
         ("trunks", {**TRUNK, "numbers": {"area_code": "010"}}, "numbers.area_code", "value"),
         ("trunks", {**TRUNK, "numbers": {"area": "10"}}, "numbers.area", "unknown"),
         ("trunks", {**TRUNK, "numbers": {"landing": {"010": 1}}}, "numbers.landing.010", "type"),

@@ -38,6 +38,8 @@ def test_a_gateways_offer() -> None:
         ("0 18", (), "PCMU/8000"),
         ("18 9", (), "G722/8000"),
         ("18", (), "G729/8000"),
+        ("18", ("a=rtpmap:18 G729A/8000",), "G729/8000"),
+        ("97", ("a=rtpmap: 97 PCMA/8000",), "PCMA/8000"),
         ("111", ("a=rtpmap:111 opus/48000/2",), "opus/48000/2"),
         ("97 8", ("a=rtpmap:97 pcma/8000",), "pcma/8000"),  # names are not case-sensitive; the first one counts
         ("8", ("a=rtpmap:8 PCMU/8000",), "PCMU/8000"),  # an rtpmap overrides what is static
@@ -60,6 +62,15 @@ def test_a_gateways_offer() -> None:
 def test_the_codec_in_common(payloads: str, maps: tuple[str, ...], codec: str | None) -> None:
     found = sdp.common(audio(offer(f"m=audio 4000 RTP/AVP {payloads}".rstrip(), *maps)))
     assert (found and found.map) == codec
+
+
+@pytest.mark.parametrize(
+    ("payloads", "codec"),
+    [("0 8", "PCMU"), ("8 0", "PCMA"), ("9 8 0 18", "G722"), ("3 18 8", "G729"), ("3 4", None), ("101 8", "PCMA")],
+)
+def test_who_names_several_in_his_answer_speaks_the_first(payloads: str, codec: str | None) -> None:
+    found = sdp.spoken(audio(offer(f"m=audio 4000 RTP/AVP {payloads}", "a=rtpmap:101 telephone-event/8000")))
+    assert (found and found.name) == codec
 
 
 def test_the_codec_that_is_spoken_may_stay() -> None:

@@ -74,3 +74,9 @@ def test_what_passes_as_an_emergency_is_one(uri: str, misused: bool) -> None:
     marked = {"x-lq-emergency": ["1"]}
     assert is_misused(marked, user_of(uri), Book()) is misused
     assert not is_misused({}, user_of(uri), Book()), "the edge has asked who calls as it always does"
+
+
+def test_who_is_vouched_for_without_a_number_is_who_he_says() -> None:
+    of = {"p-asserted-identity": ["<sip:10.1.1.1>", "<tel:+8613800138000>"]}
+    assert caller_of(of, "<sip:021@gw>") == "+8613800138000"
+    assert caller_of({"p-asserted-identity": ["<sip:10.1.1.1>"]}, "<sip:02161112222@gw>") == "02161112222"

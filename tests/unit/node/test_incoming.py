@@ -8,8 +8,11 @@ from typing import Any, cast
 import pytest
 
 from lq.config.book import Book
+from lq.config.documents import CODECS, Trunk
 from lq.contacts.tags import tag_of
-from lq.node import Node
+from lq.media import sdp
+from lq.media.rtpengine import OFFERED
+from lq.node import Node, claim_of, codecs_of
 from lq.sip.events import Incoming, Replaces
 
 
@@ -77,3 +80,27 @@ def test_an_emergency_call_takes_no_other_calls_place() -> None:
     house = hears("sip:110@lcall", replaces=named)
     assert house.begun == [("phone:8001", "110")] and house.replaced == []
     assert hears("sip:8002@lcall", urgent=False, replaces=named).replaced == ["phone:8001"]
+
+
+def test_what_is_sent_anew_after_our_refusal_is_another_invite() -> None:
+    def invite(cseq: str) -> Incoming:
+        return Incoming("s", "sip:1@x", "<sip:2@x>", "<sip:1@x>", "c", "1", {"CSeq": (cseq,)}, "", ("127.0.0.1", 2))
+
+    assert claim_of(invite("2 INVITE")) == claim_of(invite("2 INVITE")) != claim_of(invite("3 INVITE"))
+
+
+@pytest.mark.parametrize(
+    ("configured", "offered"),
+    [
+        (("PCMA", "PCMU"), ("PCMA", "PCMU")),
+        (("opus", "G729"), ("opus/48000/2", "G729")),
+        (("AMR",), OFFERED),  # of a document from before it was checked
+    ],
+)
+def test_a_trunk_is_offered_what_is_configured(configured: tuple[str, ...], offered: tuple[str, ...]) -> None:
+    book = Book(trunks={"gw1": Trunk("gw1", "127.0.1.1", codecs=configured)})
+    assert codecs_of(book, "gw1") == offered and codecs_of(book, "nobody") == OFFERED
+
+
+def test_what_may_be_configured_is_what_we_carry() -> None:
+    assert CODECS == sdp.CODECS == tuple(name.partition("/")[0] for name in OFFERED)
