@@ -28,7 +28,7 @@ from lq.sdk import ApiError, Client, Contact, Token
 from ops.migrate import migrate
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
-from tests.unit.ledger.lives import Life, agent_event, answered_call
+from tests.unit.ledger.lives import START, Life, agent_event, answered_call
 
 from .conftest import TOKEN, Api, serving
 from .owner import owning, waiting_contact
@@ -164,6 +164,8 @@ async def test_a_restricted_token_acts_and_sees_for_its_own_agents_only(
     await waiting_contact(live, "helped", queue="support")
     await store(rows, answered_call("c1"))  # agent 1001, queue sales
     await store(rows, Life("other").start("+8613911112222").queue("support").end("abandoned").events)
+    handed = Life("handed", START + 60_000).start("+8613911113333").queue().offer().answer()
+    await store(rows, handed.answer("1002", "").end("answered").events)  # 1001 has sent it on
     await recorded(api, rows)
     scopes = ("read", "agents", "contacts", "recordings")
     _, one = await client(api, *scopes, agents=["1001"])
@@ -174,9 +176,11 @@ async def test_a_restricted_token_acts_and_sees_for_its_own_agents_only(
         assert [q.id for q in await queue.queues()] == ["support"]
         assert (await one.sign_in("1001", "8001")).state == "ready"
         assert [c.id for c in (await queue.contacts()).items] == ["helped"]
-        assert [c.id for c in (await one.contacts("ended")).items] == ["c1"]
+        assert [c.id for c in (await one.contacts("ended")).items] == ["handed", "c1"]
+        assert [c.id for c in (await one.contacts("ended", number="1113333")).items] == ["handed"]
+        assert (await one.contacts("ended", number="13911112222")).items == ()
         assert [c.id for c in (await queue.contacts("ended")).items] == ["other"]
-        assert [c.contact_id for c in (await one.cdrs()).items] == ["c1"]
+        assert [c.contact_id for c in (await one.cdrs()).items] == ["handed", "c1"]
         assert [c.contact_id for c in (await queue.cdrs()).items] == ["other"]
         assert (await one.recording("c1-r1")).id == "c1-r1" and (await one.contact_events("c1"))
         await queue.hang_up("helped", "1050")
@@ -195,6 +199,7 @@ async def test_a_restricted_token_acts_and_sees_for_its_own_agents_only(
             (one.hang_up("sold", "1002"), 403, "agent_forbidden"),
             (one.hang_up("sold"), 422, "invalid"),
             (one.pick_up("sold", "1002"), 403, "agent_forbidden"),
+            (one.list_entries("vip"), 403, "token_restricted"),
         ):
             with pytest.raises(ApiError) as refused:
                 await call

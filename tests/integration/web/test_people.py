@@ -496,6 +496,8 @@ async def test_who_sees_a_team_cannot_see_more_by_managing_accounts(place: Place
     assert moved.status_code == 422, "himself into another team"
     for do in ("reset", "disable", "totp"):
         assert (await sent(f"/accounts/operators/{theirs}", do=do)).status_code == 403, do
+        own = await sent(f"/accounts/operators/{helper_id}", do=do)
+        assert own.status_code == 422, f"{do}: of himself, without his password"
     given = {"id": unique(), "name": "x", "role": role}
     assert (await helper.post("/accounts/new", {**given, "team": str(teams["theirs"])})).status_code == 422
     assert (await helper.post("/accounts/new", {**given, "team": str(teams["mine"])})).status_code == 200

@@ -321,6 +321,7 @@ def test_cells_are_read_as_a_person_reads_them() -> None:
     assert sheets.rows("a.csv", "\ufeff13800138000,备注,2026-12-31\n".encode()) == [
         ["13800138000", "备注", "2026-12-31"]
     ]
+    assert sheets.rows("a.csv", "13800138000,骚扰　多次\n".encode("gbk")) == [["13800138000", "骚扰　多次"]]
     for name, body in (("a.xlsx", b""), ("a.xlsx", b"PK\x03\x04nothing"), ("a.txt", b"\xff\xfe"), ("a.txt", b"a\x00")):
         with pytest.raises(sheets.Unreadable):
             sheets.rows(name, body)
