@@ -1,7 +1,8 @@
 """`queue_interval`: the counters of queues, kept by the journal. Runs in the caller's transaction.
 
 A quarter whose segments changed is counted anew from them, so the counters are always what a count over all segments
-would say; boards and reports add up quarters instead of looking at calls.
+would say; boards and reports add up quarters instead of looking at calls. A quarter that is over is counted by the
+service level that stands in it, whatever touches it later: a recording of it that is deleted after a year, too.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ on conflict (queue, started_at) do update set service_level_s = $3, answered = $
     longest_wait_s = $12, overflowed_by = $13"""
 COUNTED: Final = """
 select q.queue, q.quarter, i.service_level_s from unnest($1::text[], $2::bigint[]) as q (queue, quarter)
-join queue_interval i on i.queue = q.queue and i.started_at = to_timestamp(q.quarter / 1000.0)"""
+join queue_interval i on i.queue = q.queue and i.started_at = to_timestamp(q.quarter / 1000.0)
+where $3 or to_timestamp((q.quarter + $4) / 1000.0) <= now()"""
 DELETE: Final = "delete from queue_interval where queue = $1 and started_at = to_timestamp($2 / 1000.0)"
 
 
@@ -58,7 +60,11 @@ def quarter(segment: Segment) -> Quarter:
 
 
 async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter], *, again: bool = False) -> None:
-    """Counts these quarters anew; one without a segment is gone. `again`: of the past, by the settings of then."""
+    """Counts these quarters anew; one without a segment is gone.
+
+    By the settings of now where the quarter still runs or was never counted, else by those of then. `again`: always by
+    those of then.
+    """
     wanted = sorted(quarters)
     if not wanted:
         return
@@ -69,7 +75,7 @@ async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter], *, 
             segment = Segment(row["n"], "queue", row["started_at"], row["queue"], None, row["ended_at"], row["reason"])
             found[row["queue"], row["quarter"]].append(segment)
     levels = {row["id"]: row["seconds"] for row in await connection.fetch(LEVELS, queues)}
-    then = await _levels_of_then(connection, queues, begins) if again else {}
+    then = await _levels_of_then(connection, queues, begins, again=again)
     await connection.executemany(DELETE, [key for key, segments in found.items() if not segments])
     rows = [
         _row(key, segments, then.get(key, levels.get(key[0], SERVICE_LEVEL_S)))
@@ -80,9 +86,9 @@ async def count(connection: asyncpg.Connection, quarters: Iterable[Quarter], *, 
 
 
 async def _levels_of_then(
-    connection: asyncpg.Connection, queues: Sequence[str], begins: Sequence[int]
+    connection: asyncpg.Connection, queues: Sequence[str], begins: Sequence[int], *, again: bool
 ) -> dict[Quarter, float]:
-    rows = await connection.fetch(COUNTED, queues, begins)
+    rows = await connection.fetch(COUNTED, queues, begins, again, QUARTER_MS)
     return {(row["queue"], row["quarter"]): row["service_level_s"] for row in rows}
 
 

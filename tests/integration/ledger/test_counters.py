@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lq.ledger import fold
-from lq.ledger.events import Event
+from lq.ledger.events import RECORDING_SEQ, Event
 from lq.ledger.intervals import QUARTER_MS
 from lq.ledger.metrics import queue_counts
 from lq.ledger.projection import ms, project
@@ -122,3 +124,57 @@ async def test_the_service_level_is_the_queues_own(rows: asyncpg.Connection) -> 
         await project(rows, numbered(life.events))
     row = await rows.fetchrow("select service_level_s, answered, in_time from queue_interval")
     assert row is not None and tuple(row) == (2.0, 1, 0)
+
+
+LEVEL = "select service_level_s, answered, waiting, in_time from queue_interval"
+
+
+async def told(rows: asyncpg.Connection, events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    """The counters, when this was told."""
+    async with rows.transaction():
+        assert await project(rows, numbered(events)) == []
+    return [tuple(row) for row in await rows.fetch(LEVEL)]
+
+
+async def asks_for(rows: asyncpg.Connection, seconds: int) -> None:
+    """The service level of sales, from now on."""
+    body = json.dumps({"id": "sales", "service_level_s": seconds})
+    await rows.execute("delete from config_document where kind = 'queues'")
+    await rows.execute("insert into config_document (kind, id, body, version) values ('queues', 'sales', $1, 1)", body)
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_what_becomes_of_its_recording_leaves_a_quarter_that_is_over_as_it_is(
+    rows: asyncpg.Connection, is_gone: bool
+) -> None:
+    """It was 4 s, is 2 s now, or the queue is no more: whether it was in time was said long ago."""
+    await asks_for(rows, 4)
+    one = Life("c1", START).start().queue().wait(3_000).offer().answer().end("answered")
+    other = Life("c2", START).start().queue().wait(9_000).offer().answer().end("answered")
+    assert await told(rows, [*one.events, *other.events]) == [(4.0, 2, 0, 1)]
+    if is_gone:
+        await rows.execute("delete from config_document where kind = 'queues'")
+    else:
+        await asks_for(rows, 2)
+    data = {"contact": "c2", "kept_days": 30}
+    deleted = Event("recording_deleted", other.at, "c2-r1", RECORDING_SEQ["recording_deleted"], data)
+    assert await told(rows, [deleted]) == [(4.0, 2, 0, 1)]
+    assert await rows.fetchval("select state from recording where id = 'c2-r1'") == "deleted"
+
+
+async def test_who_is_found_to_have_left_a_quarter_that_is_over_is_counted_by_the_level_of_then(
+    rows: asyncpg.Connection,
+) -> None:
+    await asks_for(rows, 4)
+    life = Life("c1", START).start().queue()
+    assert await told(rows, life.events) == [(4.0, 0, 1, 0)]
+    await asks_for(rows, 2)
+    assert await told(rows, life.wait(3_000).offer().answer().events) == [(4.0, 1, 0, 1)]
+
+
+async def test_the_quarter_that_runs_is_counted_by_what_is_asked_for_now(rows: asyncpg.Connection) -> None:
+    await asks_for(rows, 4)
+    life = Life("c1", (time.time_ns() // 1_000_000 // QUARTER_MS + 1) * QUARTER_MS).start().queue()
+    assert await told(rows, life.events) == [(4.0, 0, 1, 0)]
+    await asks_for(rows, 2)
+    assert await told(rows, life.wait(3_000).offer().answer().events) == [(2.0, 1, 0, 0)]
