@@ -26,7 +26,6 @@ from recorder.voices import Assembler, Voices
 log = structlog.get_logger()
 
 AT_ONCE: Final = 16  # recordings between two looks at the spool
-LATE_S: Final = 2.0
 AGAIN_S: Final = 5.0  # after a disk or store that failed
 FAULT_AGAIN_S: Final = 600.0
 LOST_EVERY_S: Final = 60.0
@@ -122,28 +121,32 @@ class Recorder:
             return False
         self._going_on.discard(paper)
         stored = store.find(self._store, take)
-        if stored is not None and store.verified(self._store, stored):
-            self._late(take, stored)
-        else:
+        if stored is None or not store.verified(self._store, stored):
             store.must_have_room(self._store)  # before the work
-            stored = store.keep(self._store, take, self._voices(take))
+            heard = spool.lengths(take.parts)  # before they are read: what is written later may not be in it
+            stored = store.keep(self._store, take, self._voices(take), heard)
             STORED.inc()
             SECONDS.inc(stored.duration_ms / 1000)
             log.info("recording stored", contact=take.contact, recording=take.recording, duration_ms=stored.duration_ms)
         if not store.verified(self._store, stored):
             raise OSError(f"{stored.path} does not read back as it was written")
+        self._late(take, stored)
         self._letters.post(stored)
         for file in (*take.pcaps, *take.papers):  # the paper that told of it last: until then it is done again
             file.unlink(missing_ok=True)
         return True
 
     def _late(self, take: Take, stored: Stored) -> None:
-        """Parts that came when the recording had been stored: never thrown away unheard."""
-        left_out_s = sum(gap["duration_s"] for gap in stored.gaps if gap.get("reason") == quiet.SILENCE)
-        end = (stored.started_at + stored.duration_ms) / 1000 + left_out_s + LATE_S
+        """Parts that came, or grew, when the recording had been stored: never thrown away unheard.
+
+        Which were heard its sidecar says, not when they were captured: a pause may be shorter than clocks are sure.
+        """
+        heard = store.heard(self._store, stored)
         for part in take.parts:
-            if part.pcap.exists() and end < begins_at(part.pcap) < float("inf"):
-                why = f"a part of {stored.recording} that came after it had been stored"
+            if not part.pcap.exists() or heard.issuperset(spool.lengths([part])):
+                continue
+            if begins_at(part.pcap) < float("inf"):  # there is something to hear
+                why = f"a part of {stored.recording} that came, or went on, after it had been stored"
                 self._letters.alarm("recorder_debris", file=part.pcap.name, reason=why)
                 spool.aside(part.pcap.parent.parent, part.pcap, why)
 

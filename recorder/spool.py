@@ -6,7 +6,8 @@ on with has those as earlier parts. `planned/` says, from before the first packe
 it), for rtpengine writes that only at the end: so the parts of a call that it lost are a recording all the same.
 
 A recording that was paused has a part for each stretch, and one that moved to another rtpengine has parts in several
-spools. Its plan says so, and when it is over: until then its parts wait.
+spools. Its plan says so, and when it is over: until then its parts wait. A disk that was full or slow may have kept the
+plan from saying it: so they also wait while the same rtpengine records more of their call.
 """
 
 from __future__ import annotations
@@ -208,6 +209,11 @@ def keep(pcap: Path, why: str) -> bool:
     return True
 
 
+def lengths(parts: Sequence[Part]) -> list[tuple[str, int]]:
+    """The name that rtpengine gave each, which a move to `rescued/` leaves it, and its bytes. Raises OSError."""
+    return [(part.origin[1], part.pcap.stat().st_size) for part in parts]
+
+
 def in_order(parts: Sequence[Part]) -> list[Part]:
     """By the capture times of the first packets; files of one name as they were written, whatever the clock said."""
     begins: dict[tuple[Path, str], float] = {}
@@ -289,13 +295,25 @@ def _plans(recording: str, looks: Iterable[Look]) -> list[tuple[Look, Path, Mapp
 def _goes_on(
     plans: Sequence[tuple[Look, Path, Mapping[str, Any]]], metadata: Path, looks: Sequence[Look], now: float
 ) -> bool:
-    """More may come: it is paused, or goes on in another part."""
+    """More may come: it is paused, or goes on in another part.
+
+    That its own rtpengine goes on with it counts whatever its only plan says, or if it has none: a pause is carried out
+    though its plan could not be written. What an rtpengine elsewhere left open says nothing: it may never come back.
+    """
+    if len(plans) < 2 and _goes_on_here(metadata, looks):
+        return True
     if not plans or (len(plans) == 1 and not plans[0][2].get("pauses")):
         return False
     here, plan, document = plans[-1]
     if here.live(str(document.get("call"))):
         return True
     return not document.get("over") and now < max(plan.stat().st_mtime, metadata.stat().st_mtime) + FORGOTTEN_S
+
+
+def _goes_on_here(metadata: Path, looks: Sequence[Look]) -> bool:
+    """Another part of its call is being recorded by the rtpengine that has closed this one."""
+    call = call_of(name_of(metadata))
+    return bool(call) and any(here.live(call) for here in looks if metadata.is_relative_to(here.spool))
 
 
 def _alive(recording: str, call: str, here: Look) -> bool:
@@ -345,17 +363,26 @@ def _papers(
     paper: Path, told: _Told, plans: Sequence[tuple[Look, Path, Mapping[str, Any]]], looks: Sequence[Look]
 ) -> Iterator[tuple[Look, Path, _Told]]:
     """All that tells of the recording; metadata first, for they name their pcap and its codecs."""
-    calls = {str(document.get("call")) for _, _, document in plans}
+    calls = {str(document.get("call")) for _, _, document in plans} | {call_of(name_of(paper))} - {""}
     for here in looks:
         for each in here.metadata:
             if each == paper:
                 yield here, each, told
             elif call_of(name_of(each)) in calls:
-                other = _told(each)
-                if other.recording == told.recording:
+                other = _told_of(each, told.recording)
+                if other is not None:
                     yield here, each, other
     for here, plan, document in plans:
         yield here, plan, _Told.of(plan, document)
+
+
+def _told_of(metadata: Path, recording: str) -> _Told | None:
+    """None: it is another's, or unreadable, which is told when its own turn comes."""
+    try:
+        told = _told(metadata)
+    except Unreadable:
+        return None
+    return told if told.recording == recording else None
 
 
 def _pauses(documents: Iterable[Mapping[str, Any]]) -> Iterator[tuple[float, float]]:

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +40,11 @@ class Stored:
         return {key: value for key, value in asdict(self).items() if key != "recording"}
 
 
-def keep(store: Path, take: Take, voices: Voices) -> Stored:
-    """Write the recording. Raises OSError (a full disk): then nothing of it stands."""
+def keep(store: Path, take: Take, voices: Voices, heard: Sequence[tuple[str, int]] = ()) -> Stored:
+    """Write the recording, and beside it which parts it was made of (`heard`: names and bytes).
+
+    Raises OSError (a full disk): then nothing of it stands.
+    """
     started = voices.started_at or take.since
     file = store / _day(started) / f"{take.recording}.wav"
     _make(file.parent)
@@ -60,8 +63,15 @@ def keep(store: Path, take: Take, voices: Voices) -> Stored:
         sha256=hashlib.sha256(data).hexdigest(),
         gaps=[asdict(gap) for gap in voices.gaps],
     )
-    write(file.with_suffix(".json"), json.dumps(asdict(stored), ensure_ascii=False, indent=1).encode())
+    told = asdict(stored) | {"parts": heard}
+    write(file.with_suffix(".json"), json.dumps(told, ensure_ascii=False, indent=1).encode())
     return stored
+
+
+def heard(store: Path, stored: Stored) -> frozenset[tuple[str, int]]:
+    """The parts that are in it, as its sidecar tells; none if an earlier release has written that. Raises OSError."""
+    document = json.loads((store / stored.path).with_suffix(".json").read_bytes())
+    return frozenset((name, length) for name, length in document.get("parts", ()))
 
 
 def must_have_room(place: Path, more: int = 0) -> None:

@@ -202,6 +202,123 @@ def test_what_comes_after_a_recording_was_stored_is_not_thrown_away(place: Path,
     assert f"c1.1-{HEX[::-1]}.pcap" in aside(place)
 
 
+@pytest.mark.parametrize("after_s", [0.95, 1.0, 1.5, 2.5])
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_nor_is_it_when_the_pause_between_was_short(place: Path, told: Told, has_plan: bool, after_s: float) -> None:
+    """The disk was slow: no plan told of the pause, and the recorder looked just then."""
+    now = time.time() - 100
+    if has_plan:
+        planned(place, "c1.1")
+    closed(place, "c1.1", now)
+    (first,) = recording([place], told)
+    late = place / "pcaps" / f"c1.1-{HEX[::-1]}.pcap"
+    closed(place, "c1.1", now + after_s, hex=HEX[::-1])
+    data = late.read_bytes()
+    assert recording([place], told) == [first]
+    assert told.alarms == [("recorder_debris", late.name)]
+    assert (place / spool.ASIDE / late.name).read_bytes() == data and not late.exists()
+
+
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_a_pause_whose_plan_was_not_written_waits_for_what_is_recorded_behind_it(
+    place: Path, told: Told, has_plan: bool
+) -> None:
+    now = time.time() - 100
+    if has_plan:
+        planned(place, "c1.1")
+    closed(place, "c1.1", now)
+    second = closed(place, "c1.1", now + 1.5, hex=HEX[::-1])
+    text = second.read_text()
+    second.unlink()
+    assert recording([place], told) == [] and len(list((place / "pcaps").iterdir())) == 2
+    second.write_text(text)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 2500 and told.alarms == []
+    assert [(gap["start_s"], gap["duration_s"]) for gap in stored.gaps if not gap["channel"]] == [(1.0, 0.5)]
+    assert not [file for file in place.rglob("*.*") if file.is_file()]
+
+
+def test_what_an_rtpengine_that_is_gone_left_open_holds_nothing_up(place: Path, told: Told) -> None:
+    """The call went on at another, whose disk was too slow for a plan."""
+    other, now = second_spool(place), time.time() - 100
+    planned(place, "c1.1")
+    closed(place, "c1.1", now).unlink()
+    closed(other, "c1.1", now + 10)
+    (stored,) = recording([place, other], told)
+    assert stored.duration_ms == 11_000
+
+
+@pytest.mark.parametrize("has_plan", [True, False])
+def test_metadata_that_cannot_be_read_take_no_other_part_along(place: Path, told: Told, has_plan: bool) -> None:
+    now = time.time() - 100
+    if has_plan:
+        planned(place, "c1.1")
+    closed(place, "c1.1", now)
+    spoiled = closed(place, "c1.1", now + 2, hex=HEX[::-1])
+    spoiled.write_text("nothing")
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == (3000 if has_plan else 1000)
+    assert told.alarms == [("recorder_debris", spoiled.name)]
+    assert (f"c1.1-{HEX[::-1]}.pcap" in aside(place)) is not has_plan
+
+
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_who_died_before_the_spool_was_cleared_finds_nothing_late(place: Path, told: Told, rebooted: bool) -> None:
+    now = time.time() - 100
+    planned(place, "c1.1")
+    metadata = closed(place, "c1.1", now)
+    saved = {file: file.read_bytes() for file in place.rglob("*.*") if file.is_file()}
+    (first,) = recording([place], told)
+    for file, data in saved.items():
+        file.write_bytes(data)
+    if rebooted:
+        (place / "pcaps" / f"c1.1-{HEX}.pcap").rename(place / "rescued" / f"c1.1-{HEX}.1.pcap")
+        metadata.write_text(metadata.read_text())
+    assert recording([place], told) == [first] and told.alarms == []
+    assert not [file for file in place.rglob("*.*") if file.is_file()]
+
+
+def test_what_is_written_while_it_is_stored_is_not_thrown_away(
+    place: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An rtpengine that was given up for dead, and was not."""
+    closed(place, "c1.1", time.time() - 100)
+    file = place / "pcaps" / f"c1.1-{HEX}.pcap"
+    keep = store.keep
+
+    def slowly(*arguments: Any) -> Stored:
+        with file.open("ab") as more:
+            more.write(pcap([(time.time(), LEFT, rtp_bytes(99, b"\x55" * 160))])[24:])
+        return keep(*arguments)
+
+    monkeypatch.setattr(store, "keep", slowly)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 1000 and told.alarms == [("recorder_debris", file.name)]
+    assert file.name in aside(place) and not file.exists()
+
+
+def test_a_late_part_without_a_packet_is_nothing_to_keep(place: Path, told: Told) -> None:
+    closed(place, "c1.1", time.time() - 100)
+    (first,) = recording([place], told)
+    closed(place, "c1.1", time.time() - 90, hex=HEX[::-1])
+    (place / "pcaps" / f"c1.1-{HEX[::-1]}.pcap").write_bytes(pcap([]))
+    assert recording([place], told) == [first] and told.alarms == [] and aside(place) == []
+
+
+def test_what_was_stored_by_an_earlier_release_hides_no_late_part(place: Path, told: Told) -> None:
+    """Its sidecar does not say what it was made of."""
+    now = time.time() - 100
+    closed(place, "c1.1", now)
+    (first,) = recording([place], told)
+    sidecar = (place.parent / "store" / first.path).with_suffix(".json")
+    sidecar.write_text(
+        json.dumps({key: value for key, value in json.loads(sidecar.read_text()).items() if key != "parts"})
+    )
+    closed(place, "c1.1", now + 1, hex=HEX[::-1])
+    assert recording([place], told) == [first]
+    assert told.alarms == [("recorder_debris", f"c1.1-{HEX[::-1]}.pcap")]
+
+
 def test_metadata_without_a_pcap_are_an_empty_recording_and_told(place: Path, told: Told) -> None:
     metadata = closed(place, "c1.1", time.time())
     (place / "pcaps" / f"c1.1-{HEX}.pcap").unlink()
