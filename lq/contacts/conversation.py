@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lq.contacts import effects as do
+from lq.contacts import having, recording
 from lq.contacts.contact import Contact, Leg, Place
 from lq.contacts.turn import Turn
 from lq.trunks import phones
@@ -154,11 +155,17 @@ def _alone(turn: Turn, n: int, what: str) -> None:
 
 
 def changed(turn: Turn, by: int = 0) -> None:
-    """Places have changed: the segment that goes on is the one that they make, and everybody hears so.
+    """Places have changed: the segment that goes on is the one that they make, and everybody hears so. Whoever has the
+    customer now, since he who had him has left, has a word on recording too.
 
     `by`: whose doing it was.
     """
+    former = turn.contact.agent
+    if turn.contact.state == "talking":
+        turn.set(agent=having.agent(turn.contact) or former)
     _segment(turn, by)
+    if turn.contact.agent != former:
+        recording.settle(turn)
     arrange(turn)
 
 
@@ -183,13 +190,17 @@ _EVENT: Final[Mapping[str, str]] = {
 
 
 def _segment(turn: Turn, by: int) -> None:
+    """Another one begins with what goes on, and with who has the customer."""
     contact, wanted = turn.contact, kind(turn.contact)
-    going_on = next((s.kind for s in reversed(contact.segments) if not s.ended_at and s.kind in _EVENT), "")
-    if not wanted or not going_on or wanted == going_on:
+    going_on = next((s for s in reversed(contact.segments) if not s.ended_at and s.kind in _EVENT), None)
+    if not wanted or going_on is None:
         return
-    turn.segment(wanted, "resumed" if wanted == "talk" else wanted, queue=contact.queue, agent=contact.agent)
+    his = having.agent(contact)
+    if (wanted, his) == (going_on.kind, going_on.agent):
+        return
+    turn.segment(wanted, "resumed" if wanted == "talk" else wanted, queue=contact.queue, agent=his)
     who = turn.contact.legs.get(by)
     said = {"leg": contact.leg_id(by)} if who else {}
     if contact.agent:
-        said["agent"] = contact.agent
+        said["agent"] = his
     turn.emit(_EVENT[wanted], n=turn.n, by=who.party if who else "system", **said)

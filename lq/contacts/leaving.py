@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lq.contacts import conversation, ending, inputs, queueing, remaining, transfer
+from lq.contacts import conversation, ending, having, inputs, queueing, remaining, transfer
 from lq.contacts import effects as do
 from lq.contacts.contact import Leg, with_leg
 from lq.contacts.turn import Turn
@@ -37,7 +37,7 @@ def _back_to_queue(turn: Turn, leg: Leg) -> bool:
     """Whether it was the only agent of somebody who came by a queue. Leaders came to him, and leave; nobody has to come
     or to join any more. Whoever is asked, or was sent the customer, has him once he answers."""
     contact, customer = turn.contact, turn.contact.customer
-    leaders_only = all(one.mode for one in remaining.there(contact) if one.n != customer.n)
+    leaders_only = all(one.mode for one in having.there(contact) if one.n != customer.n)
     alone = leg.party == "agent" and not leg.mode and leaders_only and not remaining.is_called_for(contact)
     if not alone or not customer.alive or customer.party != "customer" or contact.queue not in turn.book.queues:
         return False

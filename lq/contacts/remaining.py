@@ -16,18 +16,10 @@ from typing import Final
 
 from lq.contacts import calling, conversation
 from lq.contacts.contact import Contact, Leg
+from lq.contacts.having import there
 from lq.contacts.turn import Turn
 
-LEAVES: Final = "leaves:"  # deadline of a phone that has heard that its REFER was carried out: it hangs up itself
 MAIN: Final = ("talk", "waits")  # the conversation that the contact is about, not one aside or a leader's place
-
-
-def there(contact: Contact) -> list[Leg]:
-    """Whoever takes part. Not a phone that only stays to hear how its REFER goes."""
-    sent_on = {call.by for call in contact.calls.values() if call.verb == "blind"}
-    sent_on |= {int(name.removeprefix(LEAVES)) for name in contact.deadlines if name.startswith(LEAVES)}
-    legs = (leg for leg in contact.legs.values() if leg.state == "answered" and not leg.asked)
-    return [leg for leg in legs if leg.place or leg.n not in sent_on]
 
 
 def goes_on(contact: Contact, left: Leg | None = None) -> bool:
@@ -53,13 +45,10 @@ def settle(turn: Turn, by: int = 0) -> None:
     on_hold = next((leg for leg in there(contact) if not leg.place and not leg.mode), None)
     if have and (len(talk) > 1 or waits):
         pass  # they have each other; or he has on hold who waits
-    elif (
-        on_hold is not None
-    ):  # he had left a conference for a while: now he has them on hold, and resumes when he likes
+    elif on_hold is not None:  # he had left a conference for a while: now he has them on hold, and resumes as he likes
         for leg in have:
             conversation.place(turn, leg.n, "waits")
         conversation.place(turn, on_hold.n, "talk")
-        turn.set(agent=on_hold.agent or contact.agent)
     elif is_called_for(contact) or conversation.together(contact, "aside"):
         for leg in have:
             conversation.place(turn, leg.n, "waits")

@@ -12,7 +12,19 @@ from dataclasses import replace
 from typing import Final
 
 from lq.config.book import Book
-from lq.contacts import calling, conversation, ending, inbound, inputs, monitor, picking, queueing, recording, remaining
+from lq.contacts import (
+    calling,
+    conversation,
+    ending,
+    having,
+    inbound,
+    inputs,
+    monitor,
+    picking,
+    queueing,
+    recording,
+    remaining,
+)
 from lq.contacts import effects as do
 from lq.contacts.contact import Call, Leg
 from lq.contacts.turn import Turn
@@ -52,7 +64,7 @@ def command(turn: Turn, given: inputs.Command) -> None:
 
 def due(turn: Turn, given: inputs.Due) -> bool:
     """Whether this deadline was ours: a phone whose REFER has been carried out does not hang up."""
-    n = given.name.removeprefix(remaining.LEAVES)
+    n = given.name.removeprefix(having.LEAVES)
     if n == given.name:
         return False
     leg = turn.contact.legs.get(int(n))
@@ -213,7 +225,7 @@ def answered(turn: Turn, n: int, call: Call) -> None:
         case "blind":
             takes(turn, n)
             if call.refer:
-                turn.deadline(f"{remaining.LEAVES}{call.by}", turn.now + LEAVES_MS)
+                turn.deadline(f"{having.LEAVES}{call.by}", turn.now + LEAVES_MS)
         case "pick_up":
             picking.picked_up(turn, n)
 

@@ -16,7 +16,7 @@ from lq.ledger.views import AgentInterval, Cdr, Contact, Leg, Recording, Segment
 
 # Rises with each change of what these functions make of old events, and with each new table that is made of them: the
 # worker then makes the past anew (refold.py).
-FOLDS: Final = 1
+FOLDS: Final = 2
 
 # An open segment -> the state that people see
 STATE_OF: Final[Mapping[str, str]] = {
@@ -53,8 +53,8 @@ class _Life:
     def open(self, event: Event, kind: str) -> None:
         n, data = int(event.data["n"]), event.data
         queue, agent = data.get("queue") or None, data.get("agent") or None
-        if event.type in STRETCHES:  # the same conversation goes on
-            queue, agent = self.view.queue, agent or self.view.agent
+        if event.type in STRETCHES:  # the same conversation goes on; agent "": nobody of ours has the customer
+            queue, agent = self.view.queue, agent if "agent" in data else self.view.agent
         self.segments[n, kind] = Segment(n, kind, event.at, queue, agent)
 
     def close(self, kind: str, at: int, reason: str | None, agent: str | None = None) -> None:
@@ -181,9 +181,11 @@ def _answered(life: _Life, event: Event) -> None:
 
 
 def _stretch(life: _Life, event: Event) -> None:
+    """Who has the customer may be another than before: he who had him has left."""
     kind = STRETCHES[event.type]
     life.end_conversation(event.at, "resumed" if kind == "talk" else kind)
     life.open(event, kind)
+    life.view = replace(life.view, agent=event.data.get("agent") or life.view.agent)
 
 
 def _transferred(life: _Life, event: Event) -> None:

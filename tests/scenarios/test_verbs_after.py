@@ -241,6 +241,7 @@ STORIES: Final[dict[str, Story]] = {
             hangs_up(AGENT, WITH_COLLEAGUE),
         ),
         comes=(COLLEAGUE,),
+        agent=COLLEAGUE,  # who is left with the customer
     ),
     "somebody joins, then a number outside": Story(
         (

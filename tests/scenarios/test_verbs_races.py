@@ -120,8 +120,8 @@ async def test_hang_up_against_every_step_of_a_consultation(house: House, moment
         await comes_to(stage, WAITS)
         await house.answers(COLLEAGUE, RINGS_S)
     came_to = await comes_to(stage, *ENDS[moment, who])
-    conferred = moment.startswith("confer")  # then the books name him who was the customer's before
-    await judge(house, came_to, *((AGENT, COLLEAGUE) if conferred else ()), who=who)
+    # whoever is left with the customer has had him last; one who has left himself is his who had him then
+    await judge(house, came_to, *((AGENT,) if came_to == AMONG_THEM else ()), who=who)
 
 
 # -- … and of a blind transfer -----------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from tests.unit.contacts.test_advance import MEDIA, Life
 
 
 def asked_by_a_conference() -> Life:
-    """1001 has left a conference (its contact still names him), and 1002 (leg 3) asks him (leg 4)."""
+    """1001 has left a conference to 1002 (leg 3), who asks him (leg 4)."""
     life = consulting()
     tell(life, "transfer_conference")
     life.take(inputs.Ended(2))
-    assert life.contact.agent == "1001"
+    assert life.contact.agent == "1002"
     assert tell(life, "transfer", agent="1002", to="agent:1001", mode="consult") == (200, "")
     engaged(life, 4, "1001", "8001", 80)
     takes(life, 4)
@@ -36,6 +36,23 @@ def test_who_asked_leaves_and_has_transferred() -> None:
     assert hears(life) == {1: "leg:4", 4: "leg:1"}
     [said] = [event for event in life.ledger if event.type == "contact_transferred"]
     assert said.data["from_agent"] == "1002" and said.data["to"] == "1001"
+
+
+@pytest.mark.parametrize("who", ["asked", "asks"])
+def test_it_is_not_he_whose_customer_it_is(who: str) -> None:
+    """1001 has the customer and is on hold, 1002 (leg 3) asks 1901 (leg 4)."""
+    life = consulting()
+    tell(life, "transfer_conference")
+    tell(life, "hold")
+    assert tell(life, "transfer", agent="1002", to="agent:1901", mode="consult") == (200, "")
+    engaged(life, 4, "1901", "8901", 80)
+    takes(life, 4)
+    assert life.contact.agent == "1001"
+    life.take(inputs.Ended(4 if who == "asked" else 3))
+    assert ("contact_transferred" in life.events) is (who == "asks")
+    assert {n: peer for n, peer in hears(life).items() if n != 2} == (
+        {1: "leg:3", 3: "leg:1"} if who == "asked" else {1: "leg:4", 4: "leg:1"}
+    )
 
 
 @pytest.mark.parametrize("who", ["asked", "asks"])

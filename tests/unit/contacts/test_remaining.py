@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lq.contacts import remaining
+from lq.contacts import having, remaining
 from lq.contacts.contact import Call, Leg
 from tests.unit.contacts.test_advance import MEDIA, Life
 
@@ -62,8 +62,8 @@ def test_the_contact_goes_on_or_not(who: str) -> None:
 
 def test_a_phone_that_waits_to_hear_how_its_refer_goes_is_not_there() -> None:
     contact = replace(Life().talking().contact, legs={1: WAITS, 2: HOLDS, 6: RINGS}, deadlines={"leaves:2": 1})
-    assert [one.n for one in remaining.there(contact)] == [1]
+    assert [one.n for one in having.there(contact)] == [1]
     contact = replace(contact, deadlines={}, calls={6: Call("blind", "agent:1006", by=2)})
-    assert [one.n for one in remaining.there(contact)] == [1]
+    assert [one.n for one in having.there(contact)] == [1]
     contact = replace(contact, calls={6: Call("add", "agent:1006", by=2)})  # he had somebody called, then left a while
-    assert [one.n for one in remaining.there(contact)] == [1, 2]
+    assert [one.n for one in having.there(contact)] == [1, 2]

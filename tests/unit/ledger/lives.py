@@ -108,8 +108,20 @@ def converse(draw: st.DrawFn, life: Life) -> None:
                 life.begin("contact_answered", queue="sales", agent="" if outside else "1002", leg=f"{life.id}.8")
                 life.wait(draw(st.integers(0, 20_000)))
                 continue
+            if outcome == "answered" and draw(st.booleans()):  # he who had the customer leaves the conference
+                remains = "" if outside else "1002"
+                life.begin("contact_resumed", by="agent", agent=remains).wait(draw(st.integers(0, 20_000)))
+                continue
         if draw(st.booleans()):
             life.begin("contact_resumed", by="agent", agent="1001").wait(draw(st.integers(0, 9000)))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Sequence[Event]:
+    """A contact that was answered and goes on."""
+    life = Life().start().queue().offer().wait(2000).answer().wait(draw(st.integers(0, 9000)))
+    converse(draw, life)
+    return life.events
 
 
 @st.composite

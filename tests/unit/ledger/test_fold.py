@@ -238,3 +238,24 @@ def test_a_blind_transfer_that_nobody_answers_waits_in_the_queue_again() -> None
         ("queue", None, None),
     ]
     assert found.state == "queued"
+
+
+def test_whoever_is_left_with_the_customer_has_had_him_last_and_was_not_answered_anew() -> None:
+    """A conference is left by 1001, 9 s later 1002 holds; then by 1002 too, to a number outside: nobody's time."""
+    life = Life().start().queue().wait(1000).offer().wait(2000).answer().wait(10_000)
+    life.begin("contact_conferring", by="agent", agent="1001", leg="c1.3").wait(7000)
+    life.begin("contact_resumed", by="agent", agent="1002", leg="c1.2").wait(9000)
+    life.begin("contact_held", by="agent", leg="c1.3").wait(2000)  # an event that names nobody, as there were
+    assert view(life.events).agent == "1002" and view(life.events).segments[-1].agent == "1002"
+    life.begin("contact_resumed", by="agent", agent="", leg="c1.3").wait(4000)
+    found = view(life.end("answered").events)
+    assert [(s.kind, s.duration_s, s.agent) for s in found.segments if s.kind not in ("queue", "ring")] == [
+        ("talk", 10.0, "1001"),
+        ("conference", 7.0, "1001"),
+        ("talk", 9.0, "1002"),
+        ("hold", 2.0, "1002"),
+        ("talk", 4.0, None),
+    ]
+    record = fold.cdr(found)
+    assert record is not None and record.agent == "1002"
+    assert (record.answered_at, record.wait_s, record.talk_s, record.hold_s) == (START + 3000, 3.0, 30.0, 2.0)

@@ -13,7 +13,7 @@ from lq.ledger import fold
 from lq.ledger.events import Event
 from lq.ledger.metrics import SHORT_ABANDON_S, AgentTime, QueueCounts, agent_time, queue_counts
 from lq.ledger.views import Contact, Segment
-from tests.unit.ledger.lives import START, days, lives
+from tests.unit.ledger.lives import START, conversations, days, lives
 
 # What a contact is in after such an event, told as simply as can be: the witness for the fold.
 AFTER = {
@@ -68,6 +68,22 @@ def test_the_sums_of_segments_and_what_lies_between_are_the_contacts_duration(ev
     assert record is not None
     assert record.talk_s == (told["talk"] + told["conference"]) / 1000
     assert record.hold_s == (told["hold"] + told["consult"]) / 1000
+
+
+@given(st.one_of(conversations(), lives()))
+def test_each_ms_of_a_conversation_is_of_the_agent_whom_its_event_names_and_the_last_one_had_the_customer(
+    events: Sequence[Event],
+) -> None:
+    """What an event of before does not say has not changed; "": nobody of ours has him."""
+    found = view(events)
+    conversation = {type for type, kind in AFTER.items() if kind in fold.CONVERSATION}
+    last, witnessed = None, []
+    for event in events:
+        if event.type in conversation:
+            last = event.data.get("agent", last) or last
+            witnessed.append((event.data["n"], event.data.get("agent", last) or None))
+    assert found.agent == last
+    assert [(one.n, one.agent) for one in found.segments if one.kind in fold.CONVERSATION] == witnessed
 
 
 def sent_to_a_queue(event: Event) -> bool:

@@ -128,11 +128,23 @@ class Faults(Ears):
             offered = self.contact.offer is not None and self.contact.offer.leg == n
             if leg.asked and leg.alive and not (offered or n in self.contact.calls or self.contact.state == "placing"):
                 self.faults.append(f"leg {n} is asked to take what it cannot get any more")
+        self._look_whose_time_it_is()
         recording = self.contact.recording
         if recording is not None and recording.state not in ("closing", "failed"):
             state, writes = recording.state, self.writes == recording.leg
             if state not in ("active", "paused", "stopped") or writes != (state == "active"):
                 self.faults.append(f"the recording is {state}, and is {'' if writes else 'not '}written")
+
+    def _look_whose_time_it_is(self) -> None:
+        """Of an agent who takes part, or of nobody; of him who has sent the customer on, while he waits for another."""
+        contact = self.contact
+        going_on = [one for one in contact.segments if not one.ended_at and one.agent]
+        sent_on = any(call.verb == "blind" for call in contact.calls.values())
+        if contact.state != "talking" or not going_on or sent_on:
+            return
+        here = {leg.agent for leg in contact.legs.values() if leg.state == "answered" and not leg.asked}
+        if going_on[-1].agent not in here:
+            self.faults.append(f"{going_on[-1].kind} is of {going_on[-1].agent}, who has left; there are {here}")
 
     def _look_who_waits(self) -> None:
         customer = self.contact.customer
