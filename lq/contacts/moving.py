@@ -101,6 +101,13 @@ def _not_now(turn: Turn, given: inputs.OfferRefused | inputs.MediaFailed) -> Non
     turn.deadline(f"{_DUE}{given.leg}", turn.now + again_ms)
 
 
+def _failed(turn: Turn, given: inputs.MediaFailed) -> None:
+    """Or what the phone had asked for before its engine was lost cannot be had (a fax): it is told so."""
+    if given.why == "no_codec":
+        talking.refuse_offer(turn, given.leg, 488)
+    _not_now(turn, given)
+
+
 def _restored(turn: Turn, given: inputs.MediaReady) -> None:
     turn.set_leg(given.leg, moves=0, media=given.media, codec=given.codec, early=False)
     engine = {"engine": given.media["engine"]} if given.media.get("engine") else {}
@@ -124,7 +131,7 @@ STEPS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     inputs.MediaMoved: _moved,
     inputs.OfferAnswered: _answered,
     inputs.OfferRefused: _not_now,
-    inputs.MediaFailed: _not_now,
+    inputs.MediaFailed: _failed,
     inputs.MediaReady: _restored,
     inputs.Reoffered: _offered,
 }

@@ -405,6 +405,15 @@ EVERYTHING: tuple[Act, ...] = tuple(
 )
 
 
+def test_a_fax_is_refused_though_the_engine_dies_that_had_it_before_it() -> None:
+    named = {step.name: step for step in EVERYTHING}
+    lived = world("in", crossing=False)
+    for name in ("deliver", "deliver", "faxes customer", "engine_dies"):
+        named[name].do(lived)
+    ended(lived.calm())
+    judge(lived, "a fax and a dead engine")
+
+
 @given(st.lists(st.sampled_from(EVERYTHING), max_size=60), st.sampled_from(["in", "out", "to a mobile"]), st.booleans())
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate, Phase.shrink]
