@@ -69,6 +69,23 @@ def test_letters_that_are_no_utf8_reach_lq_as_they_are(sip: Edge, lq: Peer, gate
     refuse(lq, invite, 404, "Not Found")
 
 
+@pytest.mark.parametrize(
+    ("from_", "header"),
+    [
+        ("<sip:02161234567@IMS_GW_01>;tag=1", "X: y"),
+        ("<sip:02161234567@lcall>;tag=1", "Proxy-Require: privacy"),
+        ("<sip:02161234567@lcall>;tag=1", b'P-Called-Party-ID: "\xb1\xb1\xbe\xa9" <sip:4008001000@ims>'),
+        ("<sip:02161234567@lcall>;tag=1", "User-Agent: MySIPClient/2.1"),
+    ],
+)
+def test_what_real_gateways_write_is_no_reason_to_refuse_them(
+    sip: Edge, lq: Peer, gateway: Peer, from_: str, header: str | bytes
+) -> None:
+    text = header if isinstance(header, str) else header.decode(errors="surrogateescape")
+    gateway.send(gateway.request("INVITE", "sip:4008001000@lcall", body=SDP, from_=from_, headers=[text]))
+    refuse(lq, lq.expect("INVITE"), 404, "Not Found")
+
+
 @pytest.mark.parametrize("parameter", ["alias=127.0.0.1~{}~1", "maddr=127.0.0.1"])
 def test_a_contact_that_leads_into_the_house_is_refused(sip: Edge, lq: Peer, phone: Peer, parameter: str) -> None:
     contact = f"<sip:8001@{phone.host}:{phone.port};{parameter.format(sip.internal[1])}>"

@@ -10,7 +10,7 @@ import pytest
 from lq.config import documents as doc
 from lq.config.book import Book
 from lq.contacts import effects as do
-from lq.contacts import forwarding, inputs
+from lq.contacts import forwarding, inputs, offer
 from tests.unit.contacts.test_advance import BOOK, MEDIA, Life, kinds
 
 
@@ -351,3 +351,12 @@ def test_the_rule_of_one_phone() -> None:
     phone = doc.Phone("8001", "", forward=doc.Forward(always="a", busy="b", no_answer="c", offline="d"))
     assert [forwarding.forward(phone, why) for why in ("always", "busy", "no_answer", "offline")] == list("abcd")
     assert forwarding.forward(phone, "") == forwarding.forward(None, "busy") == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "rang", "outcome"),
+    [(486, True, "busy"), (603, False, "refused"), (480, True, "no_answer"), (480, False, "unreachable")]
+    + [(code, False, "no_answer") for code in (300, 301, 302, 305, 380)],
+)
+def test_a_phone_that_is_forwarded_at_itself_is_one_that_does_not_answer(code: int, rang: bool, outcome: str) -> None:
+    assert offer.outcome_of(inputs.Rejected(2, code), rang) == outcome
