@@ -16,6 +16,7 @@ from lq.config.documents import SERVICE
 from lq.contacts import (
     at_the_phone,
     conversation,
+    early,
     ending,
     forwarding,
     gate,
@@ -197,7 +198,7 @@ def _next_way(turn: Turn, n: int, outcome: str, sip: int, *, of_the_trunk: bool 
         return
     forget(turn, n)
     again = max(turn.contact.legs) + 1
-    dial = replace(dial, at=dial.at + 1, leg=again, early=False, invited=False)
+    dial = replace(dial, at=dial.at + 1, leg=again, early=False, heard="", invited=False)
     _as(turn, again, turn.leg(n))
     _remember(turn, again, replace(call, dial=dial))
     turn.deadline(f"{DUE}{again}", turn.now + RING_MS)
@@ -213,7 +214,7 @@ def _media_ready(turn: Turn, given: inputs.MediaReady) -> None:
         ending.late_media(turn, given)
         return
     if call.dial is not None and call.dial.invited:
-        _early_media(turn, given)
+        _early_media(turn, given, call.dial)
         return
     turn.set_leg(leg.n, media=given.media)
     headers = {"X-LQ-Contact": turn.contact.id}
@@ -231,17 +232,17 @@ def _media_ready(turn: Turn, given: inputs.MediaReady) -> None:
         turn.do(do.Invite(leg.n, uri, given.sdp, caller or "anonymous", at_the_phone.headers(turn, leg)))
 
 
-def _early_media(turn: Turn, given: inputs.MediaReady) -> None:
+def _early_media(turn: Turn, given: inputs.MediaReady, dial: Dial) -> None:
     """Who consults or was sent on hears what the network says; if he has gone meanwhile, nobody does."""
-    turn.set_leg(given.leg, media=given.media, codec=given.codec, pending_sdp="")
+    early.stands(turn, given, dial)
     if turn.contact.state == "talking":
         conversation.arrange(turn)
 
 
 def _media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
     dial = turn.contact.calls[given.leg].dial
-    if dial is not None and dial.invited:  # of its early media: it goes on without
-        turn.set_leg(given.leg, pending_sdp="")
+    if dial is not None and dial.invited:
+        early.failed(turn, given.leg, dial)
         return
     ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
     ending.drop_media(turn, given.leg)
@@ -252,16 +253,14 @@ def _progress(turn: Turn, given: inputs.Progress) -> None:
     leg, call = turn.leg(given.leg), turn.contact.calls[given.leg]
     if given.code < 180 or not leg.alive:
         return
-    early = bool(given.sdp) and call.dial is not None and not call.dial.early and call.verb in HEAR
-    if early and call.dial is not None:
-        call = replace(call, dial=replace(call.dial, early=True))
+    speaks = bool(given.sdp) and call.dial is not None and given.sdp != call.dial.heard and call.verb in HEAR
+    if speaks and call.dial is not None:
+        call = replace(call, dial=early.said(turn, leg.n, call.dial, given.sdp))
         _remember(turn, leg.n, call)
-        turn.set_leg(leg.n, pending_sdp=given.sdp)
-        turn.do(do.TakeAnswer(leg.n, given.sdp))
     if leg.rang:
         return
     turn.set_leg(leg.n, state="ringing", rang=True, talks=given.talks)
-    said = {"early_media": True} if early else {}
+    said = {"early_media": True} if speaks else {}
     turn.emit("leg_ringing", leg=turn.contact.leg_id(leg.n), sip=given.code, **said)
     if call.reservation:
         turn.agent_op("ringing", leg.agent, call.reservation, ttl_ms=LEASE_MS)
@@ -457,7 +456,7 @@ def anew(turn: Turn, n: int) -> None:
     new = max(turn.contact.legs) + 1
     _as(turn, new, leg)
     turn.deadline(f"{DUE}{new}", turn.now + RING_MS)
-    dial = replace(call.dial, leg=new, early=False, invited=False) if call.dial else None
+    dial = replace(call.dial, leg=new, early=False, heard="", invited=False) if call.dial else None
     _remember(turn, new, replace(call, dial=dial))
     if dial is not None:
         _by_this_way(turn, new, dial)

@@ -193,7 +193,8 @@ class Dial:
     emergency: bool = False
     at: int = 0  # index of the way
     leg: int = 0
-    early: bool = False  # the called side's media is being heard
+    early: bool = False  # the called side's media is being heard …
+    heard: str = ""  # … by its last description
     invited: bool = False  # its INVITE is out
     number: str = ""  # who is called, by a phone that sends its calls outside; "": the contact's own number
 

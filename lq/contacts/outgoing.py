@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from lq.config.documents import SERVICE, Phone
-from lq.contacts import direct, ending, engaging, gate, inbound, inputs, recording, talking
+from lq.contacts import direct, early, ending, engaging, gate, inbound, inputs, recording, talking
 from lq.contacts import effects as do
 from lq.contacts.contact import Asking, Contact, Dial, Leg
 from lq.contacts.turn import Turn
@@ -108,7 +108,7 @@ def begin(turn: Turn, answer: str) -> None:
 def call(turn: Turn) -> None:
     """Call by the way that is due. Emergencies do not wait for a channel's number: the trunk has the last word."""
     n, dial = max(turn.contact.legs) + 1, _dial(turn.contact)
-    turn.set(dial=replace(dial, leg=n, early=False, invited=False))
+    turn.set(dial=replace(dial, leg=n, early=False, heard="", invited=False))
     party: Literal["agent", "customer"] = "agent" if dial.number else "customer"
     address = dial.number or turn.contact.number.published
     turn.add_leg(Leg(n, party, "out", address, "inviting", outside=True))
@@ -140,13 +140,14 @@ def media_ready(turn: Turn, given: inputs.MediaReady) -> None:
     if given.leg != dial.leg or not leg.alive:
         ending.late_media(turn, given)
         return
-    turn.set_leg(leg.n, media=given.media, codec=given.codec, pending_sdp="")
     if not dial.invited:
+        turn.set_leg(leg.n, media=given.media, codec=given.codec)
         turn.set(dial=replace(dial, invited=True))
         uri = f"sip:{dial.way.digits}@out.lq.internal;trunk={dial.way.trunk}"
         headers = {"X-LQ-Contact": turn.contact.id}
         turn.do(do.Invite(leg.n, uri, given.sdp, dial.way.caller_id or "anonymous", headers, dial.way.trunk))
         return
+    early.stands(turn, given, dial)
     if turn.leg(1).codec:
         if turn.leg(1).state != "answered":
             turn.do(do.Ring(1, 183, dial.answer))
@@ -162,7 +163,7 @@ def media_failed(turn: Turn, given: inputs.MediaFailed) -> None:
         talking.media_failed(turn, given)
         return
     if dial.invited:
-        turn.set_leg(given.leg, pending_sdp="")
+        early.failed(turn, given.leg, dial)
         return
     ending.leg_ended(turn, given.leg, "us", TEMPORARY_FAILURE)
     _next_way(turn, TEMPORARY_FAILURE, 500)
@@ -173,10 +174,8 @@ def progress(turn: Turn, given: inputs.Progress) -> None:
     if given.leg != dial.leg or not leg.alive or given.code < 180:
         return
     turn.set_leg(leg.n, state="ringing")
-    if given.sdp and not dial.early:
-        turn.set(dial=replace(dial, early=True))
-        turn.set_leg(leg.n, pending_sdp=given.sdp)
-        turn.do(do.TakeAnswer(leg.n, given.sdp))
+    if given.sdp and given.sdp != dial.heard:
+        turn.set(dial=early.said(turn, leg.n, dial, given.sdp))
     elif not dial.early and not leg.rang:
         turn.set_leg(leg.n, rang=True)
         if turn.leg(1).state == "answered":

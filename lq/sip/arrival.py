@@ -11,7 +11,7 @@ from lq.sip import refresh
 from lq.sip.message import Request, number, sendable_uri, uri_of
 from lq.sip.transaction import ServerTransaction
 
-EXTENSIONS: Final = frozenset({"replaces", "timer", "norefersub"})  # that a peer may require of us
+EXTENSIONS: Final = frozenset({"replaces", "timer", "norefersub", "100rel"})  # that a peer may require of us
 
 
 def refusal(request: Request, replaces: list[ev.Replaces | None], merged: bool) -> tuple[int, Mapping[str, str] | None]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from lq.sip import digest, recall, refresh, transfer
+from lq.sip import digest, recall, refresh, reliable, transfer
 from lq.sip import events as ev
 from lq.sip.dialog import Dialog
 from lq.sip.message import Message, Request, Response, answer
@@ -52,6 +52,7 @@ class Session:
     timers: dict[str, float] = field(default_factory=dict)
     armed: dict[str, list[Any]] = field(default_factory=dict)
     interval: float = T1
+    rang: bool = False  # our reliable 180 has been sent (RFC 3262)
     silent: bool = False  # its end was reported; what still comes is cleared away without a word
     left: bool = False  # whom we call has said BYE before his 200 was here
     bye_headers: Mapping[str, str] | None = None  # BYE that waits for the ACK of our 2xx (§15)
@@ -73,6 +74,8 @@ class Session:
         tx = self.incoming
         if tx is None or tx.request.method != "INVITE" or self.dialog.state != "early":
             return False
+        if reliable.required(tx.request):
+            return reliable.ring(self, tx, now)
         return self.respond(tx, code, sdp, headers, now)
 
     def accept(self, sdp: str, headers: Mapping[str, str], now: float) -> bool:
@@ -86,6 +89,7 @@ class Session:
         if not self.respond(tx, 200, sdp, refresh.granted(self, tx.request, now) | dict(headers), now):
             return False
         self.incoming = None
+        reliable.over(self)
         self.dialog.local_sdp = sdp
         self.dialog.refresh_target(tx.request)
         if tx.request.sdp:
@@ -191,6 +195,10 @@ class Session:
             transfer.expired(self, timer.removeprefix("refer:"), now)
             return
         match timer:
+            case "repeat_1xx":
+                reliable.repeat(self, now)
+            case "prack_missing":
+                reliable.over(self)
             case "repeat_2xx":
                 self._repeat_2xx(now)
             case "ack_missing" if self.inherited:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lq.sip import events as ev
-from lq.sip import refresh, takeover, transfer
+from lq.sip import refresh, reliable, takeover, transfer
 from lq.sip.message import Request
 from lq.sip.session import ALLOW, Session
 from lq.sip.transaction import ServerTransaction
@@ -39,7 +39,7 @@ def receive(session: Session, tx: ServerTransaction, request: Request, now: floa
         case "REFER":
             transfer.received(session, tx, request, now)
         case "PRACK":
-            session.respond(tx, 481, "", {}, now)  # we send no reliable 1xx (RFC 3262 §3)
+            session.respond(tx, 200 if reliable.acknowledged(session, request) else 481, "", {}, now)
         case _:
             session.respond(tx, 405, "", {"Allow": ALLOW}, now)
 

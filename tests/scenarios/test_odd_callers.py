@@ -34,6 +34,33 @@ async def test_a_caller_whose_invite_has_no_offer_talks_like_any_other(scene: Sc
     assert (outcome.succeeded, outcome.failed) == (1, 0), outcome.errors
 
 
+async def test_a_phone_that_requires_reliable_provisional_responses(scene: Scene) -> None:
+    """RFC 3262: it is told by a 180 that it acknowledges that a colleague's phone rings, then they talk."""
+    own = line(4)
+    colleague = await scene.softphone(own.agents[0], Answer(0.5))
+    await scene.sign_in(own.agents[0])
+    ext = phone_of(own.agents[1])
+    caller = Sipp(
+        "insists", ("127.0.0.1", 0), scene.place.edge, scene.directory, service=own.agents[0], talk_ms=6000,
+        options=("-rtp_echo", "-mp", "39100", "-au", ext, "-ap", f"demo-{ext}", "-key", "caller", ext),
+    )  # fmt: skip
+    async with caller:
+        talk = await colleague.rings(15)
+        talk.say(1330)
+        await talk.hears(1330)  # by way of the caller
+        outcome = await caller.done()
+    assert (outcome.succeeded, outcome.failed) == (1, 0), outcome.errors
+
+
+async def test_a_trunk_that_requires_reliable_provisional_responses(scene: Scene) -> None:
+    call = await scene.dial("4008001009", headers=[("Require", "100rel")])
+    await call.answered()
+    call.say(1770)
+    await call.hears(1770)
+    await call.hang_up()
+    await call.ended()
+
+
 async def test_a_phone_that_sends_back_what_it_hears(scene: Scene) -> None:
     """sipp as an agent's phone: registered, answers after a ring, echoes the caller's voice."""
     own = line(3)

@@ -63,11 +63,23 @@ def test_who_consults_hears_the_other_network_before_the_answer() -> None:
     life = early()
     assert told(life, "leg_ringing")[-1] == {"leg": "c1.3", "sip": 183, "early_media": True}
     assert tell(life, "transfer_conference") == (409, "no_consult"), "nobody has answered"
-    assert life.take(inputs.Progress(3, 183, "early again")) == []
+    assert life.take(inputs.Progress(3, 183, "early")) == []
     assert life.take(inputs.Accepted(3, "final")) == [do.Ack(3), do.TakeAnswer(3, "final")]
     assert life.take(inputs.MediaReady(3, MEDIA, "PCMU")) == [do.Connect(2, 3)]
     assert life.events.count("leg_answered") == 3 and music(life, 1)
     assert tell(life, "transfer_complete") == (200, "") and hears(life) == {1: "leg:3", 3: "leg:1"}
+
+
+def test_another_description_takes_the_place_of_the_first() -> None:
+    """The ring-back server of an IMS: it may come while the first is being set up, and cannot be joined perhaps."""
+    life = early()
+    assert life.take(inputs.Progress(3, 183, "the server's")) == [do.TakeAnswer(3, "the server's")]
+    assert life.take(inputs.Progress(3, 183, "the fork's")) == []
+    assert life.take(inputs.MediaReady(3, MEDIA, "PCMU")) == [do.TakeAnswer(3, "the fork's"), do.Connect(2, 3)]
+    assert life.take(inputs.MediaFailed(3, "no_codec")) == []
+    assert hears(life)[2] == "leg:3" and life.contact.legs[3].pending_sdp == ""
+    assert life.take(inputs.Progress(3, 183, "the fork's")) == []
+    assert len(told(life, "leg_ringing")) == 2, "the agent's phone, and this one once"
 
 
 @pytest.mark.parametrize("set_up", [True, False])

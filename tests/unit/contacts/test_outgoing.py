@@ -80,6 +80,22 @@ def test_early_media_is_heard_and_the_answer_keeps_it() -> None:
     assert life.take(inputs.MediaReady(2, MEDIA, "PCMA")) == [do.Connect(1, 2)]
 
 
+@pytest.mark.parametrize("first", [inputs.MediaReady(2, MEDIA, "PCMA"), inputs.MediaFailed(2, "refused")])
+def test_the_last_of_several_descriptions_is_heard(first: inputs.Input) -> None:
+    """The second comes while the first is being set up."""
+    life = inviting()
+    life.take(inputs.Progress(2, 183, "the exchange's"))
+    assert life.take(inputs.Progress(2, 183, "the ring-back server's")) == []
+    assert do.TakeAnswer(2, "the ring-back server's") in life.take(first)
+    assert life.take(inputs.Progress(2, 183, "the ring-back server's")) == []
+    assert life.take(inputs.MediaReady(2, MEDIA, "PCMU")) == [do.Ring(1, 183, "answer"), do.Connect(1, 2)]
+    assert life.take(inputs.Progress(2, 183, "the exchange's")) == [do.TakeAnswer(2, "the exchange's")]
+    life.take(inputs.Accepted(2, "final"))
+    life.take(inputs.MediaReady(2, MEDIA, "PCMA"))
+    assert life.take(inputs.MediaReady(2, MEDIA, "PCMA"))[-1] == do.Connect(1, 2)
+    assert life.events.count("leg_answered") == 2
+
+
 @pytest.mark.parametrize("early", [inputs.MediaReady(2, MEDIA, "PCMA"), inputs.MediaFailed(2, "refused")])
 @pytest.mark.parametrize("crosses", [True, False])
 def test_an_answer_is_told_once_when_its_early_media_stands_or_fails_late(early: inputs.Input, crosses: bool) -> None:

@@ -405,8 +405,8 @@ def test_other_methods(method: str, code: int) -> None:
 
 def test_what_we_cannot_do_is_named() -> None:
     peer = Peer()
-    peer.incoming({"Require": "100rel, timer, precondition"})
-    assert peer.sent(420).get("unsupported") == "100rel, precondition".partition(",")[0]
+    peer.incoming({"Require": "path, 100rel, timer, precondition"})
+    assert peer.sent(420).get("unsupported").partition(",")[0] == "path"
     peer.incoming({"Content-Type": "application/isup"}, sdp="")
     assert peer.told(ev.Incoming).sdp == ""  # no body, whatever its type
 
