@@ -20,7 +20,7 @@ from tests.simulator.softphone import Softphone
 
 pytestmark = pytest.mark.usefixtures("exchange")
 
-PHONE, CUSTOMER = 990, 1670
+PHONE, CUSTOMER, RING_BACK = 990, 1670, 450
 MOBILE = "13800138000"
 
 
@@ -72,6 +72,29 @@ async def test_early_media_talk_recording_and_books(scene: Scene) -> None:
     left, right = await speech.read_wav(file)  # left: what the customer said
     tail = slice(-RATE, -RATE // 5)
     assert (audio.tones(left[tail]), audio.tones(right[tail])) == ({CUSTOMER}, {PHONE})
+
+
+async def test_ringing_that_comes_from_elsewhere_is_heard(scene: Scene) -> None:
+    """A ring-back server (彩铃) speaks in place of the exchange, from an address that only its description tells."""
+    outside = await network(scene, "gw1")
+    outside.rule = lambda number: Ring()
+    own = await phone(scene, "8091")
+    call = await own.dial("9" + MOBILE)
+    asked = await outside.called(MOBILE)
+    asked.ring(early_media=True)
+    asked.say(CUSTOMER)
+    await call.hears(CUSTOMER)
+    asked.speaks_from_elsewhere(scene.media)
+    asked.ring(early_media=True)
+    asked.say(RING_BACK)
+    await call.hears(RING_BACK)
+    assert "answered" not in call.times
+    asked.answer()
+    call.say(PHONE)
+    await asked.hears(PHONE)
+    await call.hang_up()
+    await asked.ended()
+    assert (await scene.cdr(await contact_of(scene, "8091"))).result == "answered"
 
 
 async def test_a_real_phone_calls_out_holds_and_comes_back(scene: Scene) -> None:

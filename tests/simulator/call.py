@@ -18,7 +18,7 @@ from tests.simulator.audio import RATE, Samples
 from tests.simulator.causes import NORMAL
 from tests.simulator.channels import Channel
 from tests.simulator.hearing import Heard
-from tests.simulator.rtp import Saying, Stream
+from tests.simulator.rtp import Media, Saying, Stream
 from tests.simulator.speech import as_samples
 
 if TYPE_CHECKING:
@@ -317,6 +317,15 @@ class Call:
             self._invited.answer(
                 183 if early_media else 180, [*self._contact(), *orders], self._sdp() if early_media else "", self._tag
             )
+
+    def speaks_from_elsewhere(self, media: Media) -> None:
+        """As the ring-back server of an IMS, in place of the exchange; what is said next to the center tells so."""
+        before, self._stream = self.stream, media.stream(self.gateway.address)
+        media.remove(before)
+        self._local = replace(self._local, port=self._stream.port)
+        self._session, self._version = random.getrandbits(31), 1
+        if self.remote is not None:
+            self._stream.send_to((self.remote.address, self.remote.port))
 
     def answer(self) -> None:
         assert self._invited is not None
