@@ -97,7 +97,7 @@ async def call(here: Context, viewer: Viewer, id: str, language: str) -> Call:
     except DatabaseAway:
         row, history = None, False
     contact = await _contact(here, id, row, history)
-    if not _his(viewer, contact):
+    if not _his(viewer, contact, row):
         raise NotFound(id)
     found = _whole(contact, row, history)
     if history:
@@ -123,10 +123,11 @@ async def _contact(here: Context, id: str, row: asyncpg.Record | None, history: 
         raise
 
 
-def _his(viewer: Viewer, contact: Contact) -> bool:
+def _his(viewer: Viewer, contact: Contact, row: asyncpg.Record | None) -> bool:
     talked = [segment.agent for segment in contact.segments if segment.kind in ("talk", "conference")]
     waited = [segment.queue for segment in contact.segments]
-    return viewer.reach.holds_call((contact.agent, *talked), (contact.queue, *waited))
+    beside = row["attended"] if row is not None else ()
+    return viewer.reach.holds_call((contact.agent, *talked, *beside), (contact.queue, *waited))
 
 
 def _whole(contact: Contact, row: asyncpg.Record | None, history: bool) -> Call:

@@ -25,7 +25,8 @@ c.contact_id in (
     and (:end::timestamptz is null or i.started_at < :end::timestamptz + interval '2 days'))
 
 -- name: with_agent
--- Had by one of these agents last, or before: handed on, asked for advice, in a conference.
+-- Had by one of these agents last, or before: handed on, in a conference. Not whoever was beside him (attended): that a
+-- leader has listened is for leaders to know.
 c.contact_id in (
     select m.contact_id from cdr m
     where m.agent = any (:agents)
@@ -75,14 +76,14 @@ c.contact_id in (
     select x.contact from contact_customer x where x.customer = any (:customers))
 
 -- name: talked
--- Calls that these agents (Viewer.reach) have talked in: had last, or before somebody else.
+-- Calls that these agents (Viewer.reach) have talked in: had last, before somebody else, or beside him.
 c.contact_id in (
     select m.contact_id from cdr m
     where m.agent = any (:people)
     and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
     union all
-    select s.contact_id from segment s
-    where s.agent = any (:people) and s.kind in ('talk', 'conference')
+    select s.contact_id from attended s
+    where s.agent = any (:people)
     and (:start::timestamptz is null or s.started_at >= :start)
     and (:end::timestamptz is null or s.started_at < :end::timestamptz + interval '2 days'))
 
@@ -101,8 +102,8 @@ c.contact_id in (
     where m.agent is null and m.queue is null
     and (:start::timestamptz is null or m.started_at >= :start) and (:end::timestamptz is null or m.started_at < :end)
     union all
-    select s.contact_id from segment s
-    where s.agent = any (:people) and s.kind in ('talk', 'conference')
+    select s.contact_id from attended s
+    where s.agent = any (:people)
     and (:start::timestamptz is null or s.started_at >= :start)
     and (:end::timestamptz is null or s.started_at < :end::timestamptz + interval '2 days')
     union all
@@ -115,11 +116,9 @@ c.contact_id in (
 -- The same of few calls, one by one: those of a number.
 (c.agent = any (:people) or (:lines::text[] is not null and (
     c.queue = any (:lines) or (c.agent is null and c.queue is null)))
-or exists (
-    select from segment s
-    where s.contact_id = c.contact_id
-    and (s.agent = any (:people) and s.kind in ('talk', 'conference')
-        or :lines::text[] is not null and s.queue = any (:lines))))
+or exists (select from attended s where s.contact_id = c.contact_id and s.agent = any (:people))
+or :lines::text[] is not null and exists (
+    select from segment s where s.contact_id = c.contact_id and s.queue = any (:lines)))
 
 -- name: page
 -- Calls that are over, latest first, behind the last one of the page before.
@@ -198,7 +197,9 @@ select id, body->>'name' as name, body->>'name_en' as name_en from config_docume
 select id from config_document where kind = 'trunks' order by id
 
 -- name: contact
-select body, called, called_raw, called_published, trunk, ended_at is not null as over from contact where id = $1
+select body, called, called_raw, called_published, trunk, ended_at is not null as over,
+       array(select a.agent from attended a where a.contact_id = $1) as attended
+from contact where id = $1
 
 -- name: record
 select wait_s, ring_s, talk_s, hold_s, wrap_up_s, result, ended_by, cause, sip, answered_at, ended_at, recording_id

@@ -226,8 +226,7 @@ with his as (
 select h.contact_id, h.direction, h.agent, o.name as agent_name,
        h.queue, q.body->>'name' as queue_name, q.body->>'name_en' as queue_name_en,
        h.started_at, h.talk_s + h.hold_s as talk_s, h.result, r.state as recording_state,
-       array(select s.agent from segment s
-             where s.contact_id = h.contact_id and s.kind in ('talk', 'conference') and s.agent is not null) as agents,
+       array(select a.agent from attended a where a.contact_id = h.contact_id) as agents,
        array(select s.queue from segment s
              where s.contact_id = h.contact_id and s.kind = 'queue' and s.queue is not null) as queues,
        array(select last.code from (

@@ -6,8 +6,7 @@ from cdr c
 where c.started_at >= $2 and c.contact_id in (
     select m.contact_id from cdr m where m.agent = $1 and m.started_at >= $2
     union all
-    select s.contact_id from segment s
-    where s.agent = $1 and s.started_at >= $2 and s.kind in ('talk', 'conference'))
+    select a.contact_id from attended a where a.agent = $1 and a.started_at >= $2)
 order by c.started_at desc, c.contact_id desc
 limit $3
 
@@ -47,11 +46,10 @@ from cdr c
 where c.contact_id = $1
 and ($3::text[] is null or c.agent = any ($3) or ($4::text[] is not null and (
     c.queue = any ($4) or (c.agent is null and c.queue is null)))
+or exists (select from attended a where a.contact_id = c.contact_id and a.agent = any ($3))
 or exists (
     select from segment s
-    where s.contact_id = c.contact_id
-    and (s.agent = $2 or s.agent = any ($3) and s.kind in ('talk', 'conference')
-        or $4::text[] is not null and s.queue = any ($4))))
+    where s.contact_id = c.contact_id and (s.agent = $2 or $4::text[] is not null and s.queue = any ($4))))
 
 -- name: customers_number
 select p.number from customer_phone p join customer c on c.id = p.customer where p.id = $1 and c.deleted_at is null

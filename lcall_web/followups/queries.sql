@@ -4,8 +4,7 @@ select f.id, f.version, f.customer, f.contact, f.kind, f.body, f.owner, f.due_at
        c.name as customer_name, c.kind as customer_kind, o.name as owner_name,
        coalesce(d.name, f.done_by) as done_by, coalesce(w.name, f.created_by) as created_by,
        h.agent, h.queue, h.contact_id is not null as over, p.ids, p.numbers,
-       array(select s.agent from segment s
-             where s.contact_id = f.contact and s.kind in ('talk', 'conference') and s.agent is not null) as agents,
+       array(select a.agent from attended a where a.contact_id = f.contact) as agents,
        array(select s.queue from segment s
              where s.contact_id = f.contact and s.kind = 'queue' and s.queue is not null) as queues
 from follow_up f

@@ -1,7 +1,7 @@
 -- name: contact
 -- Whose recording it is: who talked in that call, and where it waited. Null, while the call is not known yet: nobody's.
 select r.contact_id, r.state, r.reason, c.id is not null as known,
-       array(select s.agent from segment s where s.contact_id = c.id and s.kind in ('talk', 'conference')) || c.agent as talked,
+       array(select a.agent from attended a where a.contact_id = c.id) || c.agent as talked,
        array(select s.queue from segment s where s.contact_id = c.id) || c.queue as waited
 from recording r left join contact c on c.id = r.contact_id
 where r.id = $1

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from lq.ledger.events import Event
 from tests.unit.ledger.lives import Life
 
 from .calls import now_ms, past_call, spoken
@@ -134,6 +135,27 @@ async def test_who_took_part_and_where_it_waited_is_found_whoever_had_it_last(pl
     for queue, there in (("sales", True), ("support", True), ("nowhere", False)):
         assert await finds(queue=queue) == there, queue
     assert await finds(agent="1041", queue="support") and not await finds(agent="1044", queue="support")
+
+
+async def test_who_was_asked_for_advice_has_the_call_among_his(place: Place) -> None:
+    """He never had the customer: that he was with the contact is told by his own state alone."""
+    mark, at, number = unique(), now_ms() - 60_000, some_number()
+    (id,) = await stored_calls(place, past_call(f"advice-{mark}", at, number, "1041"))
+    talked = {"agent": "1042", "state": "talking", "previous": "reserved", "since": at, "contact": id}
+    after = {"agent": "1042", "state": "ready", "previous": "talking", "since": at + 9000}
+    states = [
+        Event("agent_state_changed", at + n, "agent:1042", now_ms() + n, told) for n, told in enumerate((talked, after))
+    ]
+    await place.store(states)
+    adviser, other = await place.user("1042"), await place.user("1043")
+    for conditions in ({}, {"number": number}):
+        page = await adviser.get("/calls/", params={"from": "", "to": "", **conditions})
+        assert id in found(page.text)
+        page = await other.get("/calls/", params={"from": "", "to": "", **conditions})
+        assert id not in found(page.text)
+    assert (await adviser.get(f"/calls/{id}")).status_code == 200
+    assert (await other.get(f"/calls/{id}")).status_code == 404
+    assert f"/calls/{id}" in (await adviser.get("/desk/today")).text
 
 
 async def test_by_the_time_of_day_who_hung_up_why_and_how_long_it_waited(place: Place) -> None:
