@@ -42,8 +42,11 @@ NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[s
 RECORD_ACTIONS: Final = ("start", "stop", "pause", "resume")
 RECORD_REASON: Final = re.compile(r"[a-z][a-z_]{0,39}|")  # it stands in events and logs: never a text of people
 PROMPTS: Final = ("prompt", "wrong_key", "no_key")
+TARGETS: Final = ("queue", "agent")
 PROMPT_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 LONGEST_TEXT: Final = 500  # characters: some two minutes
+TIMEOUT_S: Final = (1, 60)  # that a menu waits for a key, from … to
+TRIES: Final = (1, 10)
 MAX_STEPS: Final = 50  # nodes passed without a wait; more is a circle
 
 
@@ -110,7 +113,7 @@ def faults(flow: Flow) -> list[Fault]:
         found.extend(Fault(name, message) for message in _node_faults(flow, node))
     if not found:
         found.extend(Fault(name, "cannot be reached from the start") for name in sorted(_unreached(flow)))
-        found.extend(Fault(name, "goes round in a circle without waiting for a key") for name in _circles(flow))
+        found.extend(Fault(name, "goes round in a circle for whoever presses no key") for name in _circles(flow))
     return found
 
 
@@ -123,13 +126,40 @@ def _node_faults(flow: Flow, node: Mapping[str, Any]) -> list[str]:
     found = [f"{key!r} is missing" for key in sorted(required - given)]
     found += [f"{key!r} is not known here" for key in sorted(given - required - optional)]
     found += [f"{key!r} {fault}" for key in PROMPTS if key in node for fault in _prompt_faults(node[key])]
+    found += [f"{key!r} is the id of one, a text" for key in TARGETS if not isinstance(node.get(key, ""), str)]
     if kind == "record":
         found += _record_faults(node)
-    targets = [node[key] for key in sorted(arrows & given)]
-    if kind == "menu" and isinstance(node.get("keys"), Mapping):
-        found += [f"{key!r} is no key of a telephone" for key in node["keys"] if key not in KEYS or len(key) != 1]
-        targets += list(node["keys"].values())
-    return found + [f"leads to {target!r}, which does not exist" for target in targets if target not in flow.nodes]
+    if kind == "menu":
+        found += _menu_faults(node)
+    targets = [node[key] for key in sorted(arrows & given)] + _of_keys(node)
+    return found + [f"leads to {target!r}, which does not exist" for target in targets if not _is_in(flow, target)]
+
+
+def _of_keys(node: Mapping[str, Any]) -> list[Any]:
+    """Where the keys of a menu lead."""
+    keys = node.get("keys", {})
+    return list(keys.values()) if isinstance(keys, Mapping) else []
+
+
+def _is_in(flow: Flow, target: Any) -> bool:
+    return isinstance(target, str) and target in flow.nodes
+
+
+def _menu_faults(node: Mapping[str, Any]) -> list[str]:
+    keys = node.get("keys", {})
+    if isinstance(keys, Mapping):
+        found = [f"{key!r} is no key of a telephone" for key in keys if key not in KEYS or len(key) != 1]
+    else:
+        found = ["'keys' is an object: which key leads to which node"]
+    if not _is_between(node.get("timeout_s", TIMEOUT_S[0]), float | int, *TIMEOUT_S):
+        found.append("'timeout_s' is a number of seconds from {} to {}".format(*TIMEOUT_S))
+    if not _is_between(node.get("tries", TRIES[0]), int, *TRIES):
+        found.append("'tries' is a whole number from {} to {}".format(*TRIES))
+    return found
+
+
+def _is_between(value: Any, kind: Any, low: int, high: int) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and low <= value <= high
 
 
 def _prompt_faults(prompt: Any) -> list[str]:
@@ -161,8 +191,7 @@ def texts(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _arrows(node: Mapping[str, Any]) -> list[str]:
-    named = [node[key] for key in NODE_KINDS[node["kind"]][2]]
-    return named + list(node.get("keys", {}).values())
+    return [node[key] for key in NODE_KINDS[node["kind"]][2]] + _of_keys(node)
 
 
 def _unreached(flow: Flow) -> set[str]:
@@ -176,16 +205,22 @@ def _unreached(flow: Flow) -> set[str]:
 
 
 def _circles(flow: Flow) -> list[str]:
-    """Nodes from which `next` alone leads back to the same node: the caller could never leave."""
+    """Nodes to which a caller comes back who presses nothing: one who cannot would never be let go."""
     found = []
     for name in flow.nodes:
-        seen, at = set[str](), name
-        while flow.nodes[at]["kind"] in ("notice", "play", "record") and at not in seen:
+        seen, at = set[str](), _unasked(flow, name)
+        while at and at != name and at not in seen:
             seen.add(at)
-            at = flow.nodes[at]["next"]
-        if at in seen and at == name:
+            at = _unasked(flow, at)
+        if at == name:
             found.append(name)
     return found
+
+
+def _unasked(flow: Flow, name: str) -> str:
+    """Where it goes on without a key; "": there the flow is over."""
+    node = flow.nodes[name]
+    return str(node.get("otherwise" if node["kind"] == "menu" else "next", ""))
 
 
 def enter(flow: Flow, node: str = "", typed: str = "") -> Step:

@@ -293,6 +293,21 @@ async def test_a_document_is_written_published_and_guarded(api: Api, live: Live,
         ]
 
 
+@pytest.mark.parametrize(
+    "menu",
+    [{"keys": []}, {"keys": {"1": []}}, {"timeout_s": "5s"}, {"timeout_s": None}, {"tries": 0}],
+)
+async def test_a_flow_that_would_cut_off_its_callers_is_refused(api: Api, live: Live, menu: dict[str, Any]) -> None:
+    """It was stored, and failed at the next caller; `[]` was a 500."""
+    async with api.client() as lq:
+        main = (await lq.document("flows", "main")).body
+        broken = {**main, "nodes": {**main["nodes"], "menu": {**main["nodes"]["menu"], **menu}}}
+        with pytest.raises(ApiError) as refused:
+            await lq.put_document("flows", "main", broken)
+    assert (refused.value.status, refused.value.code) == (422, "invalid")
+    assert (await live.config("flows"))["main"]["nodes"] == main["nodes"]
+
+
 async def test_documents_are_written_together_or_not_at_all(api: Api, live: Live, rows: asyncpg.Connection) -> None:
     def agent(id: str, version: int = 0, **body: Any) -> Document:
         return Document("agents", id, version, {"name": f"坐席 {id}", **body})

@@ -59,6 +59,10 @@ def test_a_notice_is_not_interrupted_and_its_keys_are_kept() -> None:
     assert ivr.played(MAIN, ivr.typed_ahead(position, "2"))[1] == ToQueue("support")
 
 
+NO_SECONDS = ("5s", "5", None, True, 0, 0.5, 61, -1, [], float("nan"))
+NO_TRIES = ("3", None, True, 0, 11, 2.5, -1, {})
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -75,11 +79,38 @@ def test_a_notice_is_not_interrupted_and_its_keys_are_kept() -> None:
         ),
         ({"voicemail": {"kind": "record", "action": "stop", "next": "voicemail"}}, "circle"),
         ({"end": {"kind": "hang_up", "colour": "red"}}, "not known here"),
+        *(({"menu": {**MAIN.nodes["menu"], "timeout_s": value}}, "'timeout_s' is a number") for value in NO_SECONDS),
+        *(({"menu": {**MAIN.nodes["menu"], "tries": value}}, "'tries' is a whole number") for value in NO_TRIES),
+        *(({"menu": {**MAIN.nodes["menu"], "keys": value}}, "'keys' is an object") for value in ([], None, "1", 1)),
+        ({"menu": {**MAIN.nodes["menu"], "keys": {"1": ["sales"]}}}, "leads to ['sales']"),
+        ({"menu": {**MAIN.nodes["menu"], "otherwise": {}}}, "leads to {}"),
+        ({"voicemail": {"kind": "play", "prompt": "x", "next": None}}, "leads to None"),
+        ({"sales": {"kind": "queue", "queue": 5}}, "'queue' is the id"),
+        ({"sales": {"kind": "agent", "agent": ["1001"]}}, "'agent' is the id"),
+        ({"menu": {**MAIN.nodes["menu"], "otherwise": "menu"}}, "circle"),
+        ({"menu": {**MAIN.nodes["menu"], "otherwise": "notice"}}, "circle"),
     ],
 )
 def test_faults_are_named(broken: dict[str, dict[str, object]], message: str) -> None:
     flow = replace(MAIN, nodes={**MAIN.nodes, **broken})
     assert any(message in fault.message for fault in ivr.faults(flow)), ivr.faults(flow)
+
+
+def test_a_circle_is_told_of_those_only_who_are_in_it() -> None:
+    round_and_round = {
+        "ask": {"kind": "menu", "prompt": "menu_main", "keys": {"1": "end"}, "otherwise": "sorry"},
+        "sorry": {"kind": "play", "prompt": "wrong_key", "next": "ask"},
+    }
+    start = {"hello": {"kind": "notice", "prompt": "notice_recorded", "next": "ask"}}
+    flow = Flow("f", "hello", {**start, **round_and_round, "end": {"kind": "hang_up"}})
+    assert {fault.node for fault in ivr.faults(flow)} == set(round_and_round)
+
+
+def test_a_key_may_lead_back() -> None:
+    """Whoever presses it hears the menu once more; who presses nothing is let go."""
+    keys = {**MAIN.nodes["menu"]["keys"], "*": "menu"}
+    flow = replace(MAIN, nodes={**MAIN.nodes, "menu": {**MAIN.nodes["menu"], "keys": keys, "timeout_s": 0.5 + 1}})
+    assert ivr.faults(flow) == []
 
 
 def test_a_recording_is_ordered_on_the_way() -> None:
