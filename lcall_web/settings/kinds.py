@@ -210,9 +210,16 @@ NUMBERS: Final = Kind(
     NEXT_CALL,
     (
         Section(BASICS, (Field("name", "text", mark("名称")), TARGET)),
+        Section(
+            mark("工作时间"),
+            (
+                Field("calendar", "one", mark("时段"), mark("客户只在这些时间接通；不选则任何时间。"), of="calendars"),
+                Field("closed", "target", mark("非工作时间转到"), mark("不选则播报“现在是非工作时间”，然后挂断。")),
+            ),
+        ),
         Section(mark("录音"), (recording("whole"), notice("required"))),
     ),
-    ("name", "target", "recording"),
+    ("name", "target", "calendar", "recording"),
     id_label=mark("号码"),
     id_help=mark("对外公布的号码，如 4008001000；保存后不能更改。"),
 )
@@ -222,7 +229,7 @@ CALENDARS: Final = Kind(
     mark("工作时间"),
     mark_in("several", "工作时间"),
     "clock",
-    mark("每周的时段、节假日和调休上班的周末。外呼路由和外呼用途按它判断。"),
+    mark("每周的时段、节假日和调休上班的周末。接入号、语音导航、外呼路由和外呼用途按它判断。"),
     mark("新建一份工作时间。"),
     AT_ONCE,
     (

@@ -36,6 +36,7 @@ class Book:
         of_calls = [f.name for f in fields(cls) if f.name in doc.DOCUMENTS]
         made = {kind: {id: _document(kind, body) for id, body in kinds.get(kind, {}).items()} for kind in of_calls}
         settings = made.pop("settings").get("center", doc.Settings())
+        made["flows"].setdefault(doc.CLOSED.id, doc.CLOSED)
         return cls(version=version, settings=settings, **made)
 
 

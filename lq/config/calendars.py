@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from lq.config.documents import Calendar
+from lq.config.documents import CLOSED, AccessNumber, Calendar
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
@@ -28,6 +28,13 @@ def open_at(calendar: Calendar, moment: datetime) -> bool:
         return calendar.override == "open"
     minute = moment.hour * 60 + moment.minute
     return any(start <= minute < end for start, end in map(span, calendar.hours.get(_day(calendar, moment.date()), ())))
+
+
+def answers(number: AccessNumber, calendar: Calendar | None, moment: datetime) -> str:
+    """The target of who calls this access number now. A calendar that is missing closes nothing: he is served."""
+    if calendar is None or open_at(calendar, moment):
+        return number.target
+    return number.closed or f"ivr:{CLOSED.id}"
 
 
 def _day(calendar: Calendar, day: date) -> str:

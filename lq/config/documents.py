@@ -209,6 +209,8 @@ class AccessNumber:
     name: str = ""
     recording: RecordingPolicy = "whole"
     notice: NoticePolicy = "required"
+    calendar: str = ""  # outside these hours who calls from outside gets `closed`; "": open at any time
+    closed: str = ""  # a target; "": he is told that it is closed, and the call ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,16 @@ class Flow:
     nodes: Mapping[str, Mapping[str, Any]]
     name: str = ""
     version: int = 1
+
+
+CLOSED: Final = Flow(  # of every center: a number that is closed and names nothing else
+    "closed_hours",
+    "said",
+    {
+        "said": {"kind": "notice", "prompt": "hours_closed", "next": "end"},
+        "end": {"kind": "hang_up"},
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)

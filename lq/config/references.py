@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lq.config.validation import TARGETS, FieldError, Kinds, forwards
+from lq.ivr import flow as ivr
 
 Named = tuple[str, str, str]  # field, kind, id
 LEVELS: Final = 3  # of wrap-up codes
@@ -21,9 +22,10 @@ def _queues_of_agents(kinds: Kinds) -> list[Named]:
 def _targets_of_numbers(kinds: Kinds) -> list[Named]:
     found: list[Named] = []
     for number, body in kinds.get("numbers", {}).items():
-        target, _, id = str(body.get("target", "")).partition(":")
-        if target in TARGETS:
-            found.append((f"numbers/{number}/target", TARGETS[target], id))
+        for field in ("target", "closed"):
+            target, _, id = str(body.get(field, "")).partition(":")
+            if target in TARGETS:
+                found.append((f"numbers/{number}/{field}", TARGETS[target], id))
     return found
 
 
@@ -48,7 +50,7 @@ def _agents_of_phones(kinds: Kinds) -> list[Named]:
 def _calendars(kinds: Kinds) -> list[Named]:
     return [
         (f"{kind}/{id}/calendar", "calendars", body["calendar"])
-        for kind in ("routes", "purposes")
+        for kind in ("numbers", "routes", "purposes")
         for id, body in kinds.get(kind, {}).items()
         if body.get("calendar")
     ]
@@ -78,8 +80,8 @@ def _targets_of_flows(kinds: Kinds) -> list[Named]:
         (f"flows/{flow}/nodes.{name}.{key}", f"{key}s", str(node[key]))
         for flow, body in kinds.get("flows", {}).items()
         for name, node in body.get("nodes", {}).items()
-        for key in ("queue", "agent")
-        if node.get("kind") == key
+        for key in ivr.TARGETS
+        if isinstance(node.get(key), str)
     ]
 
 

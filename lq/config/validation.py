@@ -327,10 +327,16 @@ def _registration(trunk: Trunk) -> list[FieldError]:
 
 
 def _number(number: AccessNumber) -> list[FieldError]:
-    kind, _, id = number.target.partition(":")
-    if number.target == "echo" or (kind in TARGETS and ID.fullmatch(id)):
-        return []
-    return [FieldError("target", "value", "ivr:<flow>, queue:<queue>, agent:<agent>, conference:<conference> or echo")]
+    return [
+        FieldError(field, "value", "ivr:<flow>, queue:<queue>, agent:<agent>, conference:<conference> or echo")
+        for field, target in (("target", number.target), ("closed", number.closed or "echo"))
+        if not _is_target(target)
+    ]
+
+
+def _is_target(text: str) -> bool:
+    kind, _, id = text.partition(":")
+    return text == "echo" or (kind in TARGETS and bool(ID.fullmatch(id)))
 
 
 def _flow(flow: Flow) -> list[FieldError]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from lq.config import calendars
 from lq.config.book import Book
 from lq.config.documents import SERVICE, AccessNumber
 from lq.contacts import (
@@ -39,7 +40,9 @@ def begin(given: inputs.Incoming, now: int, book: Book) -> Turn:
         number = numbers.Number(given.caller, id, id, "extension")
         called = numbers.dialled(given.called, rule, book.settings.outside_prefix)
     access = book.numbers.get(called.published)
-    target = access.target if access else direct_target(kind, called.published, book)
+    target = (
+        _answers(access, now, book) if access and kind == "trunk" else _inside(access, kind, called.published, book)
+    )
     if target == OUT:
         number = called  # the other party's
     word = _word(kind, id, access, book)
@@ -84,6 +87,15 @@ def begin(given: inputs.Incoming, now: int, book: Book) -> Turn:
     else:
         turn.do(do.PrepareOutgoing(1))  # a third party connects the two (RFC 3725): our 200 makes the offer
     return turn
+
+
+def _answers(access: AccessNumber, now: int, book: Book) -> str:
+    """Who calls from outside comes in the number's hours; whoever is in the house, at any time."""
+    return calendars.answers(access, book.calendars.get(access.calendar), calendars.local(now, book.settings.time_zone))
+
+
+def _inside(access: AccessNumber | None, kind: str, dialled: str, book: Book) -> str:
+    return access.target if access else direct_target(kind, dialled, book)
 
 
 def _word(kind: str, id: str, access: AccessNumber | None, book: Book) -> recorded.Rule:
@@ -140,8 +152,7 @@ def _feature(dialled: str, codes: Mapping[str, str]) -> str:
 def dialled(digits: str, book: Book) -> tuple[numbers.Number, str]:
     """The number that a phone dials, and what it reaches: an access number's target, agent:…, phone:…, else out."""
     number = numbers.dialled(digits, book.home, book.settings.outside_prefix)
-    access = book.numbers.get(number.published)
-    return number, access.target if access else direct_target("phone", number.published, book)
+    return number, _inside(book.numbers.get(number.published), "phone", number.published, book)
 
 
 def media_ready(turn: Turn, given: inputs.MediaReady) -> None:

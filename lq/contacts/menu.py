@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lq.config.calendars import local, open_at
 from lq.contacts import ending, inbound, inputs, recording
 from lq.contacts.contact import Menu
 from lq.contacts.turn import Turn
@@ -74,6 +75,8 @@ def _perform(turn: Turn, position: ivr.Position, action: ivr.Action) -> None:
         case ivr.Record(what, reason):
             recording.in_flow(turn, what, reason)
             _perform(turn, *ivr.done(turn.book.flows[menu.flow], position))
+        case ivr.Hours(calendar):
+            _perform(turn, *ivr.looked(turn.book.flows[menu.flow], position, _is_open(turn, calendar)))
         case ivr.ToQueue(queue):
             _leave(turn, "queue")
             inbound.go_to(turn, f"queue:{queue}")
@@ -83,6 +86,12 @@ def _perform(turn: Turn, position: ivr.Position, action: ivr.Action) -> None:
         case ivr.HangUp(reason):
             _leave(turn, reason)
             ending.finish(turn, "ivr", "system", NORMAL)
+
+
+def _is_open(turn: Turn, calendar: str) -> bool:
+    """One that is missing closes nothing: who calls is served."""
+    known = turn.book.calendars.get(calendar)
+    return known is None or open_at(known, local(turn.now, turn.book.settings.time_zone))
 
 
 def _leave(turn: Turn, reason: str) -> None:

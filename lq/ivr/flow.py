@@ -9,6 +9,7 @@ Node kinds, each an object in `Flow.nodes`:
     {"kind": "play",   "prompt": "goodbye", "next": "bye"}              keys interrupt it and are kept for the next menu
     {"kind": "menu",   "prompt": "menu_main", "keys": {"1": "sales"}, "timeout_s": 5, "tries": 3,
                        "wrong_key": "wrong_key", "no_key": "no_key", "otherwise": "bye"}
+    {"kind": "hours",  "calendar": "office", "open": "menu", "closed": "closed"}    by the calendar, as it stands now
     {"kind": "record", "action": "stop", "reason": "customer_refused", "next": "menu"}     start | stop | pause | resume
     {"kind": "queue",  "queue": "sales"}    {"kind": "agent", "agent": "1001"}    {"kind": "hang_up"}
 
@@ -35,6 +36,7 @@ NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[s
         frozenset({"otherwise"}),
     ),
     "record": (frozenset({"action", "next"}), frozenset({"reason"}), frozenset({"next"})),
+    "hours": (frozenset({"calendar", "open", "closed"}), frozenset(), frozenset({"open", "closed"})),
     "queue": (frozenset({"queue"}), frozenset(), frozenset()),
     "agent": (frozenset({"agent"}), frozenset(), frozenset()),
     "hang_up": (frozenset(), frozenset(), frozenset()),
@@ -42,7 +44,7 @@ NODE_KINDS: Final[Mapping[str, tuple[frozenset[str], frozenset[str], frozenset[s
 RECORD_ACTIONS: Final = ("start", "stop", "pause", "resume")
 RECORD_REASON: Final = re.compile(r"[a-z][a-z_]{0,39}|")  # it stands in events and logs: never a text of people
 PROMPTS: Final = ("prompt", "wrong_key", "no_key")
-TARGETS: Final = ("queue", "agent")
+TARGETS: Final = ("queue", "agent", "calendar")
 PROMPT_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 LONGEST_TEXT: Final = 500  # characters: some two minutes
 TIMEOUT_S: Final = (1, 60)  # that a menu waits for a key, from … to
@@ -82,6 +84,13 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Hours:
+    """Whether this calendar is open now decides: go on by `looked`."""
+
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToQueue:
     queue: str
 
@@ -96,7 +105,7 @@ class HangUp:
     reason: str  # end | wrong_key | no_key
 
 
-Action = Say | AwaitKey | Record | ToQueue | ToAgent | HangUp
+Action = Say | AwaitKey | Record | Hours | ToQueue | ToAgent | HangUp
 Step = tuple[Position, Action]
 
 
@@ -206,21 +215,24 @@ def _unreached(flow: Flow) -> set[str]:
 
 def _circles(flow: Flow) -> list[str]:
     """Nodes to which a caller comes back who presses nothing: one who cannot would never be let go."""
-    found = []
-    for name in flow.nodes:
-        seen, at = set[str](), _unasked(flow, name)
-        while at and at != name and at not in seen:
+    return [name for name in flow.nodes if name in _followers(flow, name)]
+
+
+def _followers(flow: Flow, name: str) -> set[str]:
+    """Where who presses nothing comes after this node."""
+    seen, todo = set[str](), _unasked(flow, name)
+    while todo:
+        at = todo.pop()
+        if at not in seen:
             seen.add(at)
-            at = _unasked(flow, at)
-        if at == name:
-            found.append(name)
-    return found
+            todo.extend(_unasked(flow, at))
+    return seen
 
 
-def _unasked(flow: Flow, name: str) -> str:
-    """Where it goes on without a key; "": there the flow is over."""
+def _unasked(flow: Flow, name: str) -> list[str]:
+    """Where it goes on without a key."""
     node = flow.nodes[name]
-    return str(node.get("otherwise" if node["kind"] == "menu" else "next", ""))
+    return [node[key] for key in NODE_KINDS[node["kind"]][2]]
 
 
 def enter(flow: Flow, node: str = "", typed: str = "") -> Step:
@@ -245,6 +257,8 @@ def _arrive(flow: Flow, position: Position) -> Step:
                 return position, Say(_menu_prompts(node, position))
             case "record":
                 return position, Record(node["action"], node.get("reason", ""))
+            case "hours":
+                return position, Hours(node["calendar"])
             case "queue":
                 return position, ToQueue(node["queue"])
             case "agent":
@@ -271,6 +285,12 @@ def played(flow: Flow, position: Position) -> Step:
 def done(flow: Flow, position: Position) -> Step:
     """What the node wanted done without a wait has been ordered."""
     return _arrive(flow, replace(position, node=flow.nodes[position.node]["next"]))
+
+
+def looked(flow: Flow, position: Position, is_open: bool) -> Step:
+    """The calendar that an `hours` node names was asked."""
+    node = flow.nodes[position.node]
+    return _arrive(flow, replace(position, node=node["open" if is_open else "closed"]))
 
 
 def pressed(flow: Flow, position: Position, key: str) -> Step | None:

@@ -113,6 +113,7 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("trunks", {**TRUNK, "caller_ids": [""]}, "caller_ids.0", "value"),
         ("routes", {"id": "r", "trunks": ["gw1"], "caller_id": "8008100000"}, "caller_id", "value"),
         ("routes", {"id": "r", "trunks": []}, "trunks", "value"),
+        ("numbers", {"id": "4008001000", "target": "echo", "closed": "nights"}, "closed", "value"),
         ("calendars", {"id": "c", "hours": {"monday": []}}, "hours.monday", "value"),
         ("calendars", {"id": "c", "hours": {"mon": ["9-12"]}}, "hours.mon.0", "value"),
         ("calendars", {"id": "c", "hours": {"mon": ["09:00-12:00", "11:00-13:00"]}}, "hours.mon", "value"),
@@ -210,6 +211,10 @@ def test_a_name_that_names_nothing_is_found_wherever_it_stands() -> None:
     fields = {error.field for error in references(kinds)}
     assert {"phones/8001/forward.busy", "phones/8001/forward.always"} <= fields
     assert "phones/8001/forward.no_answer" not in fields
+    kinds["numbers"]["4008001001"] |= {"calendar": "nights", "closed": "ivr:nights"}
+    kinds["flows"]["main"]["nodes"]["hours"] = {"kind": "hours", "calendar": "nights", "open": "menu", "closed": "end"}
+    fields = {error.field for error in references(kinds)}
+    assert {"numbers/4008001001/calendar", "numbers/4008001001/closed", "flows/main/nodes.hours.calendar"} <= fields
     del kinds["flows"]["main"]
     assert "numbers/4008001000/target" in {error.field for error in references(kinds)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -317,6 +318,51 @@ def test_an_unknown_number_is_refused_with_cause_1() -> None:
     life = Life(called="4009999999")
     assert [(e.code, e.cause) for e in life.effects if isinstance(e, do.Reject)] == [(404, 1)]
     assert life.contact.state == "over" and life.contact.result == "refused"
+
+
+@pytest.mark.parametrize(
+    ("override", "closed", "target"),
+    [
+        ("open", "", "queue:sales"),
+        ("closed", "", "ivr:closed_hours"),
+        ("closed", "queue:support", "queue:support"),
+        ("", "", "ivr:closed_hours"),  # no hours: never open
+    ],
+)
+def test_a_number_that_is_closed_leads_elsewhere_and_says_so(
+    override: Literal["", "open", "closed"], closed: str, target: str
+) -> None:
+    number = doc.AccessNumber("4008001001", "queue:sales", notice="none", calendar="office", closed=closed)
+    book = replace(
+        BOOK,
+        numbers={**BOOK.numbers, number.id: number},
+        calendars={"office": doc.Calendar("office", override=override)},
+        flows={**BOOK.flows, doc.CLOSED.id: doc.CLOSED},
+    )
+    life = Life(called=number.id, book=book)
+    assert life.contact.target == target
+    inside = Life(called=number.id, source="phone:8001", book=book)
+    assert inside.contact.target == "queue:sales", "whoever is in the house comes through"
+    if target == "ivr:closed_hours":
+        life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+        assert life.contact.customer.play and life.contact.customer.play.items == ("zh/hours_closed",)
+        life.played()
+        assert (life.contact.result, life.contact.ended_by) == ("ivr", "system")
+
+
+def test_a_flow_asks_the_hours_of_the_moment() -> None:
+    nodes = {
+        "hours": {"kind": "hours", "calendar": "office", "open": "sales", "closed": "support"},
+        **{queue: {"kind": "queue", "queue": queue} for queue in ("sales", "support")},
+    }
+    flow = doc.Flow("main", "hours", nodes)
+    morning = doc.Calendar("office", hours={"wed": ("06:00-06:14",)})  # the life begins at 06:13:20, a Wednesday
+    number = doc.AccessNumber("4008001000", "ivr:main", notice="none")
+    book = replace(BOOK, flows={"main": flow}, numbers={number.id: number})
+    for known, queue in ((morning, "sales"), (doc.Calendar("office"), "support"), (None, "sales")):
+        life = Life(book=replace(book, calendars={"office": known} if known else {}))
+        life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+        assert life.contact.queue == queue
 
 
 def test_a_recorded_queue_number_gives_the_notice_first() -> None:

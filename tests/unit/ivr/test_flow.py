@@ -87,6 +87,10 @@ NO_TRIES = ("3", None, True, 0, 11, 2.5, -1, {})
         ({"voicemail": {"kind": "play", "prompt": "x", "next": None}}, "leads to None"),
         ({"sales": {"kind": "queue", "queue": 5}}, "'queue' is the id"),
         ({"sales": {"kind": "agent", "agent": ["1001"]}}, "'agent' is the id"),
+        ({"sales": {"kind": "hours", "calendar": "office", "open": "end"}}, "'closed' is missing"),
+        ({"sales": {"kind": "hours", "calendar": ["office"], "open": "end", "closed": "end"}}, "'calendar' is the id"),
+        ({"sales": {"kind": "hours", "calendar": "x", "open": "end", "closed": "nowhere"}}, "leads to 'nowhere'"),
+        ({"notice": {"kind": "hours", "calendar": "x", "open": "menu", "closed": "notice"}}, "circle"),
         ({"menu": {**MAIN.nodes["menu"], "otherwise": "menu"}}, "circle"),
         ({"menu": {**MAIN.nodes["menu"], "otherwise": "notice"}}, "circle"),
     ],
@@ -104,6 +108,18 @@ def test_a_circle_is_told_of_those_only_who_are_in_it() -> None:
     start = {"hello": {"kind": "notice", "prompt": "notice_recorded", "next": "ask"}}
     flow = Flow("f", "hello", {**start, **round_and_round, "end": {"kind": "hang_up"}})
     assert {fault.node for fault in ivr.faults(flow)} == set(round_and_round)
+
+
+@pytest.mark.parametrize(("is_open", "action"), [(True, Say(("menu_main",))), (False, HangUp("end"))])
+def test_the_hours_decide_the_way_and_keys_are_kept(is_open: bool, action: object) -> None:
+    hours = {"kind": "hours", "calendar": "office", "open": "menu", "closed": "end"}
+    flow = replace(MAIN, nodes={**MAIN.nodes, "hours": hours, "notice": {**MAIN.nodes["notice"], "next": "hours"}})
+    assert ivr.faults(flow) == []
+    for typed in ("", "1"):
+        position, _ = ivr.enter(flow, typed=typed)
+        position, asked = ivr.played(flow, position)
+        assert asked == ivr.Hours("office")
+        assert ivr.looked(flow, position, is_open)[1] == (ToQueue("sales") if typed and is_open else action)
 
 
 def test_a_key_may_lead_back() -> None:
