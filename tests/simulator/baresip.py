@@ -140,8 +140,11 @@ class Baresip:
         authority: Path | None = None,
         network: ShapedNetwork | None = None,
         outbound: bool = False,
+        srtp: bool = False,
     ) -> None:
-        """`transport`: udp, tcp or tls (then `edge` is its TLS port, and `authority` whose certificates it trusts).
+        """`srtp`: it takes and makes no call without (RFC 4568).
+
+        `transport`: udp, tcp or tls (then `edge` is its TLS port, and `authority` whose certificates it trusts).
 
         `network`: it stands at the phone's end of that; `outbound`: it keeps its connection alive by RFC 5626.
         """
@@ -150,7 +153,7 @@ class Baresip:
         self.calls: list[PhoneCall] = []
         self._password, self._codecs = password, codecs
         self._transport, self._authority = transport, authority
-        self._network, self._outbound = network, outbound
+        self._network, self._outbound, self._srtp = network, outbound, srtp
         self._ports = ports
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -242,6 +245,8 @@ class Baresip:
             "regint": "600",
             "audio_codecs": ",".join(_spelt(codec) for codec in self._codecs),
         }
+        if self._srtp:
+            account["mediaenc"] = "srtp-mand"
         host, port = self.edge
         if self._outbound:
             account |= {"sipnat": "outbound", "outbound": f'"sip:{host}:{port};transport={self._transport}"'}
@@ -269,6 +274,7 @@ class Baresip:
         (self.directory / "uuid").write_text(str(uuid.uuid4()))  # who it is, RFC 5626 §4.1
         lines = [f"{key} {value}" for key, value in config.items()]
         lines += [f"{kind} {name}.so" for kind, names in MODULES.items() for name in names]
+        lines += ["module srtp.so"] if self._srtp else []
         lines += [f"module {module}.so" for codec, module in CODERS.items() if codec in self._codecs]
         (self.directory / "config").write_text("\n".join(lines) + "\n")
 
