@@ -36,7 +36,7 @@ from tests.simulator.place import Place
 from tests.simulator.rtp import Media
 from tests.simulator.softphone import Softphone
 
-LINES: Final = (*range(1, 26), *range(31, 35))
+LINES: Final = (*range(1, 26), *range(31, 36))
 RECORDED: Final = (1, 2, 5, 20)  # the others answer without the five seconds of notice
 NODES: Final = ("lq1", "lq2")
 EXCHANGE: Final = "exchange.lock"  # in the center's home

@@ -39,7 +39,7 @@ async def test_an_agents_phone_on_a_connection(scene: Scene, transport: str, num
 
 async def test_an_agents_phone_that_takes_nothing_but_srtp(scene: Scene, center: Center) -> None:
     """Called with RTP/SAVP, for its document says so; and it calls a colleague, whose phone speaks plainly."""
-    own = line(22)
+    own = line(35)
     agent, colleague = own.agents
     ext = phone_of(agent)
     document = dict((await scene.lq.document("phones", ext)).body)
