@@ -158,7 +158,11 @@ QUEUES: Final = Kind(
             mark("排队"),
             (
                 Field("max_wait_s", "number", mark("最长排队"), mark("到时无人接听则结束。"), 600, unit=mark("秒")),
-                Field("music", "text", mark("等待音乐"), default="music/hold"),
+                Field(
+                    *("music", "text", mark("等待音乐")),
+                    mark("提示音目录下的文件名，如 music/hold；没有这个文件时播放默认音乐。"),
+                    default="music/hold",
+                ),
                 Field(*("position_every_s", "number", mark("播报位置间隔"), mark("0 为不播报。"), 30), unit=mark("秒")),
                 Field("service_level_s", "number", mark("服务水平目标"), default=20, unit=mark("秒")),
             ),

@@ -25,6 +25,7 @@ PLAIN: Final[Mapping[str, str]] = {
         "请填写固话或手机号码；400、800 号码不能外显。"
     ),
     "an IP address": mark("请填写 IP 地址。"),
+    "the name of a recording, e.g. music/hold": mark("请填写音乐的名称，如 music/hold。"),
     "two or three digits without the leading 0": mark("请填写不带 0 的两到三位区号。"),
     "the beginning of a number in E.164, e.g. +8610": mark("请填写号码的开头，如 +8610。"),
     "by_agent or none: nothing is played to who is called": mark("外呼不能播放提示，请改为坐席口头告知或不提示。"),

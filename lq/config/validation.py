@@ -39,6 +39,7 @@ from lq.config.documents import (
 from lq.ivr.flow import faults
 from lq.ledger.events import TYPES
 from lq.ledger.topics import TOPICS
+from lq.media.prompts import ITEM
 from lq.trunks.phones import MODELS
 
 ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}")  # it stands in SIP URIs and keys of Redis
@@ -205,6 +206,7 @@ def _queue(queue: Queue) -> list[FieldError]:
         *_between("ageing_ms", queue.ageing_ms, 0, 86_400_000),
         *_caller_id(queue.caller_id),
         *_at_most("script", queue.script, SCRIPT),
+        *_item("music", queue.music),
     ]
 
 
@@ -212,6 +214,11 @@ def _at_most(field: str, text: str, characters: int) -> list[FieldError]:
     if len(text) <= characters:
         return []
     return [FieldError(field, "value", f"a text of at most {characters} characters is expected")]
+
+
+def _item(field: str, name: str) -> list[FieldError]:
+    """Whether it has such a file, the mixer knows; one with another name it would never play."""
+    return [] if ITEM.fullmatch(name) else [FieldError(field, "value", "the name of a recording, e.g. music/hold")]
 
 
 def _strategy(name: str) -> list[FieldError]:

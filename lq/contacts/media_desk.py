@@ -20,6 +20,7 @@ from lq.contacts.recording_desk import RecordingDesk
 from lq.media.engines import EngineLost, Engines
 from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
+from lq.media.prompts import MUSIC
 from lq.media.rtpengine import OFFERED, BadDescription, MediaError, NoCommonCodec
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
 from lq.media.sdp import is_hold
@@ -344,9 +345,15 @@ class MediaDesk:
                 bench.in_room.add(n)
                 ears = [bench.contact.leg_id(one) for one in whisper]
                 await self._mixer.room(leg_id, room, talk=talk, hear=hear, whisper=ears)
-            case do.StartPlay():
+            case do.StartPlay(_, play, items, repeat, started_at):
                 await self._leave_room(bench, n)
-                await self._mixer.play(leg_id, effect.play, effect.items, effect.repeat, effect.started_at)
+                try:
+                    await self._mixer.play(leg_id, play, items, repeat, started_at)
+                except MixerUnavailable:
+                    raise
+                except MixerError as error:  # a queue's, whose file is not there (any more)
+                    log.error("music refused: the shipped one is heard", leg=n, items=items, error=str(error))
+                    await self._mixer.play(leg_id, play, (MUSIC,), repeat, started_at)
             case do.Park():
                 await self._mixer.stop(leg_id)
                 await self._leave_room(bench, n)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-_ITEM: Final = re.compile(r"[a-z0-9_]+(/[A-Za-z0-9_-]+)+")
+from lq.media.prompts import ITEM
+
 RATE: Final = 8  # samples a millisecond
 KEPT: Final = 64 << 20  # bytes: more than two hours
 LONGEST: Final = 3600 * 1000 * RATE  # of one sequence
@@ -41,7 +41,7 @@ class Shelf:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def item(self, name: str) -> bytes:
-        if not _ITEM.fullmatch(name):
+        if not ITEM.fullmatch(name):
             raise NoSuchItem(f"{name!r} is no name of an item")
         for directory in self._directories:
             try:

@@ -8,10 +8,13 @@ by the worker. Numbers are joined from pieces: 0 to 99 each in one, the hundreds
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 from lq.config.documents import text_of
 
+ITEM: Final = re.compile(r"[a-z0-9_]+(/[A-Za-z0-9_-]+)+")  # the name of one
+MUSIC: Final = "music/hold"  # the shipped music, where no other is named or heard
 LANGUAGES: Final = ("zh", "en")
 LARGEST: Final = 99_999_999
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
@@ -15,7 +16,7 @@ from lq.contacts.contact import Call, Contact, Dial, Leg, LegState, Mobile
 from lq.contacts.media_desk import MediaDesk
 from lq.media.engines import Engines
 from lq.media.leg import MediaLeg
-from lq.media.mixer.client import Mixer
+from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
 from lq.trunks.numbers import Number
 from lq.trunks.routes import Way
 
@@ -207,3 +208,48 @@ async def test_who_plays_or_is_parked_for_a_dead_node_leaves_the_room_that_he_ma
     legs = {n: replace(two.legs[n], peer=peer) for n, peer in ((1, "mixer"), (2, "park"))}
     found = await asked(replace(two, legs=legs), do.StartPlay(1, "p1", ("music",), 0), do.Park(2))
     assert found.index("room c1.1") < found.index("play") and "room c1.2" in found
+
+
+class Picky(Ordered):
+    """A mixer that has the shipped music only; `away`: so many times it is not there first."""
+
+    def __init__(self, away: int = 0) -> None:
+        super().__init__()
+        self.away = away
+
+    async def play(self, *what: object) -> None:
+        _, play, items, repeat, started_at = what
+        self.asked.append(f"play {play} {items} {repeat} {started_at}")
+        if self.away:
+            self.away -= 1
+            raise MixerUnavailable("no mixer")
+        if items != ("music/hold",):
+            raise MixerError("no such item")
+
+
+@pytest.mark.parametrize("away", [0, 1])
+async def test_a_queues_music_that_is_not_there_is_the_shipped_one(away: int) -> None:
+    """Nothing is worse: on hold a leg that hears silence is sent no packets, and gateways hang up after a while."""
+    media = Picky(away)
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    told = asyncio.Event()
+    desk.deliver = lambda contact, given: told.set() or True  # type: ignore[func-returns-value]
+    with capture_logs() as logs:
+        desk.perform(talking("answered"), [do.StartPlay(1, "p1", ("music/gone",), 0, 5), do.DeleteMedia(1)])
+        await asyncio.wait_for(told.wait(), 3)
+    await desk.close()
+    gone, shipped = "play p1 ('music/gone',) 0 5", "play p1 ('music/hold',) 0 5"
+    assert media.asked == ["join", *([gone] * away), gone, shipped, "point c1.1", "leave", "delete"]
+    assert [one["event"] for one in logs if one["log_level"] == "error"] == ["music refused: the shipped one is heard"]
+
+
+async def test_what_is_played_once_and_is_not_there_is_told_so() -> None:
+    """Whoever waits for its end goes on; music in its place would never end."""
+    media = Picky()
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    told: asyncio.Queue[inputs.Input] = asyncio.Queue()
+    desk.deliver = lambda contact, given: told.put_nowait(given) or True  # type: ignore[func-returns-value]
+    desk.perform(talking("answered"), [do.StartPlay(1, "p1", ("zh/gone",), 1)])
+    assert await asyncio.wait_for(told.get(), 3) == inputs.Played(1, "p1", complete=False)
+    await desk.close()
+    assert media.asked == ["join", "point c1.1", "play p1 ('zh/gone',) 1 0"]

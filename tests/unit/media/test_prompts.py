@@ -5,7 +5,6 @@ import re
 import pytest
 
 from lq.media import prompts
-from lq.media.mixer.shelf import _ITEM as ITEM
 
 # What the pieces say, for the eye: 1 万 is `wan`, 两 is `liang`, 1 before 10…19 is 一十….
 MANDARIN = [
@@ -70,7 +69,7 @@ def test_a_prompt_is_an_item_by_name_or_a_text_to_be_spoken() -> None:
     assert prompts.prompt("menu_main", "zh") == "zh/menu_main"
     said = prompts.prompt("say: 今天休息。 ", "zh")
     assert re.fullmatch(r"tts/zh-[0-9a-f]{40}", said)
-    assert ITEM.fullmatch(said), "the mixer takes it as a name"
+    assert prompts.ITEM.fullmatch(said), "the mixer takes it as a name"
     assert said == prompts.prompt("say:今天休息。", "zh") == prompts.spoken("今天休息。", "zh")
     assert said != prompts.prompt("say:今天休息", "zh")
     assert prompts.prompt("say:hello", "en") != prompts.prompt("say:hello", "zh")
