@@ -17,7 +17,11 @@ BY: Final = {"customer": "caller", "agent": "agent"}  # which party ended it
 
 
 def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> None:
-    """The contact has this end; agent, place in line, legs, recording and media are let go."""
+    """The contact has this end; agent, place in line, legs, recording and media are let go.
+
+    `result` is how what went on last has ended: it stays the reason why a line was left. Of the whole contact it may
+    be another (`_of_all`).
+    """
     if turn.contact.state in ("ending", "over"):
         return
     let_agent_go(turn)
@@ -26,6 +30,7 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
         release(turn, n)
     left_line(turn, "abandoned" if ended_by == "caller" else result)
     turn.end_segments(ended_by)
+    result = _of_all(turn.contact, result)
     turn.set(state="ending", result=result, ended_by=ended_by, cause=cause, ended_at=turn.now, menu=None, dial=None)
     turn.set(deadlines={"cleared": turn.now + CLEARING_MS})
     for leg in turn.contact.legs.values():
@@ -35,6 +40,12 @@ def finish(turn: Turn, result: str, ended_by: str, cause: int, sip: int = 0) -> 
         drop_media(turn, leg.n)
     turn.emit("contact_ended", result=result, ended_by=ended_by, cause=cause, **({"sip": sip} if sip else {}))
     settle(turn)
+
+
+def _of_all(contact: Contact, last: str) -> str:
+    """Who has talked with an agent was answered (lq.ledger.events.RESULTS), whatever became of him where he was sent
+    afterwards; only a fault of ours is said as one."""
+    return "answered" if contact.answered_at and last != "failed" else last
 
 
 def result(contact: Contact) -> str:

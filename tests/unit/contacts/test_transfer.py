@@ -74,6 +74,40 @@ def test_who_takes_over_sends_the_keys_that_are_left() -> None:
     assert life.take(inputs.KeySent(1)) == [do.SendKey(1, "#")]
 
 
+AFTER_A_TALK = ("nobody signed in", "waited in vain", "hung up in line", "hung up while told", "no key", "released")
+
+
+@pytest.mark.parametrize("how", AFTER_A_TALK)
+def test_whom_an_agent_has_answered_is_answered_wherever_he_is_sent(how: str) -> None:
+    """The books say why he left the line in the line's own event."""
+    life = Life().talking()
+    assert tell(life, "transfer", to="ivr:main" if how == "no key" else "queue:support", mode="blind") == (200, "")
+    life.take(inputs.MediaDeleted(2))
+    match how:
+        case "nobody signed in":
+            life.take(inputs.Waiting(life.contact.line.request if life.contact.line else 0, 1, 0))
+            life.played()
+        case "waited in vain":
+            life.due("max_wait")
+            life.played()
+        case "hung up in line":
+            life.take(inputs.Ended(1))
+        case "hung up while told":
+            life.due("max_wait")
+            life.take(inputs.Ended(1))
+        case "no key":
+            while life.contact.state == "ivr":
+                _ = life.played() if life.contact.customer.play else life.due("key")
+        case "released":
+            assert tell(life, "release", agent="1901") == (200, "")
+    assert (life.contact.state, life.contact.result) == ("ending", "answered")
+    [ended] = [event for event in life.ledger if event.type == "contact_ended"]
+    assert ended.data["result"] == "answered"
+    left = [event.data["reason"] for event in life.ledger if event.type == "contact_dequeued"]
+    why = {"hung up in line": ["abandoned"], "no key": []}.get(how, ["no_agent"])
+    assert left == ["answered", *why]
+
+
 def test_a_consultation_and_each_of_its_ends() -> None:
     life = Life().talking()
     tell(life, "transfer", to="1002", mode="consult")
