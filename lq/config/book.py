@@ -1,12 +1,15 @@
-"""The published configuration as one frozen value, as a contact sees it from its start to its end."""
+"""The published configuration as one frozen value, as a contact goes by it from its start to its end."""
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 from lq.config import documents as doc
+
+Document = TypeVar("Document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,19 @@ class Book:
         """Phones dial as the first trunk's home area does."""
         return next((trunk.numbers for trunk in self.trunks.values()), doc.NumberRule())
 
+    def joined(self, present: Book) -> Book:
+        """By what a contact goes that began with this one: people and phones are who they are now, and what it can be
+        sent to may have come since; all else stays as it was. As quick for ten thousand agents as for one."""
+        return replace(
+            self,
+            agents=_first(present.agents, self.agents),
+            phones=_first(present.phones, self.phones),
+            queues=_first(self.queues, present.queues),
+            flows=_first(self.flows, present.flows),
+            conferences=_first(self.conferences, present.conferences),
+            numbers=_first(self.numbers, present.numbers),
+        )
+
     @classmethod
     def read(cls, version: int, kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Book:
         """From published documents by kind and id. Fields that this version does not know are left out (N and N-1)."""
@@ -38,6 +54,10 @@ class Book:
         settings = made.pop("settings").get("center", doc.Settings())
         made["flows"].setdefault(doc.CLOSED.id, doc.CLOSED)
         return cls(version=version, settings=settings, **made)
+
+
+def _first(known: Mapping[str, Document], others: Mapping[str, Document]) -> Mapping[str, Document]:
+    return ChainMap(known, others)  # type: ignore[arg-type] # it would write into the first; nobody writes
 
 
 def _document(kind: str, body: Mapping[str, Any]) -> Any:

@@ -40,10 +40,10 @@ def prepare(turn: Turn, n: int, kind: str = "rtp") -> None:
     The gate is asked as for a forwarded call: lists, hours and limits are about customers, and where the agent may be
     reached his document says.
     """
-    leg = turn.leg(n)
-    if not is_outside(leg.address):
+    if not is_outside(turn.leg(n).address):
         turn.do(do.PrepareOutgoing(n, kind))
         return
+    leg = _where_he_is_now(turn, n)
     number = numbers.dialled(leg.address, turn.book.home)
     asking = Asking(n, number, leg.address, SERVICE.id, leg.agent, listed=())
     decided = gate.decide(asking, turn.now, turn.book, within=True, turn=turn.contact.id)
@@ -53,6 +53,14 @@ def prepare(turn: Turn, n: int, kind: str = "rtp") -> None:
     turn.emit("contact_dial_refused", rule=getattr(decided, "rule", "permission"))
     ending.leg_ended(turn, n, "us", REJECTED)
     _not_taken(turn, n, "unreachable", REJECTED)
+
+
+def _where_he_is_now(turn: Turn, n: int) -> Leg:
+    """He may have been given another number since he signed in, and is not at the old one any more."""
+    agent = turn.book.agents.get(turn.leg(n).agent)
+    if agent is not None and agent.mobile:
+        turn.set_leg(n, address=agent.mobile)
+    return turn.leg(n)
 
 
 def _by_this_way(turn: Turn, n: int, mobile: Mobile) -> None:

@@ -282,11 +282,16 @@ class Owner:
 
     def _advance(self, held: Held, given: Sequence[inputs.Input]) -> list[do.Effect]:
         effects: list[do.Effect] = []
+        book = self._book(held)
         for one in given:
-            held.contact, more = rule.advance(held.contact, one, self._now(), held.book)
+            held.contact, more = rule.advance(held.contact, one, self._now(), book)
             held.collect(more)
             effects += more
         return effects
+
+    def _book(self, held: Held) -> Book:
+        """It may have begun long before an agent came, or got another phone."""
+        return held.book if held.book is self.book else held.book.joined(self.book)
 
     async def _turn(self, held: Held, effects: list[do.Effect]) -> None:
         datagrams = self._sip.perform(held.contact, effects)
@@ -335,7 +340,7 @@ class Owner:
                 called=called,
                 dequeue=dequeue,
                 claim="" if held.written else held.claim,
-                holds=holds(held.contact, held.book, self._memory, held.channels.values()) if again else None,
+                holds=holds(held.contact, self._book(held), self._memory, held.channels.values()) if again else None,
                 engages=engages,
             )
         except LiveUnavailable as error:
@@ -357,7 +362,7 @@ class Owner:
         held.called = None if held.called is called else held.called
         self._committed(held, events, channel_ops, done)
         self._note_forgotten(held, forgotten(held.contact, agent_ops, done))
-        for given in (*lost_offer(held.contact, agent_ops, done), *results(done, held.book)):
+        for given in (*lost_offer(held.contact, agent_ops, done), *results(done, self._book(held))):
             held.inbox.put_nowait(given)
         return done
 
@@ -453,7 +458,7 @@ class Owner:
         self._sip.abandon(held.contact.id)
         self._media.abandon(held.contact)
         try:
-            held.contact, effects = rule.give_up(held.contact, self._now(), held.book)
+            held.contact, effects = rule.give_up(held.contact, self._now(), self._book(held))
             held.collect(effects)
             held.contact = replace(held.contact, done=tuple(id for id in held.contact.done if id not in held.commands))
             while not await self._commit(held):  # noqa: ASYNC110 - Redis is away, and tells nobody when it is back

@@ -29,10 +29,10 @@ async def at_his_mobile(stage: Stage) -> None:
     assert (signed_in.state, signed_in.phone) == ("ready", f"+86{mobile_of(stage.n)}")
 
 
-async def is_answered(stage: Stage) -> Call:
+async def is_answered(stage: Stage, number: str = "") -> Call:
     """By somebody, who hears what it is about."""
     assert stage.network is not None
-    mobile = await stage.network.called(mobile_of(stage.n))
+    mobile = await stage.network.called(number or mobile_of(stage.n))
     mobile.answer()
     await mobile.hears(stage.scene.place.prompt("zh/accept_call"))
     return mobile
@@ -73,6 +73,32 @@ async def test_a_voicemail_takes_no_customer(stage: Stage, center: Center) -> No
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
     await stage.tells("contact_offer_ended", agent=stage.id(AGENT), outcome="no_answer")
     await stage.scene.state(stage.id(AGENT), "ready")
+    cdr = await stage.closes()
+    assert (cdr.result, cdr.agent) == ("answered", id)
+
+
+async def test_who_is_given_a_mobile_while_callers_wait_serves_them(stage: Stage, center: Center) -> None:
+    """The caller began when nobody knew of that number; his calls were not permitted, every ten seconds again."""
+    lq, id, number = stage.scene.lq, stage.id(COLLEAGUE), f"13955552{stage.n}00"
+    network = await stage.outside()
+    network.rule = lambda called: Ring()
+    assert stage.voices  # read while nobody waits
+    await stage.comes(AGENT)
+    await lq.pause(stage.id(AGENT), "meeting")  # somebody is signed in, so who calls waits
+    await stage.calls_in()
+    await stage.tells("contact_queued")
+    before = (await lq.document("agents", id)).body
+    await lq.put_document("agents", id, {**before, "queues": [f"stage{stage.n}"], "mobile": f"+86{number}"})
+    stage.scene.stack.push_async_callback(lq.put_document, "agents", id, before)
+    await is_read(center, (await lq.health()).config_version or 0)
+    if (await lq.agent(id)).state == "wrap_up":  # of the test before
+        await lq.wrap_up(id, done=True)
+    await lq.sign_in(id, number)
+    stage.scene.stack.push_async_callback(lq.sign_out, id)
+    mobile = await is_answered(stage, number)
+    mobile.send_digits("1")
+    stage.joins(COLLEAGUE, mobile)
+    await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
     cdr = await stage.closes()
     assert (cdr.result, cdr.agent) == ("answered", id)
 

@@ -133,6 +133,17 @@ def test_a_mobile_that_is_permitted_no_more_is_not_called() -> None:
     assert not of(do.SeizeChannel, effects)
 
 
+def test_one_who_was_given_another_number_is_called_there() -> None:
+    """He signed in at the old one, which is not his any more."""
+    other = "+8613900139000"
+    moved = replace(PERMITTED, agents={"1001": replace(PERMITTED.agents["1001"], mobile=other)})
+    life, effects = offered(moved)
+    assert effects == [do.SeizeChannel(2, "gw1")] and life.contact.legs[2].address == other
+    life.take(inputs.ChannelSeized(2, "gw1", 1))
+    [invite] = of(do.Invite, life.take(inputs.MediaReady(2, MEDIA, "", "offer")))
+    assert isinstance(invite, do.Invite) and invite.uri == "sip:13900139000@out.lq.internal;trunk=gw1"
+
+
 def test_whoever_adopts_it_goes_on_where_it_was() -> None:
     life = asked()
     again = Contact.from_json(json.loads(json.dumps(life.contact.to_json())))

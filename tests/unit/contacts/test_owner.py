@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
+from lq.config import documents as doc
 from lq.contacts import inputs
 from lq.contacts.contact import Call
 from lq.contacts.held import Held
@@ -26,7 +27,7 @@ from lq.live.redis import Live
 from lq.live.spool import Spool
 from lq.live.values import AgentResult, Committed
 from lq.pulse import Pulse
-from tests.unit.contacts.test_advance import Life
+from tests.unit.contacts.test_advance import BOOK, Life
 
 US, OTHER = "lq1-aaaaaaaa", "lq2-bbbbbbbb"
 
@@ -418,4 +419,99 @@ async def test_who_waits_keeps_his_place_and_his_time_when_the_clock_is_set(hous
     assert after.line.since == before.line.since + by
     assert after.line.lanes == {lane: score + by for lane, score in before.line.lanes.items()}
     assert held.alarm is not None and 0 < held.alarm.when() - asyncio.get_running_loop().time() <= max(left.values())
+    await house.owner.close()
+
+
+# -- what is published while a contact goes on -------------------------------------------------------------------------
+HIS = "+8613700137000"
+NEWER = replace(
+    BOOK,
+    version=2,
+    agents={
+        **BOOK.agents,
+        "1002": replace(BOOK.agents["1002"], mobile=HIS),
+        "1009": doc.Agent("1009", "新来的", ("vip",)),
+        "1909": doc.Agent("1909", "新班长"),
+    },
+    phones={**BOOK.phones, "8009": doc.Phone("8009", "")},
+    queues={"sales": replace(BOOK.queues["sales"], max_wait_s=7), "vip": doc.Queue("vip", "贵宾", max_wait_s=99)},
+    flows={"survey": doc.Flow("survey", "end", {"end": {"kind": "notice", "prompt": "goodbye", "next": "end"}})},
+)
+
+
+async def goes_on(house: House, life: Life) -> None:
+    """A contact that began before NEWER was published."""
+    house.owner.book = BOOK
+    await house.owner.adopt("c1", 2, json.dumps(life.contact.to_json() | {"dialogs": {}, "channels": []})).wait()
+    house.owner.book = NEWER
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("transfer", {"agent": "1001", "to": "agent:1009", "mode": "consult"}),
+        ("transfer", {"agent": "1001", "to": "8009", "mode": "blind"}),
+        ("transfer", {"agent": "1001", "to": "queue:vip", "mode": "blind"}),
+        ("transfer", {"agent": "1001", "to": "ivr:survey", "mode": "blind"}),
+        ("transfer_conference", {"agent": "1001", "to": "agent:1009"}),
+        ("monitor", {"agent": "1909", "mode": "listen"}),
+        ("pick_up", {"agent": "1009"}),
+    ],
+)
+async def test_a_command_may_name_who_came_after_the_call_began(house: House, verb: str, body: dict[str, str]) -> None:
+    """The desk offers him: it was 404, for hours of a long call."""
+    await goes_on(house, Life().queued() if verb == "pick_up" else Life().talking())
+    more = {"type": "command", "contact": "c1", "expires_at": 1 << 60}
+    house.owner.message({"id": "k1", "reply_to": "k1", "verb": verb, "body": body, **more})
+    await house.settled()
+    assert house.live.replies["k1"]["status"] == 200
+    contact = house.owner.held("c1")
+    assert contact is not None
+    assert contact.calls or contact.queue == "vip" or (contact.menu and contact.menu.flow == "survey")
+    await house.owner.close()
+
+
+async def test_so_may_a_phone_that_refers_and_its_queue_goes_by_its_own_rules_then(house: House) -> None:
+    """Not only in the turn that sent him there."""
+    await goes_on(house, Life().talking())
+    house.owner.book = replace(
+        NEWER, numbers={**BOOK.numbers, "4008001099": doc.AccessNumber("4008001099", "queue:vip")}
+    )
+    house.owner.deliver("c1", inputs.Referred(2, "4008001099", "r1"))
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.line is not None and contact.line.queue == "vip"
+    assert contact.deadlines["max_wait"] == house.clock + 99_000
+    house.owner.deliver("c1", inputs.Reserved(contact.line.request, "1009", "8009", 18, "vip"))
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.deadlines["ring"] == house.clock + 20_000
+    await house.owner.close()
+
+
+async def test_what_it_has_begun_with_stays(house: House) -> None:
+    """The menu in which he stands is gone from the new configuration, and the queue behind its key has other rules."""
+    life = Life().answered()
+    life.played()
+    await goes_on(house, life)
+    house.owner.deliver("c1", inputs.Digit(1, "1"))
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and (contact.state, contact.queue) == ("queueing", "sales")
+    assert contact.deadlines["max_wait"] == house.clock + 600_000
+    await house.owner.close()
+
+
+async def test_an_agent_who_is_given_a_mobile_during_a_backlog_serves_who_waits(house: House) -> None:
+    """The gate knew him as he was when each caller had come: his phone was "not permitted", every ten seconds again."""
+    await goes_on(house, Life().queued())
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.line is not None
+    house.owner.deliver("c1", inputs.Reserved(contact.line.request, "1002", HIS, 18, "sales"))
+    await house.settled()
+    contact = house.owner.held("c1")
+    assert contact is not None and contact.state == "offering" and contact.offer is not None
+    mobile = contact.legs[contact.offer.leg].mobile
+    assert mobile is not None and mobile.way.digits == HIS.removeprefix("+86")
+    assert "contact_dial_refused" not in [event.type for event in house.live.events]
     await house.owner.close()
