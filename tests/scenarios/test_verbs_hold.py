@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lq.sdk import ApiError
+from tests.center import Center
+from tests.scenarios.conftest import is_read
 from tests.scenarios.stage import AGENT, CUSTOMER, Stage, stage
 from tests.simulator.matrix import MUSIC
 
@@ -45,6 +47,28 @@ async def test_hold_mute_and_keys_by_command(stage: Stage, direction: str) -> No
     await stage.hears(TALKING)
     cdr = await stage.closes(by=AGENT)
     assert (cdr.result, cdr.ended_by, cdr.hold_s > 1) == ("answered", "agent", True)
+
+
+async def test_music_that_is_not_there_is_the_shipped_one(stage: Stage, center: Center) -> None:
+    """While he waits, and on hold, where he would be sent no packets at all."""
+    lq, queue = stage.scene.lq, f"stage{stage.n}"
+    before = (await lq.document("queues", queue)).body
+    await lq.put_document("queues", queue, {**before, "music": "music/gone"})
+    stage.scene.stack.push_async_callback(lq.put_document, "queues", queue, before)
+    await is_read(center, (await lq.health()).config_version or 0)
+    assert stage.voices  # read while nobody waits
+    await stage.comes(AGENT)
+    await lq.pause(stage.id(AGENT), "meeting")
+    await stage.calls_in()
+    await stage.hears({CUSTOMER: {MUSIC}}, 10)
+    await lq.ready(stage.id(AGENT))
+    await stage.answers(AGENT)
+    await stage.hears(TALKING)
+    await stage.does("hold")
+    await stage.hears(HELD)
+    await stage.does("resume")
+    await stage.hears(TALKING)
+    await stage.closes()
 
 
 @pytest.mark.slow
