@@ -349,8 +349,8 @@ PLACE: Final = _object(
         "agent": AGENT,
         "to": {
             **TARGET,
-            "pattern": str(TARGET["pattern"]).replace("queue|ivr|conference", "queue|ivr|agent|phone"),
-            "description": "an agent, a phone, agent:<id>, phone:<id>, queue:<id>, ivr:<id> or a number",
+            "pattern": str(TARGET["pattern"]).replace("queue|ivr", "queue|ivr|agent|phone"),
+            "description": "an agent, a phone, a number, agent:<id>, phone:<id>, queue:<id>, ivr:<id>, conference:<id>",
         },
         "purpose": {"type": "string", "maxLength": 200, "description": "what it is for; told with contact_started"},
     },

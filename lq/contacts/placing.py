@@ -59,8 +59,11 @@ def _target(to: str, called: numbers.Number, book: Book) -> str:
     if not colon:
         access = book.numbers.get(called.published)
         return access.target if access else inbound.direct_target("phone", called.published, book)
-    known = {"queue": book.queues, "ivr": book.flows, "agent": book.agents, "phone": book.phones}.get(kind, {})
-    return to if id in known else ""
+    known = {
+        "queue": book.queues, "ivr": book.flows, "agent": book.agents, "phone": book.phones,
+        "conference": book.conferences,
+    }  # fmt: skip
+    return to if id in known.get(kind, {}) else ""
 
 
 def _begun(given: inputs.Wanted, called: numbers.Number, target: str, now: int, book: Book) -> Turn | Refused:

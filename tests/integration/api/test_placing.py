@@ -116,7 +116,16 @@ async def test_no_node_takes_calls(api: Api, live: Live) -> None:
     assert refused.value.status == 503
 
 
-@pytest.mark.parametrize("to", ["", "conference:1", "a b", 7])
+@pytest.mark.parametrize("to", ["1002", "8002", "queue:sales", "ivr:main", "conference:demo", "13800138000"])
+async def test_whatever_a_call_may_go_to_is_asked_of_a_node(api: Api, live: Live, to: str) -> None:
+    """DESIGN §9: which of them there is says its configuration."""
+    await ready(live)
+    async with nodes(live) as heard, api.http() as http:
+        answer = await http.post("/v1/contacts", json={"agent": "1001", "to": to})
+    assert answer.status_code == 201 and [body["to"] for _, body in heard] == [to]
+
+
+@pytest.mark.parametrize("to", ["", "room:1", "conference:", "a b", 7])
 async def test_a_target_that_cannot_be_is_refused_at_once(api: Api, live: Live, to: Any) -> None:
     async with api.http() as http:
         answer = await http.post("/v1/contacts", json={"agent": "1001", "to": to})

@@ -286,7 +286,11 @@ def test_another_node_goes_on_where_he_had_just_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "state"), [("phone:8002", "calling"), ("8002", "calling"), ("queue:sales", "queueing"), ("ivr:main", "ivr")]
+    ("to", "state"),
+    [
+        *(("phone:8002", "calling"), ("8002", "calling"), ("queue:sales", "queueing"), ("ivr:main", "ivr")),
+        ("conference:board", "conference"),
+    ],
 )
 def test_inside_the_house(to: str, state: str) -> None:
     life = on_the_line(to)
