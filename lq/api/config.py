@@ -155,17 +155,20 @@ async def users(request: Request, kind: str, id: str) -> Json:
 
 
 async def delete(request: Request, kind: str, id: str) -> tuple[int, Json]:
+    """`If-Match` as for `put`."""
     _known(kind)
-    here = context.of(request)
+    here, version = context.of(request), _match(request)
     async with here.history.connection() as connection:
         try:
             async with connection.transaction():
-                await publish.delete(connection, kind, id)
+                await publish.delete(connection, kind, id, version)
                 if kind == "lists" and await lists.page(connection, id, "", 1):
                     raise Refusal(409, "in_use", "it has entries")
                 await audit(connection, request, "config_delete", Document(kind, id, 0, {}))
         except publish.Missing as missing:
             raise not_found(f"document {kind}/{id}") from missing
+        except publish.Changed as changed:
+            raise _changed(changed) from changed
         except publish.Refused as refused:
             fields = ", ".join(error.field for error in refused.errors)
             raise Refusal(409, "in_use", f"it is named by {fields}") from refused

@@ -29,6 +29,10 @@ IDEMPOTENCY_KEY: Final[Json] = {
     **{"name": "Idempotency-Key", "in": "header", "required": False, "schema": TEXT},
     "description": "The answer is kept for 24 hours and given again to a repeat with the same key",
 }
+IF_MATCH: Final[Json] = {
+    **{"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"}},
+    "description": "The version that was read; 409 changed if the document is of another one by now",
+}
 
 
 def document(routes: Iterable[Route]) -> Json:
@@ -58,6 +62,8 @@ def _operation(route: Route) -> Json:
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in route.query.items()]
     if route.method == "POST":
         parameters.append(IDEMPOTENCY_KEY)
+    if route.guarded:
+        parameters.append(IF_MATCH)
     operation: Json = {"summary": route.summary, "parameters": parameters, "responses": _responses(route)}
     if route.body is not None:
         operation["requestBody"] = {"content": {"application/json": {"schema": route.body}}}

@@ -50,6 +50,7 @@ class Route:
     open: bool = False  # needs no token
     scope: str = "read"  # that the token must have
     creates: bool = False  # 201
+    guarded: bool = False  # takes If-Match
     media_type: str = "application/json"
 
 
@@ -98,9 +99,9 @@ _EVENT_QUERY: Final = {
 }
 
 
-def _agent_command(verb: str, handler: Handler, summary: str, body: schemas.Schema) -> Route:
+def _agent_command(verb: str, handler: Handler, summary: str, body: schemas.Schema, answer: str = "Agent") -> Route:
     path = f"/v1/agents/<agent:str>/{verb}"
-    return Route("POST", path, handler, summary, "Agent", body=body, errors=(404, 409, 422), scope="agents")
+    return Route("POST", path, handler, summary, answer, body=body, errors=(404, 409, 422), scope="agents")
 
 
 def _contact_command(command: commands.Command) -> Route:
@@ -131,7 +132,10 @@ ROUTES: Final = (
     _agent_command("sign-out", agents.sign_out, "Sign out, after the call if there is one (签出)", schemas.NO_BODY),
     _agent_command("ready", agents.ready, "Ready for calls (示闲)", schemas.NO_BODY),
     _agent_command("pause", agents.pause, "Not ready for a reason (示忙)", schemas.PAUSE),
-    _agent_command("credentials", phones.credentials, "A password for a while for his phone", schemas.CREDENTIALS),
+    _agent_command(
+        *("credentials", phones.credentials, "A password for a while for his phone", schemas.CREDENTIALS),
+        answer="Credentials",
+    ),
     _agent_command("wrap-up", agents.wrap_up, "Note the code, or be done (话后整理)", schemas.WRAP_UP),
     Route("GET", "/v1/queues", queues.listing, "All queues, now and today", "Queue", True, _PAGE),
     Route("GET", "/v1/queues/<queue:str>", queues.one, "One queue", "Queue", errors=(404,)),
@@ -208,11 +212,13 @@ ROUTES: Final = (
         body=schemas.DOCUMENT,
         errors=(404, 409, 422),
         scope="config",
+        guarded=True,
     ),
     Route(
         *("DELETE", "/v1/config/<kind:str>/<id:str>", config.delete, "Remove a document that none names", "Nothing"),
         errors=(404, 409),
         scope="config",
+        guarded=True,
     ),
     Route(
         *("GET", "/v1/config/<kind:str>/<id:str>/users", config.users, "Documents that name this one"),

@@ -100,13 +100,18 @@ async def put(
     return [Document(kind, body["id"], version, dict(body)) for kind, body in documents]
 
 
-async def delete(connection: asyncpg.Connection, kind: str, id: str) -> None:
-    """Removes a document. Raises Missing, and Refused while another one names it."""
+async def delete(connection: asyncpg.Connection, kind: str, id: str, if_version: int | None = None) -> None:
+    """Removes a document. Raises Missing, Changed if it is not of `if_version`, and Refused while another one names it:
+    then it stays."""
     async with connection.transaction():
         await _next_version(connection)
-        done = await connection.execute("delete from config_document where kind = $1 and id = $2", kind, id)
-        if done == "DELETE 0":
+        row = await connection.fetchrow(
+            "delete from config_document where kind = $1 and id = $2 returning kind, id, version, body", kind, id
+        )
+        if row is None:
             raise Missing
+        if if_version not in (None, row["version"]):
+            raise Changed(_document(row))
         await _check_references(connection)
 
 

@@ -34,7 +34,6 @@ from lq.sdk.values import (
     Document,
     DocumentUser,
     Health,
-    Invitation,
     ListEntry,
     Page,
     Queue,
@@ -204,33 +203,6 @@ class Client(Commands):
     async def room(self, conference: str) -> Conference:
         return decode(Conference, await self._get(f"/v1/conferences/{quote(conference, safe='')}"))
 
-    async def kick(self, conference: str, contact: str) -> Conference:
-        return await self._conference(conference, "kick", {"contact": contact})
-
-    async def mute_party(self, conference: str, contact: str) -> Conference:
-        return await self._conference(conference, "mute", {"contact": contact})
-
-    async def unmute_party(self, conference: str, contact: str) -> Conference:
-        return await self._conference(conference, "unmute", {"contact": contact})
-
-    async def make_host(self, conference: str, contact: str, host: bool = True) -> Conference:
-        """409 `last_host`: the room ends with its last host, and he is that."""
-        return await self._conference(conference, "host", {"contact": contact, "host": host})
-
-    async def call_in(
-        self, conference: str, to: Sequence[str], *, host: bool = False, greet: bool = True, purpose: str | None = None
-    ) -> tuple[Invitation, ...]:
-        """Up to 50 agents, phones and numbers are called; who answers is in it. What becomes of each shows `room`."""
-        body = {"to": list(to), "host": host, "greet": greet, "purpose": purpose}
-        answer = await self._post(f"/v1/conferences/{quote(conference, safe='')}/call", body)
-        return tuple(decode(Invitation, one) for one in answer["calls"])
-
-    async def end_conference(self, conference: str) -> Conference:
-        return await self._conference(conference, "end", {})
-
-    async def _conference(self, conference: str, verb: str, body: Mapping[str, Any]) -> Conference:
-        return decode(Conference, await self._post(f"/v1/conferences/{quote(conference, safe='')}/{verb}", body))
-
     # -- configuration
 
     async def documents(self, kind: str) -> tuple[Document, ...]:
@@ -246,7 +218,7 @@ class Client(Commands):
 
         `operator`: for whom it is done, for the audit; believed of the house's own token only.
         """
-        headers = _for(operator) | ({} if if_version is None else {"If-Match": str(if_version)})
+        headers = _guarded(if_version) | _for(operator)
         answer = await self._send("PUT", _document_path(kind, id), json=body, headers=headers)
         return decode(Document, _checked(answer))
 
@@ -269,8 +241,9 @@ class Client(Commands):
         """The documents that name this one: while there are any it cannot be deleted (409 in_use)."""
         return await self._all(DocumentUser, f"{_document_path(kind, id)}/users")
 
-    async def delete_document(self, kind: str, id: str, *, operator: str = "") -> None:
-        answer = await self._send("DELETE", _document_path(kind, id), headers=_for(operator))
+    async def delete_document(self, kind: str, id: str, *, if_version: int | None = None, operator: str = "") -> None:
+        headers = _guarded(if_version) | _for(operator)
+        answer = await self._send("DELETE", _document_path(kind, id), headers=headers)
         if answer.is_error:
             raise _error(answer)
 
@@ -451,6 +424,10 @@ def event_from_json(document: Mapping[str, Any]) -> Event:
 
 def _for(operator: str) -> dict[str, str | bytes]:
     return {"X-Operator": operator.encode()} if operator else {}
+
+
+def _guarded(version: int | None) -> dict[str, str | bytes]:
+    return {} if version is None else {"If-Match": str(version)}
 
 
 def _document_path(kind: str, id: str) -> str:

@@ -1,16 +1,16 @@
-"""What is done with a contact: one method a verb. Each answers the contact after it, or raises ApiError.
+"""What is done with a contact or a conference: one method a verb. Each answers it as it is then, or raises ApiError.
 
-What cannot be done now is a 409 with the contact as it is (`present`).
+What cannot be done now is a 409 with the contact, or the conference, as it is (`present`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from lq.sdk.values import Contact, decode
+from lq.sdk.values import Conference, Contact, Invitation, decode
 
 TransferMode = Literal["blind", "consult"]
 MonitorMode = Literal["listen", "whisper", "barge", "take-over"]
@@ -21,7 +21,7 @@ class Commands(ABC):
     """The part of the client that controls calls; `agent` is in whose name it is done."""
 
     async def place(self, agent: str, to: str, purpose: str | None = None) -> Contact:
-        """The agent calls: his own phone rings first, then `to`: a number, an agent, a phone, `queue:…` or `ivr:…`."""
+        """The agent calls: his own phone rings first, then `to`: a number, an agent, a phone, `queue:…`, `ivr:…` …"""
         return decode(Contact, await self._post("/v1/contacts", {"agent": agent, "to": to, "purpose": purpose}))
 
     async def answer(self, contact: str, agent: str) -> Contact:
@@ -100,6 +100,35 @@ class Commands(ABC):
 
     async def _command(self, contact: str, verb: str, **body: str | bool | None) -> Contact:
         return decode(Contact, await self._post(f"/v1/contacts/{quote(contact, safe='')}/{verb}", body))
+
+    # -- conferences
+
+    async def kick(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "kick", {"contact": contact})
+
+    async def mute_party(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "mute", {"contact": contact})
+
+    async def unmute_party(self, conference: str, contact: str) -> Conference:
+        return await self._conference(conference, "unmute", {"contact": contact})
+
+    async def make_host(self, conference: str, contact: str, host: bool = True) -> Conference:
+        """409 `last_host`: the room ends with its last host, and he is that."""
+        return await self._conference(conference, "host", {"contact": contact, "host": host})
+
+    async def call_in(
+        self, conference: str, to: Sequence[str], *, host: bool = False, greet: bool = True, purpose: str | None = None
+    ) -> tuple[Invitation, ...]:
+        """Up to 50 agents, phones and numbers are called; who answers is in it. What becomes of each shows `room`."""
+        body = {"to": list(to), "host": host, "greet": greet, "purpose": purpose}
+        answer = await self._post(f"/v1/conferences/{quote(conference, safe='')}/call", body)
+        return tuple(decode(Invitation, one) for one in answer["calls"])
+
+    async def end_conference(self, conference: str) -> Conference:
+        return await self._conference(conference, "end", {})
+
+    async def _conference(self, conference: str, verb: str, body: Mapping[str, Any]) -> Conference:
+        return decode(Conference, await self._post(f"/v1/conferences/{quote(conference, safe='')}/{verb}", body))
 
     @abstractmethod
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]: ...

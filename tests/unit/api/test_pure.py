@@ -100,6 +100,13 @@ def test_every_path_is_described_once_and_with_the_errors_that_all_share() -> No
             assert ("401" in operation["responses"]) == bool(operation["security"])
 
 
+def test_who_writes_or_deletes_a_document_may_say_which_he_has_read() -> None:
+    operations = openapi.document(ROUTES)["paths"]["/v1/config/{kind}/{id}"]
+    for method in ("put", "delete"):
+        assert "If-Match" in [parameter["name"] for parameter in operations[method]["parameters"]]
+        assert "409" in operations[method]["responses"]
+
+
 def test_whoever_may_only_read_changes_nothing() -> None:
     assert all(route.scope in SCOPES for route in ROUTES)
     assert {route.path for route in ROUTES if route.method != "GET" and route.scope in ("read", "events")} == set()
