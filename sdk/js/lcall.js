@@ -124,6 +124,7 @@ export class LCall {
         // A browser does not say why a WebSocket was refused; the same request by HTTP does.
         const page = await this.#get("/v1/events", { topics, after: stream.after, limit: 1 });
         stream.after ??= page.next;
+        if (stream.closed) return; // while it was asked
         const connected = await this.#socket(stream, topics, onEvent, onConnection);
         if (connected) failures = -1;
       } catch (error) {
@@ -141,10 +142,12 @@ export class LCall {
       const socket = new WebSocket(address, ["lcall.v1", `bearer.${this.#token}`]);
       stream.socket = socket;
       socket.onopen = () => {
+        if (stream.closed) return;
         connected = true;
         onConnection(true);
       };
       socket.onmessage = ({ data }) => {
+        if (stream.closed) return; // it came before the api knew
         const event = JSON.parse(data);
         onEvent(event);
         stream.after = event.id;

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, WebSocket, async_playwright
 
 from lq.acd.agent import PAUSE_REASONS
 from lq.ledger.events import Event
@@ -164,6 +164,32 @@ async def test_events_are_replayed_and_none_is_missed(
             await eventually(is_over, "the end of the stream", 15)
 
 
+async def test_a_stream_that_is_closed_while_it_begins_is_over(api: Api, live: Live, files: str) -> None:
+    """close() while the api is asked, and while the WebSocket opens: no connection stays, and nothing is told."""
+    _, secret = await secret_of(api, "read", "events")
+    async with page_at(f"{files}/js/") as page:
+        sockets: list[WebSocket] = []
+        page.on("websocket", sockets.append)
+        await with_client(page, api, secret)
+        await add(live, agent_event(1, "ready", "signed_out"))
+        await page.evaluate(f"{LISTEN}; stream.close(); 0")
+
+        async def is_over() -> bool:
+            return bool(await page.evaluate("ended") == "closed")
+
+        await eventually(is_over, "the end of the stream", 15)
+        assert sockets == []
+        await page.evaluate(
+            """ended = null; const Real = WebSocket;
+            window.WebSocket = class extends Real {
+                constructor(...given) { super(...given); queueMicrotask(() => stream.close()); }
+            }; 0"""
+        )
+        await page.evaluate(LISTEN)
+        await eventually(is_over, "the end of the second", 15)
+        assert await page.evaluate("[told, connections]") == [[], []]
+
+
 async def test_a_stream_that_is_refused_says_why(api: Api, live: Live, files: str) -> None:
     _, secret = await secret_of(api, "read")
     async with page_at(f"{files}/js/") as page:
@@ -219,3 +245,38 @@ async def test_the_call_bar(api: Api, live: Live, files: str) -> None:
         await page.click("[data-do=hold]")
         await page.wait_for_function("document.getElementById('error').textContent.includes('nobody talks')")
         assert problems == []
+
+
+async def looked(page: Page, live: Live, seq: int) -> None:
+    """The call bar has heard of something and looked at how things are since: twice, so that once is whole."""
+    for n in (seq, seq + 1):
+        async with page.expect_response("**/v1/agents/1001"):
+            await add(live, agent_event(n, "reserved", "reserved", contact="c9"))
+
+
+async def test_the_call_bar_while_a_call_rings_that_names_nobody_yet(api: Api, live: Live, files: str) -> None:
+    """And what it complains of: a look that failed until one works, a click that failed until the next click."""
+    await live.phone("8001", True, 600_000)
+    await live.agent("1001", "sign_in", phone="8001")
+    _, secret = await secret_of(api, "read", "agents", "contacts", "events")
+    given = f"api={api.url}&agent=1001&phone=8001&token={secret}"
+    async with owning(live) as owner, page_at(f"{files}/examples/callbar.html#{given}") as page:
+        await page.wait_for_selector("body[data-state=ready]")
+        await waiting_contact(live, "c9")
+        await live.ask("c9", "r1", {"sales": 0})
+        await page.wait_for_selector("body[data-state=reserved]")
+        assert "13800138000" in await page.inner_text("#call") and await page.inner_text("#error") == ""
+        await page.route("**/v1/contacts/c9", lambda route: route.abort())
+        await looked(page, live, 1)
+        await page.wait_for_function("document.getElementById('error').textContent.includes('unreachable')")
+        await page.unroute("**/v1/contacts/c9")
+        await looked(page, live, 3)
+        await page.wait_for_function("document.getElementById('error').textContent === ''")
+        owner.refuses = {"status": 409, "error": {"code": "not_ringing", "message": "it does not ring"}}
+        await page.click("[data-do=reject]")
+        await page.wait_for_function("document.getElementById('error').textContent.includes('it does not ring')")
+        await looked(page, live, 5)
+        assert "it does not ring" in await page.inner_text("#error")
+        owner.refuses = None
+        await page.click("[data-do=reject]")
+        await page.wait_for_function("document.getElementById('error').textContent === ''")
