@@ -2,6 +2,7 @@
 
 from lq.sdk.client import Audio, Client, event_from_json
 from lq.sdk.errors import ApiError, ApiUnavailable
+from lq.sdk.patience import patiently
 from lq.sdk.values import (
     Agent,
     Alarm,
@@ -57,4 +58,5 @@ __all__ = [
     "Segment",
     "Token",
     "event_from_json",
+    "patiently",
 ]

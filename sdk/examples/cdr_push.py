@@ -1,9 +1,13 @@
 """A receiver of webhooks: for each call that has ended, its call detail record with a link to the recording, as a line.
 
+An agent may still be at work on it then: once his wrap-up is over there is another line, with its seconds in it. The
+last line of a call is the one that counts.
+
     PYTHONPATH=. .venv/bin/python sdk/examples/cdr_push.py http://127.0.0.1:8100 TOKEN SECRET PORT FILE
 
-The webhook: {"url": "http://127.0.0.1:PORT/", "secret": SECRET, "events": ["contact_ended"]}. The token needs the scope
-`read`. A delivery that was taken already is taken again and written once: LCall sends each at least once.
+The webhook: {"url": "http://127.0.0.1:PORT/", "secret": SECRET, "events": ["contact_ended", "agent_state_changed"]}.
+The token needs the scope `read`. LCall sends each delivery at least once, and those of agents in any order: a record is
+written again only if it has changed. What is being tidied up while this program is started anew is not told again.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from lq.sdk import ApiError, Client
 from lq.sdk.webhooks import genuine
@@ -31,6 +35,10 @@ class Receiver(BaseHTTPRequestHandler):
     secret: str
     file: Path
     writing = Lock()
+    wrap_ups: ClassVar[
+        dict[str, tuple[int, str]]
+    ] = {}  # agent -> the last that he began: its place among his events, …
+    left: ClassVar[dict[str, int]] = {}  # … and that of the last that he ended
 
     def do_POST(self) -> None:
         body = self.rfile.read(min(int(self.headers["Content-Length"] or 0), MAX_BODY))
@@ -47,12 +55,34 @@ class Receiver(BaseHTTPRequestHandler):
         self.answer(204)
 
     def take(self, event: Mapping[str, Any]) -> None:
-        contact = event["subject"]
-        if event["type"] != "contact_ended" or contact in self.file.read_text(encoding="utf-8"):
-            return
-        line = asyncio.run(record(self.api, self.token, contact))
-        with self.file.open("a", encoding="utf-8") as opened:
-            opened.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        if event["type"] == "contact_ended":
+            self.write(event["subject"])
+        elif event["type"] == "agent_state_changed":
+            contact = self.tidied(event["seq"], event["data"])
+            if self.written(contact):  # else its end is still to come, and with it all of this
+                self.write(contact)
+            if contact:
+                del self.wrap_ups[event["data"]["agent"]]
+
+    def tidied(self, seq: int, data: Mapping[str, Any]) -> str:
+        """Whose wrap-up is over by now; "": nobody's."""
+        agent, (began, contact) = data["agent"], self.wrap_ups.get(data["agent"], (0, ""))
+        if data["state"] == "wrap_up" and seq > began and "contact" in data:
+            began, contact = self.wrap_ups[agent] = seq, data["contact"]
+        elif data["previous"] == "wrap_up" and data["state"] != "wrap_up":
+            self.left[agent] = max(seq, self.left.get(agent, 0))
+        return contact if began < self.left.get(agent, 0) else ""
+
+    def written(self, contact: str) -> str:
+        """Its last line; "": none."""
+        lines = self.file.read_text(encoding="utf-8").splitlines()
+        return next((line for line in reversed(lines) if json.loads(line)["contact_id"] == contact), "")
+
+    def write(self, contact: str) -> None:
+        line = json.dumps(asyncio.run(record(self.api, self.token, contact)), ensure_ascii=False, default=str)
+        if line != self.written(contact):
+            with self.file.open("a", encoding="utf-8") as opened:
+                opened.write(line + "\n")
 
     def answer(self, status: int) -> None:
         self.send_response(status)
