@@ -7,7 +7,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sanic import Request
@@ -23,6 +23,7 @@ Json = Mapping[str, Any]
 SECRET: Final = re.compile(r"lcall_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")  # of a token: its id, and 256 bits
 HOUSE: Final = Token("house", "sdk.token", "", ("admin",))  # $LCALL_HOME/sdk.token: the house's own, all rights
 CONTACTS_KEPT: Final = 10_000
+STATE: Final = "agent_state_changed"
 UNHEARD: Final = ("listen", "whisper")  # as what a leader is in a contact without its customer's hearing him
 
 # Besides `events`: what else a token must be allowed to see of the center, to hear of it.
@@ -132,10 +133,15 @@ def of(request: Request) -> Access:
 
 
 Find = Callable[[str], Awaitable[Json | None]]
+Hides = Callable[[Event], Awaitable[bool]]
 
 
 async def _nothing(contact: str) -> None:
     return None
+
+
+async def _no(event: Event) -> bool:
+    return False
 
 
 @dataclass
@@ -148,13 +154,21 @@ class Sight:
     access: Access
     topics: frozenset[str]
     find: Find = _nothing  # a contact as LQ-SDK shows it
+    hides: Hides = _no  # what it tells of a leader is for who may supervise only (leaders.py)
     known: OrderedDict[str, bool] = field(default_factory=OrderedDict)
-    leaders: OrderedDict[str, None] = field(default_factory=OrderedDict)  # legs of who monitors
+
+    async def shown(self, event: Event) -> Event | None:
+        """As he hears it; None: he does not."""
+        if not await self.sees(event):
+            return None
+        if event.type == STATE and await self._is_of_a_leader(event):  # his state, but not with whom he is
+            event = replace(event, data={key: value for key, value in event.data.items() if key != "contact"})
+        return self.access.shown(event)
 
     async def sees(self, event: Event) -> bool:
         if topic_of(event.type) not in self.topics:
             return False
-        if not self.access.has("supervise") and self.tells_of_a_leader(event):
+        if event.type != STATE and await self._is_of_a_leader(event):
             return False
         if not self.access.restricted:
             return True
@@ -169,17 +183,9 @@ class Sight:
         contact = str(event.data.get("contact", "")) if event.type.startswith("recording_") else event.subject
         return not id and bool(contact) and await self._contact(contact, event.data)
 
-    def tells_of_a_leader(self, event: Event) -> bool:
-        """That somebody listens or whispers, or what his leg does: an agent shall not hear of it."""
-        leg, mode = str(event.data.get("leg", "")), event.data.get("mode")
-        if event.type == "contact_monitored" and mode not in (*UNHEARD, "end"):
-            self.leaders.pop(leg, None)  # from now on he is heard by all
-            return False
-        if event.type == "contact_monitored" or (event.type == "contact_called" and event.data["verb"] == "monitor"):
-            self.leaders[leg] = None
-            if len(self.leaders) > CONTACTS_KEPT:
-                self.leaders.popitem(last=False)
-        return leg in self.leaders
+    async def _is_of_a_leader(self, event: Event) -> bool:
+        """Who is not heard, and this listener shall not know of him."""
+        return not self.access.has("supervise") and await self.hides(event)
 
     async def _contact(self, contact: str, data: Json) -> bool:
         seen = self.known.pop(contact, None)

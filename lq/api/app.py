@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 from sanic.response import BaseHTTPResponse, HTTPResponse, json
 
 from lq import telemetry
-from lq.api import access, context
+from lq.api import access, context, seen
 from lq.api.admission import Admission
 from lq.api.agents import agent_json
 from lq.api.context import Context, Places
@@ -140,10 +140,7 @@ async def _post(route: Route, request: Request, names: dict[str, str]) -> HTTPRe
 async def _handled(route: Route, request: Request, names: dict[str, str]) -> Any:
     """What the handler answers; what fails below it as the refusal that it means."""
     try:
-        return await route.handler(request, **names)
-    except live_errors.Conflict as conflict:
-        present = agent_json(agent_view(conflict.agent, None))
-        raise Refusal(409, "conflict", str(conflict), present=present) from conflict
+        return await _as_seen(route, request, names)
     except live_errors.Gone as gone:
         raise Refusal(404, "not_found", str(gone)) from gone
     except live_errors.BadRequest as bad:
@@ -154,6 +151,25 @@ async def _handled(route: Route, request: Request, names: dict[str, str]) -> Any
         raise live_away(f"{type(error).__name__}: {error}") from error
     except HistoryAway as away:
         raise history_away(str(away)) from away
+
+
+async def _as_seen(route: Route, request: Request, names: dict[str, str]) -> Any:
+    """What the handler answers; of agents, wherever they stand, what the token may see of them."""
+    try:
+        answer = await route.handler(request, **names)
+    except live_errors.Conflict as conflict:
+        raise await _conflict(request, conflict) from conflict
+    if route.answer != "Agent":
+        return answer
+    if route.listing:
+        return {**answer, "items": await seen.agents(request, answer["items"])}
+    [agent] = await seen.agents(request, [answer])
+    return agent
+
+
+async def _conflict(request: Request, conflict: live_errors.Conflict) -> Refusal:
+    [present] = await seen.agents(request, [agent_json(agent_view(conflict.agent, None))])
+    return Refusal(409, "conflict", str(conflict), present=present)
 
 
 def _response(answer: Any) -> HTTPResponse | None:

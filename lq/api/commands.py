@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import access, contacts, context, reading, schemas
+from lq.api import access, contacts, context, reading, schemas, seen
 from lq.api.errors import Refusal, wrong
 from lq.api.idempotency import command_id
 from lq.live.errors import Gone
@@ -73,14 +73,14 @@ async def send(request: Request, contact: str, verb: str, body: Json) -> Json:
         reply = {"contact": over, **answered}
     if "error" in reply:
         raise await _refused(request, contact, reply)
-    return access.of(request).shown_contact(reply["contact"])
+    return seen.contact(request, reply["contact"])
 
 
 async def _refused(request: Request, contact: str, reply: Json) -> Refusal:
     error, status = reply["error"], int(reply["status"])
     present = None
     if status == 409:  # as its owner has it: one that has just ended may not be in the books yet
-        present = access.of(request).shown_contact(reply.get("contact") or await contacts.found(request, contact))
+        present = seen.contact(request, reply.get("contact") or await contacts.found(request, contact))
     return Refusal(
         status,
         error["code"],

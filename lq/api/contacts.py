@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sanic import Request
 
-from lq.api import access, context, leaders, reading
+from lq.api import access, context, reading, seen
 from lq.api.errors import Refusal, live_away, not_found
 from lq.api.history import SEARCH_S, HistoryAway
 from lq.contacts.view import contact_json
@@ -47,7 +47,8 @@ async def _active(request: Request, number: str) -> Json:
         states = await asyncio.gather(*(live.contact(id) for id in ids[start : start + AT_ONCE]))
         found = (contact_json(json.loads(state.snapshot)) for state in states if state and state.snapshot)
         # One whose legs are still being cleared is over for everyone who looks.
-        page += [sees.shown_contact(c) for c in found if c["state"] != "ended" and _has(c, number) and sees.contact(c)]
+        wanted = (c for c in found if c["state"] != "ended" and _has(c, number) and sees.contact(c))
+        page += [seen.contact(request, c) for c in wanted]
         if len(page) > size:
             break
     return {"items": page[:size], "next": page[size - 1]["id"] if len(page) > size else None}
@@ -67,13 +68,13 @@ async def _ended(request: Request, number: str) -> Json:
     )
     page = rows[:size]
     following = reading.next_cursor(page[-1]["started_at"], page[-1]["id"]) if len(rows) > size else None
-    return {"items": await leaders.without(request, [json.loads(row["body"]) for row in page]), "next": following}
+    return {"items": await seen.of_history(request, [json.loads(row["body"]) for row in page]), "next": following}
 
 
 async def one(request: Request, contact: str) -> Json:
     shown = await found(request, contact)
     access.of(request).need_contact(shown)
-    return access.of(request).shown_contact(shown)
+    return seen.contact(request, shown)
 
 
 async def found(request: Request, contact: str) -> Json:
@@ -94,5 +95,5 @@ async def from_history(request: Request, contact: str) -> Json:
     row = await context.of(request).history.fetchrow("select body from contact where id = $1", contact)
     if row is None:
         raise not_found(f"contact {contact}")
-    [body] = await leaders.without(request, [json.loads(row["body"])])
+    [body] = await seen.of_history(request, [json.loads(row["body"])])
     return body

@@ -15,6 +15,7 @@ from sanic import Request
 from lq.api.admission import Admission
 from lq.api.feed import Feed
 from lq.api.history import History, HistoryAway
+from lq.api.leaders import Book
 from lq.api.queue_counts import Today, today
 from lq.api.shares import Share, downloads, requests, streams
 from lq.config import lists, publish
@@ -47,6 +48,7 @@ class Context:
     live: Live
     redis: Redis
     history: History
+    leaders: Book
     feed: Feed
     admission: Admission
     today: Today = field(default_factory=Today)
@@ -67,8 +69,9 @@ class Context:
         history = History(places.postgres_dsn)
         await history.open()
         live = Live(places.redis_url, timeout_s=LIVE_TIMEOUT_S)
-        feed = Feed(redis, places.redis_url, history)
-        return cls(places, live, redis, history, feed, Admission(live, places.token))
+        leaders = Book(live, history)
+        feed = Feed(redis, places.redis_url, history, leaders)
+        return cls(places, live, redis, history, leaders, feed, Admission(live, places.token))
 
     async def close(self) -> None:
         await self.live.close()

@@ -18,8 +18,9 @@ from lq.api import access, contacts, context, reading
 from lq.api.access import Sight
 from lq.api.admission import PROTOCOL, REVOKED
 from lq.api.errors import Refusal, malformed
-from lq.api.feed import Feed, place
+from lq.api.feed import Feed, Page, place
 from lq.api.history import HistoryAway
+from lq.ledger.events import Event
 from lq.ledger.shown import event_json
 from lq.ledger.topics import TOPICS
 from lq.live.errors import LiveUnavailable
@@ -60,7 +61,7 @@ def _sight(request: Request) -> Sight:
                 raise LiveUnavailable(refusal.message) from refusal
             return None
 
-    return Sight(sees, sees.topics(names), find)
+    return Sight(sees, sees.topics(names), find, context.of(request).leaders.hides)
 
 
 def _after(request: Request) -> str:
@@ -79,8 +80,14 @@ async def _listing(request: Request, sight: Sight, after: str) -> dict[str, Any]
     if not after:
         return {"items": [], "next": await feed.last()}
     page = await feed.page(after, reading.limit(request))
-    items = [event_json(sight.access.shown(event)) for event in page.events if await sight.sees(event)]
-    return {"items": items, "next": page.upto}
+    return {"items": [event_json(event) for event in await _shown(feed, sight, page)], "next": page.upto}
+
+
+async def _shown(feed: Feed, sight: Sight, page: Page) -> list[Event]:
+    """Those of a page that he hears. Raises LiveUnavailable."""
+    if page.events and not sight.access.has("supervise"):
+        await feed.reached(page.events[-1].id)  # what they tell of leaders is known by then
+    return [shown for event in page.events if (shown := await sight.shown(event)) is not None]
 
 
 async def _websocket(request: Request, sight: Sight, after: str) -> None:
@@ -129,10 +136,9 @@ async def _send(socket: WebsocketImplProtocol, feed: Feed, sight: Sight, after: 
     while True:
         arrival = feed.arrival()
         page = await feed.page(after)
-        for event in page.events:
-            if await sight.sees(event):
-                async with asyncio.timeout(PATIENCE_S):
-                    await socket.send(json.dumps(event_json(sight.access.shown(event)), ensure_ascii=False))
+        for event in await _shown(feed, sight, page):
+            async with asyncio.timeout(PATIENCE_S):
+                await socket.send(json.dumps(event_json(event), ensure_ascii=False))
         if page.upto == after:
             await arrival.wait()
         after = page.upto

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from redis.asyncio import Redis
@@ -34,6 +34,7 @@ log = structlog.get_logger()
 MEMORY: Final = 5000
 PAGE: Final = BATCH
 BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+REACHED_S: Final = 2.0  # within which the reader has what stands in the stream
 
 Place = tuple[int, int]  # of an event in the stream
 
@@ -79,8 +80,17 @@ class Stretch:
     last: Place | None
 
 
+class Hearer(Protocol):
+    """Hears each event as it is read, in order, before any client does."""
+
+    def hear(self, event: Event) -> None: ...
+
+    def forget(self) -> None:
+        """The stream has begun anew."""
+
+
 class Feed:
-    def __init__(self, redis: Redis, reader_url: str, history: History) -> None:
+    def __init__(self, redis: Redis, reader_url: str, history: History, hearer: Hearer | None = None) -> None:
         self._redis = redis
         self._reader: Redis = Redis.from_url(
             reader_url,
@@ -91,7 +101,7 @@ class Feed:
             socket_connect_timeout=2,
             retry=Retry(NoBackoff(), 0),
         )
-        self._history = history
+        self._history, self._hearer = history, hearer
         self._memory: deque[Event] = deque(maxlen=MEMORY)
         self._last: str | None = None  # read so far; None: not yet
         self._arrived = asyncio.Event()
@@ -121,9 +131,14 @@ class Feed:
         if not seen.same:  # by a clock that stands earlier maybe: what comes would never lie behind what we have
             log.warning("the event stream is another one: it is read from its beginning", at=self._last)
             self._memory.clear()
+            if self._hearer is not None:
+                self._hearer.forget()
             self._heard(BEGIN)
         elif seen.entries:
-            self._memory.extend(_events(seen.entries))
+            for event in _events(seen.entries):
+                self._memory.append(event)
+                if self._hearer is not None:
+                    self._hearer.hear(event)
             self._heard(seen.entries[-1][0].decode())
         else:
             await next_entries(self._reader, self._last)  # returns when there is something to look at
@@ -135,10 +150,24 @@ class Feed:
 
     async def last(self) -> str:
         """The id after which everything is still to come."""
-        if self._last is not None:
-            return self._last
+        return self._last if self._last is not None else await self._newest()
+
+    async def _newest(self) -> str:
         newest = await self._from_redis("xrevrange", keys.EVENTS, "+", "-", 1)
-        return newest[0][0].decode() if newest else "0-0"
+        return newest[0][0].decode() if newest else BEGIN
+
+    async def reached(self, id: str) -> None:
+        """The reader has come to this event of the stream. Raises LiveUnavailable if it does not soon."""
+        try:
+            async with asyncio.timeout(REACHED_S):
+                while self._last is None or place(self._last) < place(id):
+                    await self._arrived.wait()
+        except TimeoutError as error:
+            raise LiveUnavailable("the event stream is not read") from error
+
+    async def caught_up(self) -> None:
+        """The reader has all that stands in the stream now. Raises LiveUnavailable."""
+        await self.reached(await self._newest())
 
     def arrival(self) -> asyncio.Event:
         """Set as soon as more has been read than by now: taken before a page, nothing is slept through."""

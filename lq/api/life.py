@@ -12,10 +12,11 @@ from uuid import UUID
 
 from sanic import Request
 
-from lq.api import access, contacts, context, leaders, reading
+from lq.api import access, contacts, context, reading
 from lq.api.errors import malformed, not_found
 from lq.api.feed import Feed, Place, carried, not_yet, place
 from lq.api.history import History, HistoryAway
+from lq.api.leaders import Leaders, told
 from lq.ledger.events import Event
 from lq.ledger.projection import stored_event
 from lq.ledger.shown import event_json
@@ -68,10 +69,18 @@ async def listing(request: Request, contact: str) -> Json:
 
 async def _open(request: Request, contact: str, page: list[Event], after: Place) -> list[Event]:
     """Without those that tell an agent that a leader listens; pages before this one may have said who he is."""
-    told = [] if after == (0, 0) else await leaders.told(context.of(request).history, [contact])
-    known = leaders.of(access.of(request), [event for event in told if place(event.id) <= after])
-    known.came |= leaders.of(access.of(request), [*told, *page]).came  # his state may stand before what he came for
-    return [event for event in page if not known.tells(event)]
+    known = (await _leaders(context.of(request), contact, after)).and_of(page)
+    return [event for event in page if not known.hides(event)]
+
+
+async def _leaders(here: context.Context, contact: str, after: Place) -> Leaders:
+    if after == (0, 0):
+        return Leaders()
+    try:
+        known = (await here.leaders.of([contact]))[contact]
+    except LiveUnavailable:
+        known = Leaders(doubtful=True)
+    return Leaders.of((await told(here.history, [contact])).get(contact, ())) if known.doubtful else known
 
 
 def _meet(stored: list[Event], fresh: list[Event]) -> bool:

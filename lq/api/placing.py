@@ -10,7 +10,7 @@ from typing import Any
 from sanic import Request
 
 from lq.acd.agent import BOUND, SIGNED_OUT
-from lq.api import access, context, reading, schemas
+from lq.api import access, context, reading, schemas, seen
 from lq.api.agents import agent_json
 from lq.api.commands import ANSWER_S
 from lq.api.contacts import from_history
@@ -33,7 +33,7 @@ async def place(request: Request) -> tuple[int, Json]:
         return begun
     state = await live.agent_state(agent)
     if state.state == SIGNED_OUT or state.state in BOUND:
-        raise _not_free(state)
+        raise await _not_free(request, state)
     wanted = {"agent": agent, "phone": state.phone, "to": given["to"], "purpose": given.get("purpose", "")}
     return await _answer(request, agent, await live.place((await nodes(live))[0], contact, wanted, ANSWER_S, command))
 
@@ -78,7 +78,7 @@ async def _answer(request: Request, agent: str, reply: Mapping[str, Any]) -> tup
         return 201, reply["contact"]
     error, status = reply["error"], int(reply["status"])
     if status == 409:
-        raise _not_free(await context.of(request).live.agent_state(agent))
+        raise await _not_free(request, await context.of(request).live.agent_state(agent))
     if status == 503:
         raise live_away(error["message"])
     raise Refusal(status, error["code"], error["message"], field=error.get("field") or None)
@@ -89,8 +89,9 @@ def fresh() -> str:
     return new_contact(int(time.time() * 1000), secrets.randbits(74))
 
 
-def _not_free(agent: AgentState) -> Refusal:
-    return Refusal(409, "conflict", f"agent {agent.id} is {agent.state}", present=agent_json(agent))
+async def _not_free(request: Request, agent: AgentState) -> Refusal:
+    [present] = await seen.agents(request, [agent_json(agent)])
+    return Refusal(409, "conflict", f"agent {agent.id} is {agent.state}", present=present)
 
 
 async def nodes(live: Live) -> list[str]:

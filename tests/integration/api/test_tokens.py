@@ -24,15 +24,18 @@ from lq.config.documents import SCOPES
 from lq.ledger.events import Event
 from lq.live import keys
 from lq.live.redis import Live
+from lq.live.values import AgentOp, EngageOp
 from lq.sdk import ApiError, Client, Contact, Token
 from ops.migrate import migrate
 from tests.integration.ledger import services
 from tests.integration.ledger.services import eventually
+from tests.unit.contacts.talks import monitoring
 from tests.unit.ledger.lives import START, Life, agent_event, answered_call
 
 from .conftest import TOKEN, Api, serving
-from .owner import owning, waiting_contact
+from .owner import NODE, owning, waiting_contact
 from .test_api import recorded, store
+from .test_life import carry
 
 
 async def client(api: Api, *scopes: str, **to: Any) -> tuple[Token, Client]:
@@ -217,6 +220,7 @@ def listened_to(id: str) -> list[Event]:
         life.say("leg_started", leg=leg, party="agent", address=phone, direction="out")
         life.say("leg_answered", leg=leg, codec="PCMA").say("contact_call_ended", leg=leg, outcome="answered")
         life.say("contact_monitored", agent=agent, mode=mode, leg=leg)
+        life.say("leg_placed", leg=leg, place="listens" if mode == "listen" else "talk")
     life.end("answered")
     for n in (4, 5):
         life.say("leg_ended", leg=f"{id}.{n}", by="us", cause=16)
@@ -246,6 +250,108 @@ async def test_of_a_call_that_is_over_who_may_not_supervise_does_not_learn_who_l
             assert [each.seq for each in await agents.contact_events("c1", after=event.id)] == [
                 each.seq for each in whole[n + 1 :]
             ]
+
+
+def tells_of_who_listens(event: Event) -> bool:
+    """And of who has barged in, before that."""
+    text = json.dumps([event.subject, dict(event.data)])
+    since = ("contact_monitored", "leg_placed", "leg_ended")
+    of_the_other = event.data.get("leg") == "c1.5" and event.type not in since
+    return any(word in text for word in ("c1.4", "8901")) or of_the_other or ("1901" in text and '"c1"' in text)
+
+
+async def every(program: Client, after: str, last: int) -> list[Event]:
+    """What comes over a connection that begins behind this event, up to the one of this seq."""
+    found: list[Event] = []
+    async with asyncio.timeout(10), aclosing(program.events(after=after)) as events:
+        async for event in events:
+            if event.seq == last:
+                return found
+            found.append(event)
+    raise AssertionError("the events have ended")
+
+
+@pytest.mark.parametrize("to", [{}, {"agents": ["1001"]}])
+async def test_whoever_begins_to_look_at_any_moment_of_a_call_does_not_learn_who_listens(
+    dsn: str, redis_server: services.Redis, api: Api, live: Live, rows: asyncpg.Connection, to: dict[str, Any]
+) -> None:
+    """Page by page, by a connection that begins behind any event, and at an api that was started afterwards."""
+    await waiting_contact(live, "c1")
+    snapshot = json.loads((await live.contact("c1")).snapshot)  # type: ignore[union-attr]
+    await live.commit("c1", node=NODE, epoch=1, snapshot=json.dumps({**snapshot, "agent": "1001"}))
+    start, happened = await live.last_event(), listened_to("c1")
+    await add(live, *happened, agent_event(999_999, "ready", "signed_out"))
+    token, program = await client(api, "read", "events", per_second=500, **to)
+    ids = [event.id for event in await live.events(start)][:-1]
+    own = [event for event in happened if event.subject == "c1" and not tells_of_who_listens(event)]
+    assert {"c1.2", "c1.5"} <= {event.data.get("leg") for event in own} and len(own) < len(happened) - 10
+    async with program:
+        for n, after in enumerate([start, *ids]):
+            heard = await every(program, after, 999_999)
+            assert not any(map(tells_of_who_listens, heard))
+            expected = [event.seq for event in own if event in happened[n:]]
+            assert [event.seq for event in heard if event.subject == "c1"] == expected
+            states = [event for event in heard if event.data.get("agent") == "1901" and event.type.startswith("agent_")]
+            assert [dict(event.data).keys() & {"state", "contact"} for event in states] == [{"state"}] * len(states)
+            assert not to or states == []
+    headers, after, paged = {"Authorization": f"Bearer {token.secret}"}, start, list[int]()
+    async with httpx.AsyncClient(base_url=api.url, headers=headers, trust_env=False) as http:
+        while after != ids[-1]:
+            page = (await http.get("/v1/events", params={"after": after, "limit": 1, "topics": "contacts"})).json()
+            paged += [item["seq"] for item in page["items"] if item["subject"] == "c1"]
+            after = page["next"]
+    assert paged == [event.seq for event in own]
+    await live.commit("c1", node=NODE, epoch=1, snapshot=None)
+    async with RedisClient.from_url(redis_server.url, protocol=2) as stream:
+        await carry(stream, rows)
+    async with serving(dsn, redis_server.url, api.home) as fresh, fresh.client(token.secret or "") as program:
+        heard = await every(program, start, 999_999)
+        assert [event.seq for event in heard if event.subject == "c1"] == [event.seq for event in own]
+
+
+async def test_in_which_contact_a_leader_listens_says_no_agent(api: Api, live: Live) -> None:
+    """Neither while he is called nor after it, in his wrap-up."""
+    await live.phone("8901", True, 600_000)
+    await live.agent("1901", "sign_in", phone="8901")
+    _, agents = await client(api, "read", "agents")
+    _, leaders = await client(api, "read", "supervise")
+
+    async def contact_of(program: Client) -> set[tuple[str | None, bool]]:
+        one, [listed] = await program.agent("1901"), [each for each in await program.agents() if each.id == "1901"]
+        return {(each.contact, each.reservation is not None) for each in (one, listed)}
+
+    life = monitoring()
+    called = json.dumps(life.contact.to_json())
+    async with agents, leaders:
+        done = await live.commit(
+            "c1", node=NODE, epoch=1, snapshot=called, events=life.ledger, engages=[EngageOp(3, agent="1901", own=True)]
+        )
+        fence = done.engaged[0].reservation
+        assert fence is not None
+        assert await contact_of(leaders) == {("c1", True)} and await contact_of(agents) == {(None, False)}
+        paused = await agents.pause("1901", "meal")
+        assert (paused.next, paused.contact, paused.reservation) == ("paused", None, None)
+        with pytest.raises(ApiError) as conflict:
+            await agents.sign_in("1901", "8902")
+        assert conflict.value.present is not None and conflict.value.present["contact"] is None
+        assert conflict.value.present["state"] != "ready"
+        await live.commit("c1", node=NODE, epoch=1, snapshot=called, agents=[AgentOp("1901", fence, "talking")])
+        assert await contact_of(agents) == {(None, False)}
+        left = AgentOp("1901", fence, "release", "answered", wrap_up_ms=60_000)
+        await live.commit("c1", node=NODE, epoch=1, snapshot=None, agents=[left])
+        assert await contact_of(leaders) == {("c1", False)} and await contact_of(agents) == {(None, False)}
+
+
+async def test_of_a_leader_who_has_barged_in_every_agent_may_know(api: Api, live: Live) -> None:
+    await live.phone("8901", True, 600_000)
+    await live.agent("1901", "sign_in", phone="8901")
+    _, agents = await client(api, "read")
+    life = monitoring("barge")
+    snapshot = json.dumps(life.contact.to_json())
+    async with agents:
+        engages = [EngageOp(3, agent="1901", own=True)]
+        await live.commit("c1", node=NODE, epoch=1, snapshot=snapshot, events=life.ledger, engages=engages)
+        assert (await agents.agent("1901")).contact == "c1"
 
 
 async def test_an_expired_token_is_no_token(api: Api) -> None:

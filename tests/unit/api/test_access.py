@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lq.api import access, leaders
+from lq.api import access
 from lq.api.access import HOUSE, Access, Sight
 from lq.api.errors import Refusal
 from lq.config.documents import SCOPES, Token
@@ -132,26 +132,23 @@ def test_pressed_keys_are_the_houses_own_to_see() -> None:
 
 
 async def test_an_agent_does_not_learn_that_a_leader_listens() -> None:
-    told = [
-        event("contact_called", "c", n=2, leg="c.3", verb="consult", to="agent:1002"),
-        event("contact_called", "c", n=2, leg="c.4", verb="monitor", to="agent:1901"),
-        event("leg_answered", "c", leg="c.4", codec="PCMA"),
-        event("contact_monitored", "c", agent="1901", mode="listen", leg="c.4"),
-        event("contact_monitored", "c", agent="1901", mode="whisper", leg="c.4"),
-        event("leg_answered", "c", leg="c.3", codec="PCMA"),
-        event("contact_monitored", "c", agent="1901", mode="barge", leg="c.4"),
-        event("leg_reoffered", "c", leg="c.4", accepted=True),
-        event("contact_monitored", "c", agent="1901", mode="end", leg="c.4"),
-        event("leg_ended", "c", leg="c.4", by="us", cause=16),
-    ]
-    sight = Sight(Access(TOKEN), frozenset(("contacts",)))
-    assert [n for n, e in enumerate(told) if await sight.sees(e)] == [0, 5, 6, 7]
-    leader = Sight(Access(HOUSE), frozenset(("contacts",)))
-    assert all([await leader.sees(e) for e in told])
     legs = [{"id": "c.2", "agent": "1001", "mode": None}, {"id": "c.4", "agent": "1901", "mode": "listen"}]
     shown = {**contact("c"), "legs": legs}
     assert [leg["id"] for leg in Access(TOKEN).shown_contact(shown)["legs"]] == ["c.2"]
     assert Access(HOUSE).shown_contact(shown) == shown
+
+
+async def test_a_listener_without_the_right_hears_an_agents_state_but_not_with_whom_a_leader_is() -> None:
+    async def hides(event: Event) -> bool:
+        return True
+
+    state = event("agent_state_changed", "agent:1901", agent="1901", state="talking", contact="c")
+    leg = event("leg_answered", "c", leg="c.4", codec="PCMA")
+    topics = frozenset(("agents", "contacts"))
+    agent, leader = (Sight(Access(token), topics, hides=hides) for token in (TOKEN, HOUSE))
+    assert await agent.shown(leg) is None and await leader.shown(leg) == leg and await leader.shown(state) == state
+    heard = await agent.shown(state)
+    assert heard is not None and heard.data == {"agent": "1901", "state": "talking"}
 
 
 async def test_who_is_called_into_a_contact_sees_it_before_he_answers() -> None:
@@ -160,23 +157,3 @@ async def test_who_is_called_into_a_contact_sees_it_before_he_answers() -> None:
     assert await sight.sees(event("contact_called", "c", n=2, leg="c.3", verb="consult", to="agent:1002"))
     shown = {**contact("c", "1001"), "legs": [{"id": "c.3", "agent": "1002"}]}
     assert restricted(agents=("1002",)).contact(shown)
-
-
-def test_of_what_is_over_an_agent_does_not_learn_who_came_as_a_leader_unheard() -> None:
-    def came(leg: str, agent: str) -> Event:
-        return event("contact_called", "c", n=2, leg=leg, verb="monitor", to=f"agent:{agent}")
-
-    def state(agent: str) -> Event:
-        return event("agent_state_changed", f"agent:{agent}", agent=agent, state="talking", contact="c")
-
-    told = [
-        *(state("1001"), came("c.3", "1901"), state("1901"), came("c.4", "1902")),
-        event("contact_monitored", "c", agent="1901", mode="listen", leg="c.3"),
-        event("contact_monitored", "c", agent="1902", mode="barge", leg="c.4"),
-        state("1902"),
-        event("contact_monitored", "c", agent="1902", mode="end", leg="c.4"),
-        event("leg_ended", "c", leg="c.3", by="peer", cause=16),
-    ]
-    known = leaders.of(Access(TOKEN))
-    assert [n for n, e in enumerate(told) if not known.tells(e)] == [0, 5, 6]
-    assert known.legs == {"c.3"}, "who was heard was no secret"
