@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -168,7 +169,13 @@ async def _as_seen(route: Route, request: Request, names: dict[str, str]) -> Any
 
 
 async def _conflict(request: Request, conflict: live_errors.Conflict) -> Refusal:
-    [present] = await seen.agents(request, [agent_json(agent_view(conflict.agent, None))])
+    """With the agent as he is; one whom the configuration does not know any more serves no queues."""
+    state = agent_view(conflict.agent, None)
+    try:
+        state = replace(state, queues=(await context.of(request).live.agent_state(state.id)).queues)
+    except live_errors.Gone:
+        log.debug("an agent who is configured no more", agent=state.id)
+    [present] = await seen.agents(request, [agent_json(state)])
     return Refusal(409, "conflict", str(conflict), present=present)
 
 

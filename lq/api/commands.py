@@ -10,6 +10,8 @@ from sanic import Request
 
 from lq.api import access, contacts, context, reading, schemas, seen
 from lq.api.errors import Refusal, wrong
+from lq.api.feed import not_yet
+from lq.api.history import HistoryAway
 from lq.api.idempotency import command_id
 from lq.live.errors import Gone
 
@@ -49,7 +51,7 @@ async def _allowed(request: Request, contact: str, agent: str, command: Command)
         raise wrong("agent", "it is required of a token that is restricted to some agents or queues")
     sees.need_agent(agent)
     if not command.joins:
-        sees.need_contact(await contacts.found(request, contact))
+        await contacts.need(request, await contacts.found(request, contact))
 
 
 def _in_query(request: Request) -> Json:
@@ -65,28 +67,51 @@ async def send(request: Request, contact: str, verb: str, body: Json) -> Json:
     live, command = context.of(request).live, command_id(request)
     try:
         reply = await live.command(contact, verb, body, ANSWER_S, command)
-    except Gone as gone:
-        over = await contacts.from_history(request, contact)
-        answered = await live.answer_of(contact, command) if command else None  # the answer to the first was lost
-        if answered is None:
-            raise Refusal(409, "ended", f"contact {contact} is over", present=over) from gone
-        reply = {"contact": over, **answered}
+    except Gone:
+        return await _of_one_that_is_over(request, contact, command)
     if "error" in reply:
-        raise await _refused(request, contact, reply)
+        present = None
+        if int(reply["status"]) == 409:  # as its owner has it: one that has just ended may not be in the books yet
+            present = seen.contact(request, reply.get("contact") or await contacts.found(request, contact))
+        raise _refused(reply, present)
     return seen.contact(request, reply["contact"])
 
 
-async def _refused(request: Request, contact: str, reply: Json) -> Refusal:
+async def _of_one_that_is_over(request: Request, contact: str, command: str) -> Json:
+    """What the command was answered the first time (that answer was lost); anything new is too late, whatever history
+    says: while that is away, or has not heard of the contact yet, it is told without the contact.
+
+    Raises HistoryAway for one that was carried out, for its answer is the contact.
+    """
+    here, over = context.of(request), None
+    first = await here.live.answer_of(contact, command) if command else None
+    try:
+        over = await contacts.from_history(request, contact)
+    except HistoryAway as error:
+        away = error
+    except Refusal:
+        if first is None and not await contacts.is_over(request, contact):
+            raise
+        away = not_yet()
+    if first is None or "error" in first:
+        raise _refused(first or _ended(contact), over)
+    if over is None:
+        raise away
+    return over
+
+
+def _ended(contact: str) -> Json:
+    return {"status": 409, "error": {"code": "ended", "message": f"contact {contact} is over"}}
+
+
+def _refused(reply: Json, present: Json | None) -> Refusal:
     error, status = reply["error"], int(reply["status"])
-    present = None
-    if status == 409:  # as its owner has it: one that has just ended may not be in the books yet
-        present = seen.contact(request, reply.get("contact") or await contacts.found(request, contact))
     return Refusal(
         status,
         error["code"],
         error["message"],
         field=error.get("field"),
-        present=present,
+        present=present if status == 409 else None,
         retry_after_s=1 if status == 503 else None,
     )
 

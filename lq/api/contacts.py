@@ -12,6 +12,7 @@ from lq.api import access, context, reading, seen
 from lq.api.errors import Refusal, live_away, not_found
 from lq.api.history import SEARCH_S, HistoryAway
 from lq.contacts.view import contact_json
+from lq.live import keys
 from lq.live.errors import LiveUnavailable
 
 Json = dict[str, Any]
@@ -73,8 +74,17 @@ async def _ended(request: Request, number: str) -> Json:
 
 async def one(request: Request, contact: str) -> Json:
     shown = await found(request, contact)
-    access.of(request).need_contact(shown)
+    await need(request, shown)
     return seen.contact(request, shown)
+
+
+async def need(request: Request, shown: Json) -> None:
+    """Refused with 403 for a contact that the token is not for; an agent is given one before its snapshot names him."""
+    sees = access.of(request)
+    if not sees.contact(shown):
+        theirs = await context.of(request).live.to_pick_up(sees.token.agents, ())
+        if shown["id"] not in (contact for contact, _ in theirs):
+            sees.need_contact(shown)
 
 
 async def found(request: Request, contact: str) -> Json:
@@ -89,6 +99,11 @@ async def found(request: Request, contact: str) -> Json:
     if state is not None and state.snapshot:
         return contact_json(json.loads(state.snapshot))
     return await from_history(request, contact)
+
+
+async def is_over(request: Request, contact: str) -> bool:
+    """Redis knows that there was one, for a while: history may not have heard of it yet. Raises RedisError."""
+    return bool(await context.of(request).redis.exists(f"{keys.TAG}:over:{contact}"))
 
 
 async def from_history(request: Request, contact: str) -> Json:

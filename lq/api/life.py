@@ -38,7 +38,7 @@ async def listing(request: Request, contact: str) -> Json:
     here, size, after = context.of(request), reading.limit(request), _after(request)
     sees = access.of(request)
     if sees.restricted:
-        sees.need_contact(await contacts.found(request, contact))
+        await contacts.need(request, await contacts.found(request, contact))
     try:
         found, written = await _stored(here.history, contact, after, size + 1)
         away = None

@@ -13,11 +13,10 @@ from lq.acd.agent import BOUND, SIGNED_OUT
 from lq.api import access, context, reading, schemas, seen
 from lq.api.agents import agent_json
 from lq.api.commands import ANSWER_S
-from lq.api.contacts import from_history
+from lq.api.contacts import from_history, is_over
 from lq.api.errors import Refusal, history_away, live_away
 from lq.api.idempotency import begins, command_id, contact_of
 from lq.contacts.tags import new_contact
-from lq.live import keys
 from lq.live.redis import Live
 from lq.live.values import AgentState
 
@@ -52,7 +51,7 @@ async def _begun_before(request: Request, new: str, command: str) -> tuple[int, 
     answered = await live.answer_of(contact, command)
     if answered is None or "error" not in answered:  # else it was refused before anybody's phone rang
         over = await _in_history(request, contact)
-        if over is None and (answered or await redis.exists(f"{keys.TAG}:over:{contact}")):
+        if over is None and (answered or await is_over(request, contact)):
             raise history_away("the call was made, and the journal has not written it yet")
         if over is not None and not _came_to_nothing(over):
             return 201, over

@@ -62,6 +62,7 @@ async def test_what_an_agent_cannot_do_says_why_and_how_things_are(api: Api) -> 
             await lq.ready("1001")
         assert (conflict.value.status, conflict.value.code) == (409, "conflict")
         assert conflict.value.present is not None and conflict.value.present["state"] == "signed_out"
+        assert conflict.value.present["queues"] == ["sales"]
         for call, status, field in (
             (lq.sign_in("1001", "9999"), 422, "phone"),
             (lq.sign_in("7777", "8001"), 404, None),
@@ -281,14 +282,23 @@ async def test_a_document_is_written_published_and_guarded(api: Api, live: Live,
         assert (wrong.value.status, wrong.value.field) == (422, "ring_s")
         new = await http.put("/v1/config/queues/vip", json={"name": "贵宾"}, headers={"X-Operator": "admin"})
         assert new.status_code == 201 and "vip" in await live.config("queues")
-        await lq.delete_document("queues", "vip")
+        vip = await lq.put_document("queues", "vip", {"name": "贵宾", "ring_s": 15}, operator="admin")
+        with pytest.raises(ApiError, match="409 changed") as newer:
+            await lq.delete_document("queues", "vip", if_version=new.json()["version"])
+        assert newer.value.present is not None and newer.value.present["version"] == vip.version
+        assert "vip" in await live.config("queues") and (await lq.document("queues", "vip")) == vip
+        unread = await http.delete("/v1/config/queues/vip", headers={"If-Match": "yesterday"})
+        assert (unread.status_code, unread.json()["error"]["field"]) == (400, "If-Match")
+        await lq.delete_document("queues", "vip", if_version=vip.version)
+        with pytest.raises(ApiError, match="404"):
+            await lq.delete_document("queues", "vip", if_version=vip.version)
         with pytest.raises(ApiError, match="409 in_use"):
             await lq.delete_document("queues", "sales")
         with pytest.raises(ApiError, match="404"):
             await lq.documents("colours")
         audited = await rows.fetch("select operator, action, object from audit order by id")
         assert [tuple(row) for row in audited][1:] == [
-            ("admin", "config_put", "queues:vip"),
+            *[("admin", "config_put", "queues:vip")] * 2,
             ("", "config_delete", "queues:vip"),
         ]
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import httpx
 import pytest
 
 from lq.ledger.projection import project
 from lq.live.redis import Live
 from lq.sdk import ApiError, Client, Contact
+from tests.integration.ledger import services
 from tests.unit.ledger.lives import answered_call
 
-from .conftest import Api
+from .conftest import Api, serving
 from .owner import NODE, owning, waiting_contact
 
 Call = Callable[[Client], Awaitable[Contact]]
@@ -144,6 +147,49 @@ async def test_a_command_comes_again_when_its_contact_is_over(api: Api, live: Li
             answer = await http.post("/v1/contacts/c9/mute", json=AGENT, headers={"Idempotency-Key": key})
             assert answer.status_code == code, (key, answer.text)
             assert (answer.json()["state"] if code == 200 else answer.json()["error"]["code"]) == what
+
+
+async def given_up(http: httpx.AsyncClient, live: Live, key: str) -> str:
+    """Nobody answers a command with this key; what it is called within the house."""
+    lost = await http.post("/v1/contacts/c9/mute", json=AGENT, headers={"Idempotency-Key": key}, timeout=10)
+    assert lost.status_code == 503
+    *_, (_, message) = await live.inbox(NODE, "0", block_ms=5000)
+    return str(message["id"])
+
+
+async def test_that_a_contact_is_over_needs_no_history(
+    live: Live, redis_server: services.Redis, tmp_path: Path
+) -> None:
+    """PostgreSQL is away: a refusal is told again, anything new is too late, both without the contact. What was carried
+    out is answered by the contact, which has to be waited for."""
+    refused = {"status": 409, "error": {"code": "not_talking", "message": "not now"}}
+    await waiting_contact(live, "c9")
+    async with (
+        serving("postgresql://lcall@127.0.0.1:1/none", redis_server.url, tmp_path) as api,
+        api.http() as http,
+    ):
+        answers = {await given_up(http, live, "refused"): refused, await given_up(http, live, "done"): {"status": 200}}
+        await live.keep_answers("c9", answers)
+        await live.commit("c9", node=NODE, epoch=1, snapshot=None)
+        for key, status, code in (
+            ("refused", 409, "not_talking"),
+            ("new", 409, "ended"),
+            ("done", 503, "history_unavailable"),
+        ):
+            answer = await http.post("/v1/contacts/c9/mute", json=AGENT, headers={"Idempotency-Key": key}, timeout=10)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (status, code) and "present" not in error
+        keyless = await http.post("/v1/contacts/c9/hang-up", json={}, timeout=10)
+        assert (keyless.status_code, keyless.json()["error"]["code"]) == (409, "ended")
+
+
+async def test_a_contact_that_the_journal_has_not_written_yet_is_over_all_the_same(api: Api, live: Live) -> None:
+    await waiting_contact(live, "c9")
+    await live.commit("c9", node=NODE, epoch=1, snapshot=None)
+    async with api.http() as http:
+        over = await http.post("/v1/contacts/c9/hold", json=AGENT)
+        assert (over.status_code, over.json()["error"]["code"]) == (409, "ended")
+        assert (await http.post("/v1/contacts/none/hold", json=AGENT)).status_code == 404
 
 
 async def test_a_command_with_the_same_key_is_carried_out_once(api: Api, live: Live) -> None:

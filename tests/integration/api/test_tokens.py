@@ -354,6 +354,24 @@ async def test_of_a_leader_who_has_barged_in_every_agent_may_know(api: Api, live
         assert (await agents.agent("1901")).contact == "c1"
 
 
+async def test_a_token_of_an_agent_sees_the_contact_that_he_is_given_before_it_names_him(api: Api, live: Live) -> None:
+    await live.phone("8001", True, 600_000)
+    await live.agent("1001", "sign_in", phone="8001")
+    await waiting_contact(live, "c9")
+    _, his = await client(api, "read", "contacts", agents=["1001"])
+    _, another = await client(api, "read", "contacts", agents=["1002"])
+    async with his, another, owning(live) as owner:
+        for call in (his.contact("c9"), his.reject("c9", "1001")):
+            with pytest.raises(ApiError, match="contact_forbidden"):
+                await call
+        await live.ask("c9", "r1", {"sales": 0})
+        assert (await his.contact("c9")).agent is None, "its snapshot names nobody yet"
+        assert (await his.reject("c9", "1001")).id == "c9" and owner.heard == [("c9", "reject", {"agent": "1001"})]
+        for call in (another.contact("c9"), another.reject("c9", "1002")):
+            with pytest.raises(ApiError, match="contact_forbidden"):
+                await call
+
+
 async def test_an_expired_token_is_no_token(api: Api) -> None:
     _, program = await client(api, "read", expires_at=datetime.now(UTC) + timedelta(seconds=5))
     async with program:
