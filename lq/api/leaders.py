@@ -34,9 +34,9 @@ NOW: Final = (2**63, 0)
 TOLD: Final = """
 select subject, seq, type, v, at, data, stream_ms, stream_n from event
 where subject = any($1) and (type in ('contact_called', 'contact_monitored', 'contact_ended')
-    or type in ('contact_call_ended', 'leg_started', 'leg_ended') and exists (
-        select from event came where came.subject = event.subject
-            and came.type = 'contact_called' and came.data->>'verb' = 'monitor'))
+    or type in ('contact_call_ended', 'leg_started', 'leg_ended') and subject in (
+        select subject from event
+        where subject = any($1) and type = 'contact_called' and data->>'verb' = 'monitor'))
 order by subject, seq"""
 
 Marks = dict[Place, bool]  # from which place of the stream on: True, he is not heard
