@@ -43,6 +43,7 @@ HEP_MOST: Final = 60_000  # bytes of a message
 SUFFIX: Final = ".sip.jsonl"
 
 Place = tuple[str, str]  # contact id, leg id or "acd"
+_Waiting = tuple[int, Literal["in", "out"], bytes, Address, str | None, str, Place | None]
 NOWHERE: Final[Place] = ("", "")
 
 _CALL_ID: Final = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
@@ -109,7 +110,7 @@ class Trace:
 
     def __init__(self, node: str, local: Address, where: Callable[[str], Place | None], sinks: Sequence[Sink]) -> None:
         self._local, self._where = local, where
-        self._waiting: list[tuple[int, Literal["in", "out"], bytes, Address, str | None, str]] = []
+        self._waiting: list[_Waiting] = []
         self._calls: OrderedDict[str, Place] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._writer = Writer(node, sinks)
@@ -121,8 +122,8 @@ class Trace:
             return
         found = _CALL_ID.search(data)
         call = found[1].rstrip(b" \t").decode("utf-8", "replace") if found else ""
-        self._learn(call, session, data)
-        self._waiting.append((time.time_ns() // 1000, direction, data, peer, session, call))
+        place = self._learn(call, session, data)
+        self._waiting.append((time.time_ns() // 1000, direction, data, peer, session, call, place))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HAND_OVER_S, self._hand_over)
 
@@ -133,21 +134,23 @@ class Trace:
             self._hand_over()
         await asyncio.to_thread(self._writer.close)
 
-    def _learn(self, call: str, session: str | None, data: bytes) -> None:
+    def _learn(self, call: str, session: str | None, data: bytes) -> Place | None:
+        """Whose it is, if its session says so; remembered for what comes without one. Two contacts that this node has
+        may talk with each other (Replaces): one Call-ID, and a session of each."""
         place = (self._where(session) if session else None) or _asked(data)
         if place is not None and call:
             self._calls[call] = place
             if len(self._calls) > CALLS:
                 self._calls.popitem(last=False)
+        return place
 
     def _hand_over(self) -> None:
         self._timer = None
         waiting, self._waiting = self._waiting, []
         batch = []
-        for at_us, direction, data, peer, session, call in waiting:
-            if call not in self._calls:  # a first INVITE: since it came its contact was made
-                self._learn(call, session, data)
-            place = self._calls.get(call, NOWHERE)
+        for at_us, direction, data, peer, session, call, known in waiting:
+            # of a first INVITE the contact was made since it came
+            place = known or self._learn(call, session, data) or self._calls.get(call, NOWHERE)
             if place != NOWHERE or not _KEEP_ALIVE.search(data):
                 batch.append(Message(at_us, direction, self._local, peer, data, place, call))
         if not self._writer.take(batch):

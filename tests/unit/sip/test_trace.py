@@ -55,6 +55,19 @@ async def test_a_first_invite_gets_the_contact_that_is_made_after_it_came() -> N
     assert trace.dropped == 0
 
 
+async def test_two_contacts_of_a_node_that_talk_with_each_other_have_their_own_messages() -> None:
+    """One Call-ID: what leaves one of them comes in for the other."""
+    sink, legs = Kept(), {"s1": ("c1", "c1.3")}
+    trace = Trace("lq1", HERE, legs.get, [sink])
+    trace("out", MESSAGE, PEER, "s1")
+    trace("in", MESSAGE, PEER, "s2")
+    legs["s2"] = ("c2", "c2.3")
+    trace("out", b"SIP/2.0 200 OK\r\nCall-ID: abc@gw\r\n\r\n", PEER, "s2")
+    trace("in", b"SIP/2.0 200 OK\r\nCall-ID: abc@gw\r\n\r\n", PEER, "s1")
+    await trace.close()
+    assert [message.place[1] for message in sink.messages] == ["c1.3", "c2.3", "c2.3", "c1.3"]
+
+
 async def test_a_question_to_the_acd_is_the_contacts() -> None:
     sink = Kept()
     trace = Trace("lq1", HERE, lambda session: None, [sink])
