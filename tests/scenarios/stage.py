@@ -4,7 +4,7 @@
     await stage.does("transfer", to="colleague", mode="consult")
     await stage.answers("colleague")
     await stage.hears({"customer": {MUSIC}, "agent": {"colleague"}, "colleague": {"agent"}})
-    await stage.closes(recorded=[("customer", "agent"), ("customer", MUSIC)])
+    await stage.closes(recorded=[("customer", "agent"), ("customer", MUSIC)], talked=[{"customer", "agent"}, …])
 
 Parties are named by their roles. A test has a stage of its own: agents, phones, a queue, numbers that nobody else uses.
 """
@@ -23,7 +23,7 @@ from typing import IO, Any, Final
 
 import pytest
 
-from lq.config.documents import AccessNumber, Agent, Conference, Queue
+from lq.config.documents import AccessNumber, Agent, Conference, Flow, Queue
 from lq.config.validation import to_json
 from lq.ledger.events import Event
 from lq.sdk import Cdr
@@ -32,8 +32,10 @@ from ops import ladder, trace
 from ops.story import Story
 from tests.center import Center
 from tests.conftest import DIRECTORY
+from tests.scenarios import ladders
 from tests.scenarios.conftest import EXCHANGE, Scene, is_read, phone_of
 from tests.simulator import matrix, speech
+from tests.simulator.audio import Samples
 from tests.simulator.call import Call
 from tests.simulator.gateway import Answer, Gateway, Ring
 from tests.simulator.matrix import Names, Voices
@@ -49,6 +51,16 @@ KEY_S: Final = 0.3  # a key that is sent by command and the pause after it take 
 AFTERWARDS: Final = ("ready", "paused", "signed_out", "phone_offline", "busy_other")  # of a call and its wrap-up
 DONE_BEFORE: Final = ("ended", "no_monitor")  # says who is asked once more
 FREE_AGAIN: Final = ("wrap_up", *AFTERWARDS)
+NUMBERS_OF: Final = {  # prefix of the access number → what answers there, and the word on recording
+    "400800710": ("queue:stage{}", "none"),
+    "400800720": ("queue:stage{}", "talk"),
+    "400800730": ("ivr:stage{}", "on_demand"),
+    "400800740": ("ivr:stage{}", "whole"),
+    "400800750": ("conference:recorded{}", "talk"),
+}
+MENU: Final = "menu_main"  # what the flow says first
+RECORDS, REFUSES, HAS_AGENT = "1", "2", "3"  # its keys; each leads to the queue, no key to the end
+LATE_S: Final = 1.5  # a recording begins and ends so much beside the books at most
 
 
 def agent_id(stage: int, role: str) -> str:
@@ -69,10 +81,13 @@ def documents() -> Iterable[tuple[str, str, Any]]:
             queue,
             to_json(Queue(queue, f"舞台{n}", wrap_up_s=1, ring_s=5, position_every_s=0, max_no_answer=9)),
         )
+        yield "flows", queue, to_json(_flow(queue))
         yield "conferences", queue, to_json(Conference(queue, f"会议{n}", calls="national"))
-        for prefix, policy in (("400800710", "none"), ("400800720", "talk")):
-            number = f"{prefix}{n}"
-            yield "numbers", number, to_json(AccessNumber(number, f"queue:{queue}", recording=policy))  # type: ignore[arg-type]
+        room = f"recorded{n}"
+        yield "conferences", room, to_json(Conference(room, f"录音会议{n}", recording="talk", tones=False))
+        for prefix, (target, policy) in NUMBERS_OF.items():
+            number: Any = AccessNumber(f"{prefix}{n}", target.format(n), recording=policy, notice="by_agent")  # type: ignore[arg-type]
+            yield "numbers", number.id, to_json(number)
         for role in NUMBERS:
             id = agent_id(n, role)
             phone = phone_of(id)
@@ -91,6 +106,21 @@ def documents() -> Iterable[tuple[str, str, Any]]:
                     )
                 ),
             )
+
+
+def _flow(queue: str) -> Flow:
+    """A menu whose first two keys order the recording, before they lead where the third leads."""
+    to_queue = {"kind": "queue", "queue": queue}
+    record = {"kind": "record", "next": "queue"}
+    keys = {RECORDS: "records", REFUSES: "refuses", HAS_AGENT: "queue"}
+    nodes: dict[str, dict[str, Any]] = {
+        "menu": {"kind": "menu", "prompt": MENU, "keys": keys, "timeout_s": 1, "tries": 1, "otherwise": "end"},
+        "records": record | {"action": "start"},
+        "refuses": record | {"action": "stop", "reason": "customer_refused"},
+        "queue": to_queue,
+        "end": {"kind": "hang_up"},
+    }
+    return Flow(queue, "menu", nodes)
 
 
 @dataclass
@@ -116,8 +146,34 @@ class Stage:
 
     @property
     def recorded_number(self) -> str:
-        """The caller hears the notice first, five seconds."""
+        """His talks are recorded; the agent has to say so."""
         return f"400800720{self.n}"
+
+    @property
+    def flow_number(self) -> str:
+        """A flow answers there, and nothing is recorded unless somebody orders it."""
+        return f"400800730{self.n}"
+
+    @property
+    def recorded_flow_number(self) -> str:
+        """As the other one, and all is recorded unless somebody orders otherwise."""
+        return f"400800740{self.n}"
+
+    @property
+    def room(self) -> str:
+        """Each party of this conference is recorded."""
+        return f"recorded{self.n}"
+
+    @property
+    def room_number(self) -> str:
+        return f"400800750{self.n}"
+
+    @property
+    def queue(self) -> str:
+        return f"stage{self.n}"
+
+    def prompt(self, item: str) -> Samples:
+        return self.scene.place.prompt(f"zh/{item}")
 
     async def comes(self, *roles: str, rule: Answer | Ring | None = None, **phone: bool) -> None:
         """Signed in and ready, each at a phone that rings until he answers, or does as the rule says."""
@@ -138,7 +194,10 @@ class Stage:
         return call
 
     async def answers(self, role: str, within_s: float = 10.0) -> Call:
-        call = await self.phones[role].rings(within_s)
+        """What rings at his phone; what has rung to its end is passed over."""
+        async with asyncio.timeout(within_s):
+            while "ended" in (call := await self.phones[role].rings(within_s)).times:
+                pass
         call.answer()
         return self.joins(role, call)
 
@@ -154,7 +213,8 @@ class Stage:
     # -- how it begins ----------------------------------------------------------------------------------------------
 
     async def opens(self, direction: str, *, recorded: bool = False) -> None:
-        """Customer and agent talk: he has called in, or (`out`) was called."""
+        """Customer and agent talk: he has called in, or (`out`) was called. Who was called is recorded in any case: the
+        demo world's route says so; `recorded` waits until it has begun."""
         if AGENT not in self.phones:
             await self.comes(AGENT)
         if direction == "in":
@@ -167,11 +227,14 @@ class Stage:
             self.contact = started.subject
             self.joins(CUSTOMER, await network.called(OUTSIDE))
             self.joins(AGENT, await own.answered())
+        if recorded:
+            await self.scene.events.first("recording_active", contact=self.contact)
         await self.hears({CUSTOMER: {AGENT}, AGENT: {CUSTOMER}})
 
-    async def calls_in(self, *, recorded: bool = False) -> Call:
-        """The customer waits in the queue."""
-        call = self.joins(CUSTOMER, await self.scene.dial(self.recorded_number if recorded else self.number))
+    async def calls_in(self, number: str = "", *, recorded: bool = False) -> Call:
+        """The customer waits in the queue; at another `number`, for whatever answers there."""
+        number = number or (self.recorded_number if recorded else self.number)
+        call = self.joins(CUSTOMER, await self.scene.dial(number))
         await call.answered()
         self.contact = await self.scene.contact(call)
         return call
@@ -218,6 +281,20 @@ class Stage:
     async def tells(self, type: str, within_s: float = 5.0, **data: Any) -> Event:
         """Waits for this event of the contact."""
         return await self.scene.events.first(type, within_s, subject=self.contact, **data)
+
+    async def tells_all(self, type: str, times: int, within_s: float = 5.0) -> list[Event]:
+        """Waits until there are so many events of this type; all of them, in their order."""
+
+        def told() -> list[Event] | None:
+            found = self.scene.events.of(self.contact, type)
+            return found if len(found) >= times else None
+
+        return await self.scene.events.until(told, within_s)
+
+    async def is_queued(self, times: int = 1) -> None:
+        """Waits until the contact has come to the stage's queue for so many times."""
+        queued = await self.tells_all("contact_queued", times)
+        assert [event.data["queue"] for event in queued] == [self.queue] * times
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 
@@ -272,10 +349,17 @@ class Stage:
         """Waits until this party's call is ended by the center."""
         await self.cast[role].ended(within_s)
 
-    async def closes(self, *, recorded: Sequence[tuple[str | Names, str | Names]] = (), by: str = CUSTOMER) -> Cdr:
+    async def closes(
+        self,
+        *,
+        recorded: Sequence[tuple[str | Names, str | Names]] = (),
+        talked: Sequence[Names] = (),
+        by: str = CUSTOMER,
+    ) -> Cdr:
         """Who is still there hangs up; then nobody is in a call, no agent is held, the books are as they must be.
 
-        `recorded`: what stands left (the customer) and right (what he heard), section by section.
+        `recorded`: what stands left (the customer) and right (what he heard), section by section. `talked`: who with
+        whom, one conversation after another, as the events tell; then the wire is asked, too (ladders.py).
         """
         if self.cast[by].is_up:
             await self.hangs_up(by)
@@ -289,14 +373,53 @@ class Stage:
             await self.scene.state(self.id(role), *FREE_AGAIN)
         cdr = await self.scene.cdr(self.contact)
         if recorded:
-            await self._recorded([tuple(_names(part) for part in section) for section in recorded])
+            await self.is_recorded(cdr, recorded)
+        if talked:
+            await self.agrees(self.contact, talked)
         return cdr
 
-    async def _recorded(self, wanted: list[tuple[frozenset[str], ...]]) -> None:
-        _, file = await self.scene.recording(self.contact)
+    async def is_recorded(self, cdr: Cdr, wanted: Sequence[tuple[str | Names, str | Names]]) -> None:
+        """So, section by section."""
+        heard = [section for section in await self.recorded(cdr) if section != (frozenset(), frozenset())]
+        sections = [tuple(_names(part) for part in section) for section in wanted]
+        assert heard == sections, f"recorded is {_said(heard)}\nnot {_said(sections)}\n{await self.shown()}"
+
+    async def recorded(self, cdr: Cdr) -> list[tuple[frozenset[str], ...]]:
+        """What stands in the contact's one recording, which the books name and which is as long as it went on."""
+        recording, file = await self.scene.recording(cdr.contact_id)
+        assert cdr.recording_id == recording.id, await self.shown()
         found = matrix.sections(await speech.read_wav(file), self.voices)
-        heard = [section for section in found if section != (frozenset(), frozenset())]
-        assert heard == wanted, f"recorded is {_said(heard)}\nnot {_said(wanted)}\n{await self.shown()}"
+        lasted_s = self._recorded_s(cdr.contact_id)
+        assert recording.duration_s == pytest.approx(lasted_s, abs=LATE_S), f"{_said(found)}\n{await self.shown()}"
+        return found
+
+    def _recorded_s(self, contact: str) -> float:
+        """From its beginning to its end, holes included, as the events tell."""
+        events = self.scene.events
+        [planned] = [e for e in events.seen if e.type == "recording_planned" and e.data["contact"] == contact]
+        orders = ("stopped", "started", "paused", "resumed")
+        told = events.of(contact, *(f"contact_recording_{order}" for order in orders))
+        [ended] = events.of(contact, "contact_ended")
+        over = told[-1] if told and told[-1].type.endswith(("stopped", "paused")) else ended
+        return (over.at - planned.at) / 1000
+
+    async def agrees(self, contact: str, talked: Sequence[Names]) -> None:
+        """The events of the contact tell that these talked, and the wire the same of each leg."""
+        events, directory = self.scene.events.of(contact), self.scene.place.home / "trace"
+        try:
+            await ladders.agree(directory, contact, events, self._addresses, talked)
+        except AssertionError as differs:
+            raise AssertionError(f"{differs}\n{await self.shown()}") from None
+
+    @property
+    def _addresses(self) -> dict[str, str]:
+        """As they stand in events and messages → whose they are."""
+        found = {MOBILE_NUMBER: MOBILE, f"9{MOBILE_NUMBER}": MOBILE}
+        for role in NUMBERS:
+            found |= dict.fromkeys((self.id(role), phone_of(self.id(role))), role)
+        if customer := self.cast.get(CUSTOMER):
+            found[customer.caller if customer.direction == "in" else customer.called] = CUSTOMER
+        return found
 
 
 def _names(part: str | Names) -> frozenset[str]:

@@ -24,6 +24,7 @@ from redis.asyncio import Redis
 
 from lq.ledger.events import Event
 from lq.live.redis import Live
+from lq.live.values import ContactState
 from lq.sdk.client import Client
 from ops.home import read_secrets
 from tests.center import CALL_PATH, Center
@@ -41,6 +42,8 @@ IDLE: Final = {"1061": "ready", "1062": "paused"}  # of the other queue
 WAITING: Final = 6
 CALLER, AGENT = 440, 990  # what each side says, Hz
 OUTAGE_S: Final = 10.0
+ADOPTED_S: Final = 30.0
+HANGS_UP_S: Final = 20.0  # his BYE may come to a node that sleeps: it is said again until the heir answers
 
 
 @dataclass
@@ -251,12 +254,23 @@ async def emptied(scene: Scene) -> None:
 
 async def back_in_time(scene: Scene) -> None:
     """A master that never got the last seconds: talks began and ended, and somebody came into line meanwhile."""
+    lose = await later_lost(scene)
+    await one_ends_and_one_comes(scene)
+    await restarted(scene, lose)
+
+
+async def one_ends_and_one_comes(scene: Scene) -> None:
+    """And the first in line is served meanwhile."""
+    scene.ended.append(scene.talking.pop(0))
+    await scene.ended[-1].hang_up(within_s=HANGS_UP_S)
+    await one_further(scene)
+
+
+async def later_lost(scene: Scene) -> Callable[[Path], None]:
+    """What makes Redis's data those of now, whatever is written from now on."""
     home, copy = scene.center.home.redis, scene.center.path / "replica"
     await asyncio.sleep(1.5)  # appendfsync everysec
     await asyncio.to_thread(shutil.copytree, home / "appendonlydir", copy)
-    scene.ended.append(scene.talking.pop(0))
-    await scene.ended[0].hang_up()
-    await one_further(scene)
 
     def lose(home: Path) -> None:
         shutil.rmtree(home / "appendonlydir")
@@ -264,7 +278,7 @@ async def back_in_time(scene: Scene) -> None:
         for file in (home / "appendonlydir").iterdir():
             shutil.chown(file, home.owner(), home.group())
 
-    await restarted(scene, lose)
+    return lose
 
 
 async def takes_no_writes(scene: Scene) -> None:
@@ -318,8 +332,50 @@ async def test_redis_alone(scene: Scene, fault: Fault) -> None:
     await scene.all_is_well()
 
 
+async def is_adopted(scene: Scene, incarnation: str) -> None:
+    """Another node has all that was its, and works with it."""
+
+    async def has_none() -> bool:
+        return all(state.owner != incarnation for state in await states_of(scene))
+
+    await scene.until(has_none, ADOPTED_S)
+
+
+async def states_of(scene: Scene) -> list[ContactState]:
+    """Of all contacts that go on, as Redis has them."""
+    found = [await scene.live.contact(contact) for contact in await scene.live.contacts()]
+    return [state for state in found if state is not None]
+
+
+async def incarnation_of(scene: Scene, node: str) -> str:
+    leases = await scene.live.leases("lq")
+    [found] = [lease.incarnation for lease in leases if scene.center.node_of(lease.incarnation) == node]
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [hung, killed, emptied])
+@pytest.mark.parametrize("fault", [hung, killed, emptied, back_in_time])
 async def test_redis_and_a_frozen_node(scene: Scene, fault: Fault) -> None:
     await with_a_frozen_node(scene, fault)
+    await scene.all_is_well()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("thaws", ["before", "after"])
+async def test_redis_forgets_that_a_frozen_node_was_adopted(scene: Scene, thaws: str) -> None:
+    """By the Redis that comes back the frozen node owns its calls. Its heir, who has them, knows better, and so does
+    whatever the node has become since: before the loss it left without a word, or it sleeps through it and hears."""
+    lose, frozen = await later_lost(scene), await incarnation_of(scene, "lq1")
+    assert [state for state in await states_of(scene) if state.owner == frozen], "lq1 has nothing that could be adopted"
+    scene.center.freeze("lq1")
+    pid = scene.center.pid("lq1")
+    await is_adopted(scene, frozen)
+    await one_ends_and_one_comes(scene)
+    if thaws == "before":
+        scene.center.thaw("lq1")
+        await scene.center.back("lq1", pid, ADOPTED_S)
+    await restarted(scene, lose)
+    if thaws == "after":
+        scene.center.thaw("lq1")
+    await is_adopted(scene, frozen)
     await scene.all_is_well()

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.scenarios.ladders import listens as heard_by
+from tests.scenarios.ladders import whispers
 from tests.scenarios.outcomes import HELD
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, LEADER, THIRD, Stage, stage
 from tests.simulator.matrix import MUSIC
@@ -17,9 +19,9 @@ LISTENED = {CUSTOMER: {AGENT}, AGENT: {CUSTOMER}, LEADER: {CUSTOMER, AGENT}}
 WHISPERED = {CUSTOMER: {AGENT}, AGENT: {CUSTOMER, LEADER}, LEADER: {CUSTOMER, AGENT}}
 
 
-async def listens(stage: Stage, direction: str = "in") -> None:
+async def listens(stage: Stage, direction: str = "in", *, recorded: bool = False) -> None:
     await stage.comes(LEADER)
-    await stage.opens(direction)
+    await stage.opens(direction, recorded=recorded)
     await stage.does("monitor", by=LEADER, mode="listen")
     await stage.answers(LEADER)
     await stage.hears(LISTENED)
@@ -27,7 +29,7 @@ async def listens(stage: Stage, direction: str = "in") -> None:
 
 @OUT_IS_RARER
 async def test_a_leader_listens_whispers_barges_in_and_takes_over(stage: Stage, direction: str) -> None:
-    await listens(stage, direction)
+    await listens(stage, direction, recorded=True)
     await stage.does("monitor", by=LEADER, mode="whisper")
     await stage.hears(WHISPERED)
     await stage.does("monitor", by=LEADER, mode="listen")
@@ -37,7 +39,14 @@ async def test_a_leader_listens_whispers_barges_in_and_takes_over(stage: Stage, 
     await stage.does("monitor", by=LEADER, mode="take-over")
     await stage.ends(AGENT)
     await stage.all_hear_each_other(CUSTOMER, LEADER)
-    cdr = await stage.closes()
+    two = {CUSTOMER, AGENT}
+    cdr = await stage.closes(
+        recorded=[(CUSTOMER, AGENT), (CUSTOMER, {AGENT, LEADER}), (CUSTOMER, LEADER)],
+        talked=[
+            *(two, two | {heard_by(LEADER)}, two | {whispers(LEADER)}, two | {heard_by(LEADER)}),
+            *(two | {LEADER}, {CUSTOMER, LEADER}),
+        ],
+    )
     assert (cdr.result, cdr.agent) == ("answered", stage.id(LEADER))
 
 
@@ -129,14 +138,14 @@ async def test_two_leaders_at_once(stage: Stage) -> None:
 
 async def test_a_colleague_picks_up_what_rings(stage: Stage) -> None:
     await stage.comes(AGENT)
-    await stage.calls_in()
+    await stage.calls_in(recorded=True)
     ringing = await stage.phones[AGENT].rings(20)
     await stage.comes(COLLEAGUE)
     await stage.does("pick-up", by=COLLEAGUE)
     await stage.answers(COLLEAGUE)
     await ringing.ended()
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
-    cdr = await stage.closes()
+    cdr = await stage.closes(recorded=[(CUSTOMER, COLLEAGUE)], talked=[{CUSTOMER, COLLEAGUE}])
     assert (cdr.result, cdr.agent) == ("answered", stage.id(COLLEAGUE))
 
 
@@ -146,3 +155,15 @@ async def test_a_leader_releases(stage: Stage) -> None:
     await stage.ends(CUSTOMER)
     cdr = await stage.closes()
     assert (cdr.result, cdr.ended_by) == ("answered", "system")
+
+
+async def test_a_leader_releases_to_the_queue(stage: Stage) -> None:
+    """The recording is the same one: with a hole, in which the customer waits."""
+    await stage.opens("in", recorded=True)
+    await stage.does("release", by=LEADER, to="queue")
+    await stage.ends(AGENT)
+    await stage.is_queued(2)
+    await stage.answers(AGENT, 15)
+    await stage.all_hear_each_other(CUSTOMER, AGENT)
+    cdr = await stage.closes(recorded=[(CUSTOMER, AGENT)] * 2, talked=[{CUSTOMER, AGENT}] * 2)
+    assert (cdr.result, cdr.ended_by, cdr.agent) == ("answered", "caller", stage.id(AGENT))

@@ -12,7 +12,7 @@ import pytest
 from ops import trace
 from tests.scenarios.conftest import NODES, phone_of
 from tests.scenarios.house import House, house
-from tests.scenarios.outcomes import HANDED_ON, HELD, SETTLES_S, closed, comes_to, together
+from tests.scenarios.outcomes import CONSULTS, HANDED_ON, HELD, SETTLES_S, closed, comes_to, together
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, THIRD
 from tests.simulator.call import Call
 
@@ -97,6 +97,26 @@ async def test_a_call_is_picked_up_at_another_node(house: House, how: str, dies:
         for role in (AGENT, COLLEAGUE):
             await house.stage.is_ready_again(role)
     pytest.fail("the edge gave no call to the other node")
+
+
+# -- the ledger --------------------------------------------------------------------------------------------------------
+async def test_the_events_of_a_contact_that_was_adopted_tell_all_of_it(house: House) -> None:
+    """What the dead nodes have told and what their heirs tell is one ladder, and so is what was on the wire."""
+    stage = house.stage
+    await stage.comes(AGENT, COLLEAGUE)
+    await stage.opens("in")
+    await house.owner_dies()
+    await stage.insists("transfer", to=COLLEAGUE, mode="consult")
+    await house.answers(COLLEAGUE)
+    await comes_to(stage, CONSULTS)
+    await house.owner_is_killed()
+    await stage.insists("transfer/complete")
+    await stage.ends(AGENT, ENDS_S)
+    await comes_to(stage, HANDED_ON)
+    done = await closed(house)
+    assert (done.result, done.agent) == ("answered", stage.id(COLLEAGUE))
+    assert len(stage.scene.events.of(stage.contact, "contact_adopted")) == 2
+    await stage.agrees(stage.contact, [{CUSTOMER, AGENT}, {AGENT, COLLEAGUE}, {CUSTOMER, COLLEAGUE}])
 
 
 # -- a conference ------------------------------------------------------------------------------------------------------

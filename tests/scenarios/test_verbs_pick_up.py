@@ -14,7 +14,7 @@ __all__ = ["stage"]
 
 async def rings_at_the_agent(stage: Stage) -> Call:
     await stage.comes(AGENT)
-    await stage.calls_in()
+    await stage.calls_in(recorded=True)
     ringing = await stage.phones[AGENT].rings(20)
     await stage.comes(COLLEAGUE)
     return ringing
@@ -32,7 +32,10 @@ async def test_a_colleague_takes_at_his_phone_what_rings(stage: Stage, how: str)
     await stage.hears({CUSTOMER: {MUSIC}, COLLEAGUE: set()})
     await stage.does("resume", by=COLLEAGUE)
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
-    cdr = await stage.closes()
+    has_him = (CUSTOMER, COLLEAGUE)
+    cdr = await stage.closes(
+        recorded=[has_him, (CUSTOMER, MUSIC), has_him], talked=[{CUSTOMER, COLLEAGUE}, {CUSTOMER, COLLEAGUE}]
+    )
     assert (cdr.result, cdr.agent) == ("answered", stage.id(COLLEAGUE))
     [told] = [event for event in stage.scene.events.of(stage.contact) if event.type == "contact_picked_up"]
     assert (told.data["agent"], told.data["from_agent"]) == (stage.id(COLLEAGUE), stage.id(AGENT))

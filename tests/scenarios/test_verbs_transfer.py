@@ -13,21 +13,23 @@ from ops.services import redis_url
 from tests.center import Center
 from tests.scenarios.conftest import SendOn, phone_of
 from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, MOBILE, THIRD, TONES, Stage, stage
+from tests.simulator.call import Call
 from tests.simulator.gateway import Answer, Ring
-from tests.simulator.matrix import ANYTHING, MUSIC
+from tests.simulator.matrix import ANYTHING, MUSIC, Names
 
 __all__ = ["stage"]
 
 TALKING = {CUSTOMER: {AGENT}, AGENT: {CUSTOMER}}
 BOTH_WAYS = pytest.mark.parametrize("direction", ["in", "out"])
 OUT_IS_RARER = pytest.mark.parametrize("direction", ["in", pytest.param("out", marks=pytest.mark.slow)])
-RINGING = {CUSTOMER: {MUSIC}, AGENT: ANYTHING}  # the ring tone
+RINGING: dict[str, Names] = {CUSTOMER: {MUSIC}, AGENT: ANYTHING}  # the ring tone
+RINGS_S = 40.0  # a phone that nobody lifts: 30
 
 
-async def consults(stage: Stage, direction: str = "in") -> None:
+async def consults(stage: Stage, direction: str = "in", *, recorded: bool = False) -> None:
     """The customer waits, agent and colleague talk."""
     await stage.comes(COLLEAGUE)
-    await stage.opens(direction)
+    await stage.opens(direction, recorded=recorded)
     await stage.does("transfer", to=COLLEAGUE, mode="consult")
     await stage.answers(COLLEAGUE)
     await stage.hears({CUSTOMER: {MUSIC}, AGENT: {COLLEAGUE}, COLLEAGUE: {AGENT}})
@@ -35,11 +37,14 @@ async def consults(stage: Stage, direction: str = "in") -> None:
 
 @BOTH_WAYS
 async def test_a_consultation_is_completed(stage: Stage, direction: str) -> None:
-    await consults(stage, direction)
+    await consults(stage, direction, recorded=True)
     await stage.does("transfer/complete")
     await stage.ends(AGENT)
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
-    cdr = await stage.closes()
+    cdr = await stage.closes(
+        recorded=[(CUSTOMER, AGENT), (CUSTOMER, MUSIC), (CUSTOMER, COLLEAGUE)],
+        talked=[{CUSTOMER, AGENT}, {AGENT, COLLEAGUE}, {CUSTOMER, COLLEAGUE}],
+    )
     assert (cdr.result, cdr.agent) == ("answered", stage.id(COLLEAGUE))
     told = await stage.tells("contact_transferred", mode="consult")
     assert told.data["from_agent"] == stage.id(AGENT)
@@ -48,7 +53,7 @@ async def test_a_consultation_is_completed(stage: Stage, direction: str) -> None
 @OUT_IS_RARER
 @pytest.mark.slow
 async def test_a_consultation_is_taken_back_and_everybody_joins_the_next(stage: Stage, direction: str) -> None:
-    await consults(stage, direction)
+    await consults(stage, direction, recorded=True)
     await stage.does("transfer/cancel")
     await stage.ends(COLLEAGUE)
     await stage.hears(TALKING)
@@ -62,7 +67,16 @@ async def test_a_consultation_is_taken_back_and_everybody_joins_the_next(stage: 
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
     await stage.hangs_up(COLLEAGUE)
     await stage.ends(CUSTOMER)
-    cdr = await stage.closes()
+    cdr = await stage.closes(
+        recorded=[
+            *((CUSTOMER, AGENT), (CUSTOMER, MUSIC), (CUSTOMER, AGENT), (CUSTOMER, MUSIC)),
+            *((CUSTOMER, {AGENT, COLLEAGUE}), (CUSTOMER, COLLEAGUE)),
+        ],
+        talked=[
+            *({CUSTOMER, AGENT}, {AGENT, COLLEAGUE}, {CUSTOMER, AGENT}, {AGENT, COLLEAGUE}),
+            *({CUSTOMER, AGENT, COLLEAGUE}, {CUSTOMER, COLLEAGUE}),
+        ],
+    )
     assert cdr.ended_by == "agent"
 
 
@@ -90,27 +104,48 @@ async def test_a_colleague_leaves_a_conference_while_the_agent_consults(stage: S
 @OUT_IS_RARER
 async def test_blind_to_a_colleague(stage: Stage, direction: str) -> None:
     await stage.comes(COLLEAGUE)
-    await stage.opens(direction)
+    await stage.opens(direction, recorded=True)
     await stage.does("transfer", to=COLLEAGUE, mode="blind")
     await stage.ends(AGENT)
     await stage.hears({CUSTOMER: {MUSIC}})
     await stage.answers(COLLEAGUE)
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
-    cdr = await stage.closes(by=COLLEAGUE)
+    cdr = await stage.closes(
+        by=COLLEAGUE,
+        recorded=[(CUSTOMER, AGENT), (CUSTOMER, MUSIC), (CUSTOMER, COLLEAGUE)],
+        talked=[{CUSTOMER, AGENT}, {CUSTOMER, COLLEAGUE}],
+    )
     assert (cdr.agent, cdr.ended_by) == (stage.id(COLLEAGUE), "agent")
 
 
-@pytest.mark.parametrize("answer", ["refuses", "is_away"])
-async def test_whom_he_consults_is_not_to_be_had(stage: Stage, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param("refuses", "refused", marks=pytest.mark.slow),
+        *(("is busy", "busy"), ("is away", "unreachable")),
+        pytest.param("is silent", "no_answer", marks=pytest.mark.slow),
+    ],
+)
+async def test_whom_he_consults_is_not_to_be_had(stage: Stage, answer: str, outcome: str) -> None:
     await stage.opens("in")
-    if answer == "refuses":
+    if answer != "is away":
         await stage.comes(COLLEAGUE)
     await stage.does("transfer", to=COLLEAGUE, mode="consult")
-    if answer == "refuses":
-        (await stage.phones[COLLEAGUE].rings()).refuse(21)
-    await stage.tells("contact_call_ended")
+    if answer != "is away":
+        await is_not_had(stage, answer, await stage.phones[COLLEAGUE].rings(), RINGING)
+    await stage.tells("contact_call_ended", outcome=outcome)
     await stage.hears(TALKING)
     await stage.closes()
+
+
+async def is_not_had(stage: Stage, answer: str, call: Call, meanwhile: dict[str, Names]) -> None:
+    """The colleague's phone refuses, is busy, or rings to its end."""
+    if answer == "is silent":
+        await stage.hears(meanwhile)
+        await call.ended(RINGS_S)
+        assert call.ended_by == "them"
+    else:
+        call.refuse({"refuses": 21, "is busy": 17}[answer])
 
 
 @pytest.mark.slow
@@ -144,12 +179,24 @@ async def test_the_customer_hangs_up_while_he_waits(stage: Stage) -> None:
     assert cdr.ended_by == "caller"
 
 
-async def test_nobody_takes_what_was_sent_blind_so_the_queue_has_it_back(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param("refuses", "refused", marks=pytest.mark.slow),
+        ("is busy", "busy"),
+        pytest.param("is silent", "no_answer", marks=pytest.mark.slow),
+    ],
+)
+async def test_nobody_takes_what_was_sent_blind_so_the_queue_has_it_back(
+    stage: Stage, answer: str, outcome: str
+) -> None:
     await stage.comes(COLLEAGUE)
     await stage.opens("in")
     await stage.does("transfer", to=COLLEAGUE, mode="blind")
     await stage.ends(AGENT)
-    (await stage.phones[COLLEAGUE].rings()).refuse(21)
+    await is_not_had(stage, answer, await stage.phones[COLLEAGUE].rings(), {CUSTOMER: {MUSIC}})
+    await stage.tells("contact_call_ended", outcome=outcome)
+    await stage.is_queued(2)
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
     await stage.closes()
@@ -216,23 +263,24 @@ async def test_a_consultation_follows_the_forwarding_of_the_phone(stage: Stage, 
 
 async def test_blind_to_an_access_number_which_is_a_queue(stage: Stage) -> None:
     """His own: he has it again after his wrap-up."""
-    await stage.opens("in")
+    await stage.opens("in", recorded=True)
     await stage.does("transfer", to=stage.number, mode="blind")
     await stage.ends(AGENT)
-    await stage.tells("contact_queued", queue=f"stage{stage.n}")
+    await stage.is_queued(2)
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
-    await stage.closes()
+    await stage.closes(recorded=[(CUSTOMER, AGENT)] * 2, talked=[{CUSTOMER, AGENT}] * 2)
 
 
 async def test_whoever_is_signed_in_at_an_extension_is_called_there_as_an_agent(stage: Stage) -> None:
     """A phone refers to the number of another phone: its agent rings, has the customer, and tidies up afterwards."""
     colleague = stage.id(COLLEAGUE)
     await stage.comes(COLLEAGUE)
-    await stage.opens("in")
+    await stage.opens("in", recorded=True)
     assert await stage.cast[AGENT].refer(phone_of(colleague)) == 202
     ringing = await stage.phones[COLLEAGUE].rings()
     await stage.scene.state(colleague, "ringing")
+    await stage.hears({CUSTOMER: {MUSIC}, AGENT: set()})
     ringing.answer()
     stage.joins(COLLEAGUE, ringing)
     assert await stage.cast[AGENT].referred() == 200
@@ -244,7 +292,8 @@ async def test_whoever_is_signed_in_at_an_extension_is_called_there_as_an_agent(
     await stage.hears({CUSTOMER: {MUSIC}, COLLEAGUE: set()})
     await stage.does("resume", by=COLLEAGUE)
     await stage.all_hear_each_other(CUSTOMER, COLLEAGUE)
-    cdr = await stage.closes()
+    has_him = (CUSTOMER, COLLEAGUE)
+    cdr = await stage.closes(recorded=[(CUSTOMER, AGENT), (CUSTOMER, MUSIC), has_him, (CUSTOMER, MUSIC), has_him])
     assert cdr.agent == colleague
     await stage.is_ready_again(COLLEAGUE)
     told = stage.scene.events.of(f"agent:{colleague}", "agent_state_changed")

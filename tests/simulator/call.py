@@ -370,8 +370,9 @@ class Call:
     def asked(self, transaction: sip.ServerTransaction) -> None:
         """A request of the center inside this call."""
         request = transaction.request
-        if "ended" in self.times and request.method != "BYE":
-            transaction.answer(481)
+        refers = request.method == "NOTIFY" and sip.header(request, "Event").startswith("refer")
+        if "ended" in self.times and request.method != "BYE" and not refers:  # how a REFER goes it hears all the same
+            transaction.answer(481)  # RFC 5057 §5: the BYE has ended the session, not the subscription
         elif request.method == "BYE":
             transaction.answer(200)
             if "ended" not in self.times:
@@ -379,7 +380,7 @@ class Call:
                 self._end(causes.cause_in(sip.header(request, "Reason")) or NORMAL, 0)
         elif request.method in ("INVITE", "UPDATE"):
             self._reoffered(transaction)
-        elif request.method == "NOTIFY" and sip.header(request, "Event").startswith("refer"):
+        elif refers:
             transaction.answer(200)
             self.told.append(int(request.body.split()[1]))
             self._note("told of its REFER")
