@@ -81,8 +81,7 @@ class Recorder:
         try:
             made = await asyncio.to_thread(self._convert, paper, read)
         except Unreadable as error:
-            self._letters.alarm("recorder_debris", file=paper.name, reason=str(error))
-            spool.aside(here.spool, paper, str(error))
+            self._aside(here, paper, str(error))
             return False
         except OSError as error:
             self._failed(paper, error)
@@ -95,6 +94,15 @@ class Recorder:
         if made and self._failing:
             self._recovered()
         return made
+
+    def _aside(self, here: Look, paper: Path, why: str) -> None:
+        try:
+            spool.aside(here.spool, paper, why)
+        except OSError as error:  # its disk is full, too
+            self._not_before[paper] = time.monotonic() + AGAIN_S
+            log.error("not set aside; it stays in the spool", file=paper.name, error=str(error), alarm=True)
+            return
+        self._letters.alarm("recorder_debris", file=paper.name, reason=why)
 
     def _failed(self, paper: Path, error: OSError) -> None:
         """It stays in the spool and is tried again. Told once until something is stored again."""

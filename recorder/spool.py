@@ -5,9 +5,9 @@ rtpengine its pcaps are moved to `rescued/` as `<name>.<n>.pcap`, since it would
 on with has those as earlier parts. `planned/` says, from before the first packet, whose recording a call is (lq writes
 it), for rtpengine writes that only at the end: so the parts of a call that it lost are a recording all the same.
 
-A recording that was paused has a part for each stretch, and one that moved to another rtpengine has parts in several
-spools. Its plan says so, and when it is over: until then its parts wait. A disk that was full or slow may have kept the
-plan from saying it: so they also wait while the same rtpengine records more of their call.
+A recording that was paused has a part for each stretch, and so has one whose leg was made anew, in another spool if
+that was on another rtpengine. Its plan says so, and when it is over: until then its parts wait. A disk that was full or
+slow may have kept the plan from saying it: so they also wait while the same rtpengine records more of their call.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def read(metadata: Path, looks: Sequence[Look], now: float) -> Take | None:
 
     Raises Unreadable; OSError when a file cannot be read.
     """
-    told = _told(metadata)
+    told = _told_or_planned(metadata, looks)
     plans = _plans(told.recording, looks)
     if _goes_on(plans, metadata, looks, now):
         return None
@@ -182,8 +182,8 @@ def running(spools: Iterable[Path], recording: str) -> Running | None:
     call = glob.escape(str(document.get("call")))
     closed = {name_of(paper) for paper in (place / "metadata").glob(f"{_META}{call}-*.txt")}
     pcaps = [pcap for pcap in (place / "pcaps").glob(f"{call}-*.pcap") if pcap.stem not in closed]
-    paused = any(pause[1] > OPEN_END - 1 for pause in _pauses([document]))
-    if not pcaps and (document.get("over") or (closed and not paused)):
+    comes = document.get("moves") or any(pause[1] > OPEN_END - 1 for pause in _pauses([document]))
+    if not pcaps and (document.get("over") or (closed and not comes)):
         return None
     return Running(told.left, told.right, told.codecs, pcaps[0] if pcaps else None)
 
@@ -275,6 +275,19 @@ def _told(metadata: Path) -> _Told:
     )
 
 
+def _told_or_planned(metadata: Path, looks: Iterable[Look]) -> _Told:
+    """What the plan of its call says, if it says nothing itself: it is cut off when the disk is full. Raises
+    Unreadable."""
+    try:
+        return _told(metadata)
+    except Unreadable:
+        call = call_of(name_of(metadata))
+        for plan in (plan for here in looks if metadata.is_relative_to(here.spool) for plan in here.plans.values()):
+            if call and call_of_plan(plan) == call:
+                return _Told.of(plan, _plan(plan))
+        raise
+
+
 def _payloads(text: str, fields: Mapping[str, str]) -> dict[int, str]:
     """What lq says of the phone's payload types; those of rtpengine's descriptions, which number them anew, else."""
     found = {int(kind): name for kind, name in _MAP.findall(text)}
@@ -295,14 +308,14 @@ def _plans(recording: str, looks: Iterable[Look]) -> list[tuple[Look, Path, Mapp
 def _goes_on(
     plans: Sequence[tuple[Look, Path, Mapping[str, Any]]], metadata: Path, looks: Sequence[Look], now: float
 ) -> bool:
-    """More may come: it is paused, or goes on in another part.
+    """More may come: it is paused, its leg is made anew, or it goes on in another part.
 
     That its own rtpengine goes on with it counts whatever its only plan says, or if it has none: a pause is carried out
     though its plan could not be written. What an rtpengine elsewhere left open says nothing: it may never come back.
     """
     if len(plans) < 2 and _goes_on_here(metadata, looks):
         return True
-    if not plans or (len(plans) == 1 and not plans[0][2].get("pauses")):
+    if not plans or (len(plans) == 1 and not (plans[0][2].get("pauses") or plans[0][2].get("moves"))):
         return False
     here, plan, document = plans[-1]
     if here.live(str(document.get("call"))):
@@ -369,17 +382,17 @@ def _papers(
             if each == paper:
                 yield here, each, told
             elif call_of(name_of(each)) in calls:
-                other = _told_of(each, told.recording)
+                other = _told_of(each, told.recording, looks)
                 if other is not None:
                     yield here, each, other
     for here, plan, document in plans:
         yield here, plan, _Told.of(plan, document)
 
 
-def _told_of(metadata: Path, recording: str) -> _Told | None:
-    """None: it is another's, or unreadable, which is told when its own turn comes."""
+def _told_of(metadata: Path, recording: str, looks: Iterable[Look]) -> _Told | None:
+    """None: it is another's, or nobody can read it, which is told when its own turn comes."""
     try:
-        told = _told(metadata)
+        told = _told_or_planned(metadata, looks)
     except Unreadable:
         return None
     return told if told.recording == recording else None

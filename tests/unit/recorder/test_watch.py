@@ -354,6 +354,58 @@ def test_what_moves_away_while_it_is_looked_at_is_tried_again(place: Path, told:
     assert stored.duration_ms == 1000
 
 
+@pytest.mark.parametrize("text", ["", "/x/c1.1.pcap\n\nrecording=c1-r1|con"])
+def test_a_call_that_ended_while_the_disk_was_full_is_stored_whole(place: Path, told: Told, text: str) -> None:
+    """What rtpengine says of it at the end found no room; what was planned did."""
+    metadata = closed(place, "c1.1", time.time() - 100)
+    metadata.write_text(text)
+    planned(place, "c1.1", since=(time.time() - 100) * 1000)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 1000 and told.alarms == []
+    assert not [file for file in place.rglob("*") if file.is_file()]
+
+
+def test_a_part_that_ended_on_a_full_disk_goes_with_the_others(place: Path, told: Told) -> None:
+    at = time.time() - 100
+    first, second = closed(place, "c1.1", at), closed(place, "c1.1", at + 5, hex=HEX[::-1])
+    planned(place, "c1.1", since=at * 1000, pauses=[[(at + 1) * 1000, (at + 5) * 1000]], over=True)
+    (second if first.name < second.name else first).write_text("")
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 6000 and told.alarms == []
+    assert not [file for file in place.rglob("*") if file.is_file()]
+
+
+def test_what_cannot_be_set_aside_stays_and_the_next_goes_on(
+    place: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the spool is full: before, the recorder ended, and did so again when it was started."""
+    closed(place, "c1.1", time.time() - 100)
+    foreign = place / "metadata" / "rtpengine-meta-a.txt"
+    foreign.write_text("nothing of ours")
+
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool, "aside", full)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 1000 and foreign.exists() and told.alarms == []
+
+
+def test_a_recording_whose_leg_is_made_anew_waits_for_what_comes(place: Path, told: Told) -> None:
+    """rtpengine has closed a part because its call was deleted, not because it was over."""
+    at = time.time() - 100
+    closed(place, "c1.1", at)
+    planned(place, "c1.1", since=at * 1000, moves=True)
+    assert recording([place], told) == []
+    running = spool.running([place], "c1-r1")
+    assert running is not None and running.pcap is None
+    closed(place, "c1.1", at + 5, hex=HEX[::-1], left=LEFT + 100)
+    earlier = [{"left": LEFT, "right": RIGHT, "codecs": {}}]
+    planned(place, "c1.1", since=at * 1000, moves=True, left=LEFT + 100, earlier=earlier, over=True)
+    (stored,) = recording([place], told)
+    assert stored.duration_ms == 6000 and told.alarms == []
+
+
 def test_a_store_gives_way_before_its_disk_is_full(place: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recording would fit: what is left is the call path's."""
     closed(place, "c1.1", time.time() - 100)
