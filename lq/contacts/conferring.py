@@ -204,8 +204,7 @@ def played(turn: Turn, given: inputs.Played) -> None:
         case "pin":
             turn.deadline(PIN, turn.now + KEY_MS)
         case "greeting":
-            if turn.contact.notice_at == started_at:
-                turn.emit("contact_notice_played", prompt="notice_recorded", complete=given.complete)
+            recording.notice_played(turn, given, started_at)
             _come_in(turn)
         case "leaving":
             ending.finish(turn, "answered", "system", NORMAL)

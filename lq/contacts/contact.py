@@ -313,7 +313,8 @@ class Contact:
     conference: Conference | None = None
     recording: Recording | None = None
     help: str = ""  # the agent who wants a leader to come
-    notice_at: int = 0  # when the recording notice began; 0: not played
+    notice_at: int = 0  # when the recording notice began; 0: not played, or not to its end
+    notices_missed: int = 0  # so often it was played and could not be heard to its end
     after: str = ""  # announcing: the target that follows, or "end:<result>:<cause>"
     deadlines: Mapping[str, int] = field(default_factory=dict)
     plays: int = 0  # counts plays, for their ids

@@ -28,6 +28,7 @@ from lq.trunks import numbers
 from lq.trunks.causes import BUSY, NO_COMMON_CODEC, REJECTED, TEMPORARY_FAILURE, UNALLOCATED, status_of
 
 OUT: Final = "out"
+NOTICES: Final = 2  # so often the notice is tried: a mixer that was away is back by the second time
 
 
 def begin(given: inputs.Incoming, now: int, book: Book) -> Turn:
@@ -234,10 +235,12 @@ def go_to(turn: Turn, target: str) -> None:
 
 
 def _to_people(turn: Turn, target: str) -> None:
-    """Where it is required nobody is connected on a line that may be recorded without having heard so."""
+    """Where it is required nobody is connected on a line that may be recorded without having heard so. Who could not
+    hear it to its end, twice, goes on and is not recorded."""
     kind, _, id = target.partition(":")
-    rule = recorded.of(turn.contact, turn.book, id if kind == "queue" else "")
-    if rule.recording != "none" and rule.notice == "required" and not turn.contact.notice_at:
+    contact, rule = turn.contact, recorded.of(turn.contact, turn.book, id if kind == "queue" else "")
+    unheard = not contact.notice_at and contact.notices_missed < NOTICES
+    if rule.recording != "none" and rule.notice == "required" and unheard:
         turn.set(notice_at=turn.now)
         announce(turn, (turn.prompt("notice_recorded"),), target)
         return
@@ -258,7 +261,6 @@ def announced(turn: Turn, given: inputs.Played) -> None:
     play = customer.play
     if given.leg != customer.n or play is None or play.id != given.play:
         return
-    if turn.contact.notice_at == play.started_at:
-        turn.emit("contact_notice_played", prompt="notice_recorded", complete=given.complete)
     turn.set_leg(customer.n, play=None)
+    recording.notice_played(turn, given, play.started_at)
     go_to(turn, turn.contact.after)

@@ -28,8 +28,7 @@ def played(turn: Turn, given: inputs.Played) -> None:
     if menu is None or play is None or given.leg != turn.contact.customer.n or play.id != given.play:
         return
     turn.set_leg(given.leg, play=None)
-    if turn.contact.notice_at == play.started_at:
-        turn.emit("contact_notice_played", prompt="notice_recorded", complete=given.complete)
+    recording.notice_played(turn, given, play.started_at)
     _perform(turn, *ivr.played(turn.book.flows[menu.flow], menu.position))
 
 

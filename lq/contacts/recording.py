@@ -70,6 +70,18 @@ def leave_out_silence(turn: Turn) -> None:
         turn.do(do.LeaveOutSilence(known.leg, known.id, turn.book.settings.recording_silence_s))
 
 
+def notice_played(turn: Turn, given: inputs.Played, began: int) -> None:
+    """What `began` then has ended: the notice, perhaps. Who has not heard it whole is not recorded until he has; his
+    call goes on."""
+    if turn.contact.notice_at != began:
+        return
+    turn.emit("contact_notice_played", prompt="notice_recorded", complete=given.complete)
+    if not given.complete:
+        turn.set(notice_at=0, notices_missed=turn.contact.notices_missed + 1)
+    if turn.contact.notices_missed:
+        settle(turn)
+
+
 def _runs(known: Recording) -> bool:
     return known.state not in ("closing", "failed")
 
@@ -83,7 +95,11 @@ def _is_due(contact: Contact) -> bool:
     rule = contact.recording_rule
     if rule == "none" or contact.recording_order == "off":
         return False
-    return contact.recording_order == "on" or rule == "whole" or (rule in ("talk", BY_VOICE) and _converses(contact))
+    if contact.recording_order == "on":
+        return True
+    if contact.notice_rule == "required" and contact.notices_missed and not contact.notice_at:
+        return False  # he does not know
+    return rule == "whole" or (rule in ("talk", BY_VOICE) and _converses(contact))
 
 
 def _converses(contact: Contact) -> bool:

@@ -477,6 +477,7 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.Digit(1, "1"),
     inputs.Digit(2, "#"),
     inputs.Played(1, "p1"),
+    inputs.Played(1, "p1", complete=False),
     inputs.Played(1, "p2"),
     inputs.Played(1, "p3"),
     inputs.Reserved(1, "1001", "8001", 17, "sales"),

@@ -284,6 +284,54 @@ def test_a_start_that_cannot_be_had_is_told_and_may_be_tried_again(world: Any) -
     assert status(settled(life)) == [(200, "")] and state(life) == "active"
 
 
+# -- a notice that could not be heard ----------------------------------------------------------------------------------
+def not_heard(life: Life) -> list[do.Effect]:
+    play = life.contact.customer.play
+    assert play is not None
+    return life.take(inputs.Played(1, play.id, complete=False))
+
+
+def test_a_required_notice_that_was_not_heard_is_played_once_more(world: Any) -> None:
+    world(numbers=number("whole"), queues=queue("whole"))
+    life = Life(called="4008001001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    settled(life)
+    effects = not_heard(life)
+    assert of_recording(effects) == ["off"] and life.contact.state == "announcing"
+    assert any(isinstance(each, do.StartPlay) for each in effects)
+    settled(life)
+    assert state(life) == "stopped"
+    assert of_recording(life.played()) == ["on"] and life.contact.state == "queueing"  # now he knows
+    assert life.contact.notice_at
+    assert [e.data["complete"] for e in life.ledger if e.type == "contact_notice_played"] == [False, True]
+
+
+def test_who_could_not_hear_it_at_all_is_served_and_not_recorded_but_by_order(world: Any) -> None:
+    world(numbers=number("whole"), queues=queue("whole"))
+    life = Life(called="4008001001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    settled(life)
+    not_heard(life)
+    settled(life)
+    not_heard(life)
+    assert life.contact.state == "queueing" and contact_json(life.contact.to_json())["notice_played_at"] is None
+    life.take(inputs.Reserved(1, "1001", "8001", 17, "sales"))
+    life.take(inputs.MediaReady(2, MEDIA, "", "agent offer"))
+    assert of_recording(life.take(inputs.Accepted(2, "agent answer"))) == []
+    life.take(inputs.MediaReady(2, MEDIA, "PCMU"))
+    assert life.contact.state == "talking" and state(life) == "stopped"
+    assert of_recording(order(life, "start")) == ["on"]  # the agent has told him
+
+
+def test_one_that_a_flow_could_not_play_is_played_before_the_queue() -> None:
+    life = Life().answered()
+    assert of_recording(not_heard(life)) == ["off"] and life.contact.state == "ivr"
+    settled(life)
+    life.take(inputs.Digit(1, "1"))
+    assert life.contact.state == "announcing"
+    assert of_recording(life.played()) == ["on"] and life.contact.state == "queueing"
+
+
 def test_stopped_and_started_it_stays_one_recording() -> None:
     life = Life().talking()
     assert order(life, "stop") == [do.PauseRecording(1, "c1-r1", "stop", 1)]
