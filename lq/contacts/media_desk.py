@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,14 +13,16 @@ import structlog
 
 from lq.contacts import effects as do
 from lq.contacts import inputs
+from lq.contacts.bench import Bench
 from lq.contacts.contact import Contact
-from lq.contacts.media_work import AtMixer, Listen, Together, Verify, Work, in_order, of_trunk, way_of
+from lq.contacts.key_desk import KeyDesk
+from lq.contacts.media_work import AtMixer, Listen, Owed, Together, Verify, Work, in_order, of_trunk, pointed, way_of
 from lq.contacts.recording_desk import RecordingDesk
 from lq.media.engines import EngineLost, Engines
 from lq.media.leg import At, MediaLeg, Park
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
 from lq.media.prompts import MUSIC
-from lq.media.rtpengine import OFFERED, BadDescription, MediaError, NoCommonCodec
+from lq.media.rtpengine import NOWHERE, OFFERED, BadDescription, MediaError, NoCommonCodec
 from lq.media.rtpengine import MediaUnavailable as RtpEngineUnavailable
 from lq.media.sdp import is_hold
 from lq.media.silence import Silence
@@ -30,27 +31,11 @@ log = structlog.get_logger()
 
 PATIENCE_S: Final = 5.0  # mixer and rtpengine are back within a second; then what was wanted is given up, and said so
 RETRY_S: Final = 0.1
-KEY_MS: Final = 100  # of a key that is sent by command, and the pause after it: twice what ITU-T Q.24 asks for
-KEY_PAUSE_MS: Final = 80
+MIXER_S: Final = 1.0  # likewise, of what is asked again when the mixer is back
+APART_S: Final = 0.3  # so long nobody is heard where he should not be any more, whatever the mixer does
 
 # The contact goes no further before it knows how these went.
 _AWAITED: Final = (do.PrepareIncoming, do.PrepareOutgoing, do.TakeAnswer, do.TakeOffer, do.Move)
-
-
-@dataclass(slots=True)
-class _Bench:
-    """The media of one contact: a queue of commands and the legs as they stand."""
-
-    contact: Contact
-    work: asyncio.Queue[Work | None] = field(default_factory=asyncio.Queue)
-    legs: dict[int, MediaLeg] = field(default_factory=dict)
-    at_mixer: set[int] = field(default_factory=set)
-    in_room: set[int] = field(default_factory=set)
-    typing: set[asyncio.Task[None]] = field(default_factory=set)
-    next_key: dict[int, float] = field(default_factory=dict)  # leg -> not before this time of the loop
-    left: set[tuple[str, str]] = field(default_factory=set)  # (engine, leg) of legs that have moved away
-    busy: bool = False
-    task: asyncio.Task[None] | None = None
 
 
 class MediaDesk:
@@ -60,8 +45,9 @@ class MediaDesk:
         self.codecs: Callable[[str], tuple[str, ...]] = lambda trunk: OFFERED  # what a trunk is offered
         self._engines, self._mixer = engines, mixer
         engines.on_lost, engines.on_back = self._engine_is_lost, self._engine_is_back
-        self._benches: dict[str, _Bench] = {}
+        self._benches: dict[str, Bench] = {}
         self._recordings = RecordingDesk(engines, self._record_anew, self._patiently)
+        self._keys = KeyDesk(engines, self._tell)
         self._silence = Silence(engines, self._talking, self._heard)
         self._watches: list[asyncio.Task[None]] = []
 
@@ -69,8 +55,7 @@ class MediaDesk:
         # An effect of many steps may be half done when the process is frozen.
         self._engines.hold_back(lambda: self.passed())
         self._mixer.passed = lambda: self.passed()
-        # It sets legs and plays again itself.
-        await self._mixer.start(self._played, lambda: None, self._tone)
+        await self._mixer.start(self._played, self._mixer_is_back, self._tone)
         await self._engines.start(self._digit)
         self._watches = [asyncio.create_task(each) for each in (self.watch_spools(), self._silence.watch())]
 
@@ -96,11 +81,17 @@ class MediaDesk:
         contact, _, n = leg_id.rpartition(".")
         self.deliver(contact, inputs.Played(int(n), play, complete))
 
+    def _mixer_is_back(self) -> None:
+        """It sets legs and plays again itself; what it could not be asked for is asked now."""
+        for bench in self._benches.values():
+            if bench.owed or bench.busy:
+                bench.work.put_nowait(Owed())
+
     def _engine_is_lost(self, engine: str) -> None:
         for bench in self._benches.values():
             self._look_for_lost(bench)
 
-    def _look_for_lost(self, bench: _Bench) -> None:
+    def _look_for_lost(self, bench: Bench) -> None:
         for n, leg in bench.legs.items():
             if self._engines.lost(leg):
                 self._tell(bench, inputs.MediaLost(n, "engine", leg.engine))
@@ -110,7 +101,7 @@ class MediaDesk:
         for bench in self._benches.values():
             bench.work.put_nowait(Verify(engine))
 
-    async def _verify(self, bench: _Bench, engine: str) -> None:
+    async def _verify(self, bench: Bench, engine: str) -> None:
         for left in [left for left in bench.left if left[0] == engine]:
             bench.left.discard(left)
             if not any(leg.id == left[1] and leg.engine == engine for leg in bench.legs.values()):
@@ -141,7 +132,7 @@ class MediaDesk:
         }
         self.deliver(contact, given[what])
 
-    async def _listen(self, bench: _Bench, n: int) -> None:
+    async def _listen(self, bench: Bench, n: int) -> None:
         leg = bench.legs.get(n)
         if leg is not None and leg.kind == "rtp" and not leg.strict and leg.peer_port:
             bench.legs[n] = await self._engines.listen(leg)
@@ -151,10 +142,7 @@ class MediaDesk:
         """Queue the media effects of a turn; results come as inputs."""
         bench, work = self._benches.get(contact.id), in_order(effects)
         if bench is None and work:
-            known = {n: MediaLeg.from_json(leg.media) for n, leg in contact.legs.items() if leg.media}
-            # … or was: the node that had him may have died before he had left it
-            in_room = {n for n, leg in contact.legs.items() if leg.peer and not leg.peer.startswith("leg:")}
-            bench = self._benches[contact.id] = _Bench(contact, legs=known, in_room=in_room)
+            bench = self._benches[contact.id] = Bench.of(contact)
             bench.task = asyncio.create_task(self._serve(bench), name=f"media {contact.id}")
             self._look_for_lost(bench)
         if bench is not None:
@@ -191,7 +179,7 @@ class MediaDesk:
             bench.task.cancel()
             self._let_go(bench)
 
-    def _let_go(self, bench: _Bench) -> None:
+    def _let_go(self, bench: Bench) -> None:
         """A new mixer hears of these legs from the node that has them now, and not what they heard once."""
         for task in bench.typing:
             task.cancel()
@@ -199,7 +187,7 @@ class MediaDesk:
             self._mixer.let_go(bench.contact.leg_id(n))
             self._engines.let_go(bench.contact.leg_id(n))
 
-    async def _serve(self, bench: _Bench) -> None:
+    async def _serve(self, bench: Bench) -> None:
         structlog.contextvars.bind_contextvars(contact=bench.contact.id)
         while (effect := await bench.work.get()) is not None:
             await self.passed()
@@ -214,11 +202,15 @@ class MediaDesk:
         self._let_go(bench)
         self._benches.pop(bench.contact.id, None)
 
-    def _tell(self, bench: _Bench, given: inputs.Input) -> None:
+    def _tell(self, bench: Bench, given: inputs.Input) -> None:
         self.deliver(bench.contact.id, given)
 
-    async def _one(self, bench: _Bench, effect: Work) -> None:
+    async def _one(self, bench: Bench, effect: Work) -> None:
+        for n in pointed(effect):
+            bench.owed.pop(n, None)
         match effect:
+            case Owed():
+                await self._to_mixer(bench, tuple(bench.owed.values()))
             case Verify(engine):
                 await self._verify(bench, engine)
             case Listen(n):
@@ -232,11 +224,9 @@ class MediaDesk:
             case do.Tone(n, item):
                 await self._tone_to(bench, n, item)
             case do.PassKey():
-                await self._pass_key(bench, effect)
+                await self._keys.pass_on(bench, effect)
             case do.SendKey():
-                task = asyncio.create_task(self._type(bench, effect))
-                bench.typing.add(task)
-                task.add_done_callback(bench.typing.discard)
+                self._keys.send(bench, effect)
             case do.StartPlay():
                 await self._play(bench, effect)
             case do.Echo(n):
@@ -256,7 +246,7 @@ class MediaDesk:
                     self._tell(bench, given)
 
     async def _negotiate(
-        self, bench: _Bench, effect: do.PrepareIncoming | do.PrepareOutgoing | do.TakeAnswer | do.TakeOffer | do.Move
+        self, bench: Bench, effect: do.PrepareIncoming | do.PrepareOutgoing | do.TakeAnswer | do.TakeOffer | do.Move
     ) -> None:
         n = effect.leg
         leg_id = bench.contact.leg_id(n)
@@ -297,7 +287,7 @@ class MediaDesk:
             given = inputs.MediaFailed(n, "refused")
         self._tell(bench, given)
 
-    async def _connect(self, bench: _Bench, effect: do.Connect) -> None:
+    async def _connect(self, bench: Bench, effect: do.Connect) -> None:
         """The two hear each other. The mixer is left last: nobody hears it any more then (`strict source`), and music
         goes on until the voice takes its place."""
         a, b = effect.a, effect.b
@@ -313,31 +303,56 @@ class MediaDesk:
         for n in (a, b):
             await self._leave_mixer(bench, n)
 
-    async def _leave_room(self, bench: _Bench, n: int) -> None:
+    async def _leave_room(self, bench: Bench, n: int) -> None:
         if n in bench.in_room:
             await self._mixer.room(bench.contact.leg_id(n), None)
             bench.in_room.discard(n)
 
-    async def _to_mixer(self, bench: _Bench, these: Sequence[AtMixer]) -> None:
+    async def _to_mixer(self, bench: Bench, these: Sequence[AtMixer]) -> None:
         """Step by step for all of them: what each shall hear is there when he comes, and nobody is left without a voice
-        while others are on their way. Who heard music hears it until he hears them."""
+        while others are on their way. Who heard music hears it until he hears them. Of a mixer that is away it is owed,
+        and whoever should not be heard as he was, or not hear it, hears and says nothing until then."""
+        for one in these:
+            bench.owed.pop(one.leg, None)
         there = {n for n, leg in bench.legs.items() if leg.x_port}  # who is moving comes when he has
         wanted = {one.leg: one for one in these if one.leg in there}
-        legs = await self._each(bench, list(wanted), self._join)
-        legs = await self._each(bench, legs, lambda _, n: self._set(bench, wanted[n]))
-        legs = await self._each(bench, legs, self._turn)
+        asking = asyncio.create_task(self._ask_mixer(bench, wanted))
+        try:
+            await asyncio.wait([asking], timeout=APART_S)
+            if not asking.done():
+                await self._hush(bench, wanted.values())
+            legs = await asking
+        finally:
+            asking.cancel()
+        legs = await self._each(bench, legs, self._turn, PATIENCE_S)
         talking = [n for n in legs if isinstance(wanted[n], do.Confer)]
-        await self._each(bench, talking, lambda _, n: self._mixer.stop(bench.contact.leg_id(n)))
+        await self._each(bench, talking, lambda _, n: self._mixer.stop(bench.contact.leg_id(n)), MIXER_S)
         await self._patiently("mixer", lambda: self._part(bench, *legs))
+        owed = {n: one for n, one in wanted.items() if n not in legs}
+        bench.owed |= owed
+        await self._hush(bench, owed.values())
+
+    async def _ask_mixer(self, bench: Bench, wanted: Mapping[int, AtMixer]) -> list[int]:
+        legs = await self._each(bench, list(wanted), self._join, MIXER_S)
+        return await self._each(bench, legs, lambda _, n: self._set(bench, wanted[n]), MIXER_S)
 
     async def _each(
-        self, bench: _Bench, legs: Sequence[int], step: Callable[[_Bench, int], Awaitable[None]]
+        self, bench: Bench, legs: Sequence[int], step: Callable[[Bench, int], Awaitable[None]], patience_s: float
     ) -> list[int]:
         """For those side by side; with whom it went well."""
-        went = await asyncio.gather(*(self._patiently("mixer", partial(step, bench, n)) for n in legs))
+        went = await asyncio.gather(*(self._patiently("mixer", partial(step, bench, n), patience_s) for n in legs))
         return [n for n, well in zip(legs, went, strict=True) if well]
 
-    async def _set(self, bench: _Bench, effect: AtMixer) -> None:
+    async def _hush(self, bench: Bench, these: Iterable[AtMixer]) -> None:
+        """Nothing is heard of those, nor by them, but of who shall talk: he may go on with whom he talks with."""
+        legs = [one.leg for one in these if not (isinstance(one, do.Confer) and one.talk)]
+        await self._each(bench, [n for n in legs if bench.legs[n].peer_port != NOWHERE], self._park, PATIENCE_S)
+
+    async def _park(self, bench: Bench, n: int) -> None:
+        bench.legs[n] = await self._engines.point(bench.legs[n], Park())
+        bench.at_mixer.discard(n)
+
+    async def _set(self, bench: Bench, effect: AtMixer) -> None:
         """What it hears there; nothing is silence: a gateway that hears no packets for a while hangs up."""
         n, leg_id = effect.leg, bench.contact.leg_id(effect.leg)
         match effect:
@@ -358,7 +373,7 @@ class MediaDesk:
                 await self._mixer.stop(leg_id)
                 await self._leave_room(bench, n)
 
-    async def _tone_to(self, bench: _Bench, n: int, item: str) -> None:
+    async def _tone_to(self, bench: Bench, n: int, item: str) -> None:
         """One that is being heard goes on: ten who come at once are one tone. Nobody waits for a mixer that is away."""
         if n in bench.in_room and n in bench.at_mixer:
             try:
@@ -366,32 +381,7 @@ class MediaDesk:
             except MixerError as error:
                 log.warning("tone not heard", leg=n, error=str(error))
 
-    async def _pass_key(self, bench: _Bench, effect: do.PassKey) -> None:
-        """Events of types that both know pass by themselves, and so do tones."""
-        through_mixer = effect.leg in bench.at_mixer  # which passes voices only
-        passed = effect.method == "rtp" and not bench.legs[effect.to].blocked and not through_mixer
-        if effect.method != "inband" and not passed:
-            await self._press(bench, effect.to, effect.key, effect.duration_ms)
-
-    async def _type(self, bench: _Bench, effect: do.SendKey) -> None:
-        """Beside all else: thirty keys take five seconds, for rtpengine takes the next while one is being sent.
-
-        Told at once: what a dead node had sent, and not written, is heard twice.
-        """
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(bench.next_key.get(effect.leg, 0.0) - loop.time())
-        if effect.leg in bench.legs:
-            await self._press(bench, effect.leg, effect.key, KEY_MS)
-            bench.next_key[effect.leg] = loop.time() + (KEY_MS + KEY_PAUSE_MS) / 1000
-        self._tell(bench, inputs.KeySent(effect.leg))
-
-    async def _press(self, bench: _Bench, n: int, key: str, duration_ms: int) -> None:
-        try:
-            bench.legs[n] = await self._engines.press(bench.legs[n], key, duration_ms)
-        except MediaError as error:
-            log.warning("key not passed on", leg=n, error=str(error))
-
-    async def _play(self, bench: _Bench, effect: do.StartPlay) -> None:
+    async def _play(self, bench: Bench, effect: do.StartPlay) -> None:
         leg_id = bench.contact.leg_id(effect.leg)
 
         async def play() -> None:
@@ -404,7 +394,7 @@ class MediaDesk:
         if not heard:  # what waits for its end must not wait for ever
             self._tell(bench, inputs.Played(effect.leg, effect.play, complete=False))
 
-    async def _hears_mixer(self, bench: _Bench, n: int, ask: Callable[[], Awaitable[None]]) -> bool:
+    async def _hears_mixer(self, bench: Bench, n: int, ask: Callable[[], Awaitable[None]]) -> bool:
         """The leg is at the mixer and hears what is asked of it, from its start; False when that was given up."""
 
         async def hear() -> None:
@@ -415,7 +405,7 @@ class MediaDesk:
 
         return await self._patiently("play", hear)
 
-    async def _patiently(self, what: str, act: Callable[[], Awaitable[None]]) -> bool:
+    async def _patiently(self, what: str, act: Callable[[], Awaitable[None]], patience_s: float = PATIENCE_S) -> bool:
         """Done, and done again while rtpengine or the mixer is away; False when that was given up."""
         started = time.monotonic()
         while True:
@@ -424,7 +414,7 @@ class MediaDesk:
                 await act()
                 return True
             except (MixerUnavailable, RtpEngineUnavailable) as error:
-                if time.monotonic() - started > PATIENCE_S or isinstance(error, EngineLost):
+                if time.monotonic() - started > patience_s or isinstance(error, EngineLost):
                     log.error(f"{what} given up", error=str(error))
                     return False
                 await asyncio.sleep(RETRY_S)
@@ -432,39 +422,35 @@ class MediaDesk:
                 log.error(f"{what} refused", error=str(error))
                 return False
 
-    async def _join(self, bench: _Bench, n: int) -> None:
+    async def _join(self, bench: Bench, n: int) -> None:
         """Known to the mixer; it hears nothing of it yet."""
         if n not in bench.at_mixer:
             leg = bench.legs[n]
+            bench.joined.add(n)
             await self._mixer.join(bench.contact.leg_id(n), leg.x_address, dtmf=leg.keys)
 
-    async def _turn(self, bench: _Bench, n: int) -> None:
+    async def _turn(self, bench: Bench, n: int) -> None:
         """It hears the mixer, and is heard there."""
         if n not in bench.at_mixer:
             bench.legs[n] = await self._engines.point(bench.legs[n], At(*self._mixer.rtp))
             bench.at_mixer.add(n)
 
-    async def _part(self, bench: _Bench, *these: int) -> None:
-        """Whoever else was joined with these is parked: nobody hears him any more (`strict source`), and he nobody.
-        Who has hung up is deleted next."""
-        taken = {bench.legs[n].x_address for n in these}
-        for n, leg in bench.legs.items():
-            known = bench.contact.legs.get(n)
-            gone = known is not None and not known.alive
-            if n not in these and not gone and f"{leg.peer_host}:{leg.peer_port}" in taken:
-                bench.legs[n] = await self._engines.point(leg, Park())
+    async def _part(self, bench: Bench, *these: int) -> None:
+        """Whoever else was joined with these is parked: nobody hears him any more (`strict source`), and he nobody."""
+        for n in bench.joined_with(*these):
+            await self._park(bench, n)
 
-    async def _leave_mixer(self, bench: _Bench, n: int) -> None:
-        if n not in bench.at_mixer:
+    async def _leave_mixer(self, bench: Bench, n: int) -> None:
+        if n not in bench.joined:
             return
-        bench.at_mixer.discard(n)
-        bench.in_room.discard(n)
+        for place in (bench.joined, bench.at_mixer, bench.in_room):
+            place.discard(n)
         try:
             await self._mixer.leave(bench.contact.leg_id(n))
         except MixerUnavailable as error:  # a mixer that is away plays nothing
             log.warning("left a mixer that does not answer", error=str(error))
 
-    async def _delete(self, bench: _Bench, n: int) -> None:
+    async def _delete(self, bench: Bench, n: int) -> None:
         await self._leave_mixer(bench, n)
         recording = bench.contact.recording
         leg = bench.legs.pop(n, None) or MediaLeg(bench.contact.leg_id(n), "in")

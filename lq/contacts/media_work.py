@@ -40,7 +40,22 @@ class Together:
     these: tuple[AtMixer, ...]
 
 
-Work = do.Effect | Together | Verify | Listen
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """The mixer is back: what it could not be asked for while it was away."""
+
+
+Work = do.Effect | Together | Verify | Listen | Owed
+
+
+def pointed(work: Work) -> tuple[int, ...]:
+    """Legs that hear something else than a mixer that is away owes them, from this on."""
+    match work:
+        case do.Connect(a, b):
+            return a, b
+        case do.StartPlay() | do.Echo() | do.Move() | do.DeleteMedia():
+            return (work.leg,)
+    return ()
 
 
 def in_order(effects: Sequence[do.Effect]) -> list[Work]:

@@ -77,7 +77,8 @@ class Mixer:
         on_digit: Callable[[str, str, int], None] | None = None,
     ) -> None:
         """`on_played(leg or room, play, complete)`, not complete: a new mixer would not play it again;
-        `on_digit(leg, digit, duration_ms)`; `on_back()` at each connection, when all is set again."""
+        `on_digit(leg, digit, duration_ms)`; `on_back()` at each connection, when all is set again, and when a mixer
+        that kept somebody waiting in vain answers after all."""
         self._on_played, self._on_back = on_played, on_back
         self._on_digit = on_digit or self._on_digit
         self._task = asyncio.create_task(self._keep_up(), name="mixer connection")
@@ -303,9 +304,14 @@ class Mixer:
         future = self._waiting.get(message["id"])
         if future is not None and not future.done():
             future.set_result(message)
-        elif self._unsure and self._writer is not None and (self._tidying is None or self._tidying.done()):
+        elif self._writer is not None and (self._tidying is None or self._tidying.done()):
             # Too late for who asked; but it answers again.
-            self._tidying = asyncio.create_task(self._tidy(self._writer), name="mixer tidying")
+            self._tidying = asyncio.create_task(self._answers_again(self._writer), name="mixer tidying")
+
+    async def _answers_again(self, writer: asyncio.StreamWriter) -> None:
+        await self._tidy(writer)
+        if self._open:  # else at the connection, when all is set again
+            self._on_back()
 
     def _gone(self) -> None:
         self._open = False

@@ -346,6 +346,36 @@ async def test_a_play_that_ended_while_the_mixer_was_away_is_told_as_ended(own_d
     assert await desk.gets(inputs.Played) == inputs.Played(1, "p1", True)
 
 
+@pytest.mark.kills
+@pytest.mark.parametrize("wanted", ["hold", "mute"])
+async def test_who_holds_or_mutes_is_not_heard_while_the_mixer_hangs(
+    own_desk: Desk, own_studio: Studio, wanted: str
+) -> None:
+    """rtpengine alone parts them; music and room come when the mixer answers, long after it was asked."""
+    desk, studio = own_desk, own_studio
+    customer, agent = await studio.party(), await studio.party()
+    await desk.takes(1, customer)
+    await desk.calls(2, agent)
+    customer.say(tone(CUSTOMER))
+    agent.say(tone(AGENT))
+    desk.do(do.Connect(1, 2))
+    await customer.hears(AGENT)
+    await agent.hears(CUSTOMER)
+    studio.center.freeze("mixer")
+    if wanted == "hold":
+        desk.do(do.StartPlay(1, "p1", ("t/music",), 0), do.Park(2))
+    else:
+        desk.do(do.Confer(1, "r", talk=True, hear=True), do.Confer(2, "r", talk=False, hear=True))
+    await customer.has_sent(50)
+    since = len(customer.packets)
+    await customer.has_sent(100)  # by then nobody waits for the mixer any more
+    studio.center.thaw("mixer")
+    await (customer.hears(890) if wanted == "hold" else agent.hears(CUSTOMER))
+    assert AGENT not in audio.tones(customer.heard(since))
+    desk.do(do.Connect(1, 2))
+    await customer.hears(AGENT)
+
+
 # -- rtpengine dies ----------------------------------------------------------------------------------------------------
 
 

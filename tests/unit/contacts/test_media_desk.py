@@ -15,7 +15,7 @@ from lq.contacts import inputs
 from lq.contacts.contact import Call, Contact, Dial, Leg, LegState, Mobile
 from lq.contacts.media_desk import MediaDesk
 from lq.media.engines import Engines
-from lq.media.leg import MediaLeg
+from lq.media.leg import MediaLeg, Park, Peer
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
 from lq.trunks.numbers import Number
 from lq.trunks.routes import Way
@@ -118,7 +118,7 @@ class Ordered:
     def lost(self, leg: MediaLeg) -> bool:
         return False
 
-    async def point(self, leg: MediaLeg, peer: object) -> MediaLeg:
+    async def point(self, leg: MediaLeg, peer: Peer) -> MediaLeg:
         self.asked.append(f"point {leg.id}")
         return leg
 
@@ -253,3 +253,115 @@ async def test_what_is_played_once_and_is_not_there_is_told_so() -> None:
     assert await asyncio.wait_for(told.get(), 3) == inputs.Played(1, "p1", complete=False)
     await desk.close()
     assert media.asked == ["join", "point c1.1", "play p1 ('zh/gone',) 1 0"]
+
+
+# -- the mixer is away -------------------------------------------------------------------------------------------------
+class Away(Ordered):
+    """… and a mixer that is not there until it is said to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = False
+        self.news = asyncio.Event()
+
+    async def point(self, leg: MediaLeg, peer: Peer) -> MediaLeg:
+        self._note(f"{'park' if isinstance(peer, Park) else 'point'} {leg.id}")
+        return replace(leg, peer_port=9 if isinstance(peer, Park) else 9999)
+
+    async def join(self, leg: str, address: str, *, dtmf: bool) -> None:
+        if not self.there:
+            raise MixerUnavailable("away")
+        self._note(f"join {leg}")
+
+    async def play(self, *what: object) -> None:
+        self._note(f"play {what[0]}")
+
+    async def connect(self, a: MediaLeg, b: MediaLeg, *, apart: bool) -> tuple[MediaLeg, MediaLeg]:
+        self._note("connect")
+        return a, b
+
+    def _note(self, what: str) -> None:
+        self.asked.append(what)
+        self.news.set()
+
+    async def until(self, *wanted: str) -> None:
+        async with asyncio.timeout(3):
+            while not set(wanted) <= set(self.asked):
+                self.news.clear()
+                await self.news.wait()
+
+    def let_go(self, leg: str) -> None:
+        pass
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("APART_S", 0.01), ("MIXER_S", 0.05), ("RETRY_S", 0.01)):
+        monkeypatch.setattr(f"lq.contacts.media_desk.{name}", seconds)
+
+
+async def quiet(desk: MediaDesk) -> None:
+    async with asyncio.timeout(3):
+        while not desk.is_quiet("c1"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+HOLD = (do.StartPlay(1, "p1", ("music",), 0), do.Park(2))
+
+
+async def test_who_is_put_on_hold_hears_nobody_though_the_mixer_is_away_and_music_when_it_is_back(
+    impatient: None,
+) -> None:
+    """Before, the two went on talking, and it was shown as a hold."""
+    media = Away()
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    desk.perform(talking("answered", "answered"), HOLD)
+    await media.until("park c1.1", "park c1.2")
+    await quiet(desk)
+    assert media.asked.count("park c1.1") == media.asked.count("park c1.2") == 1
+    media.there = True
+    desk._mixer_is_back()
+    await media.until("play c1.1", "point c1.1", "stop c1.2", "point c1.2")
+    await quiet(desk)
+    media.asked.clear()
+    desk._mixer_is_back()  # again
+    await quiet(desk)
+    assert media.asked == []
+    await desk.close()
+
+
+async def test_who_mutes_himself_is_not_heard_though_the_mixer_is_away(impatient: None) -> None:
+    media = Away()
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    muted = do.Confer(2, "r", talk=False, hear=True)
+    desk.perform(talking("answered", "answered"), [do.Confer(1, "r", talk=True, hear=True), muted])
+    await media.until("park c1.2")
+    await quiet(desk)
+    assert media.asked == ["park c1.2"]
+    media.there = True
+    desk._mixer_is_back()
+    await media.until("room c1.1", "point c1.1", "room c1.2", "point c1.2")
+    await desk.close()
+
+
+async def test_three_who_meet_talk_on_as_two_while_the_mixer_is_away(impatient: None) -> None:
+    media = Away()
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    contact = talking("answered", "answered")
+    desk.perform(contact, [do.Confer(n, "r", talk=True, hear=True) for n in (1, 2)])
+    await quiet(desk)
+    assert media.asked == []
+    await desk.close()
+
+
+async def test_what_is_wanted_meanwhile_is_not_undone_when_the_mixer_is_back(impatient: None) -> None:
+    media = Away()
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    desk.perform(talking("answered", "answered"), HOLD)
+    desk.perform(talking("answered", "answered"), [do.Connect(1, 2)])
+    media.there = True
+    desk._mixer_is_back()  # while it is still busy with the first
+    await quiet(desk)
+    connected = media.asked.index("connect")
+    assert media.asked[connected:] == ["connect", "leave", "leave"]
+    await desk.close()
