@@ -264,7 +264,7 @@ class TakeOffer:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The leg's rtpengine is gone: its media is made anew on another; result: MediaMoved."""
+    """The leg's rtpengine is gone: its media is made anew on another; result: MediaMoved, MediaKept."""
 
     leg: int
 
@@ -356,7 +356,7 @@ class StartRecording:
 
 @dataclass(frozen=True, slots=True)
 class ContinueRecording:
-    """The recorded leg has moved to another rtpengine: another part of the same recording, there."""
+    """The recorded leg is where it is heard again: another part of the same recording there, or nothing (`paused`)."""
 
     leg: int
     recording: str

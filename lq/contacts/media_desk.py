@@ -107,8 +107,12 @@ class MediaDesk:
             if not any(leg.id == left[1] and leg.engine == engine for leg in bench.legs.values()):
                 await self._engines.forget(*left)
         for n, leg in list(bench.legs.items()):
-            if leg.engine == engine and not await self._engines.knows(leg):
+            if leg.engine != engine:
+                continue
+            if not await self._engines.knows(leg):
                 self._tell(bench, inputs.MediaLost(n, "unknown", engine))
+            elif leg.x_port and n in bench.contact.legs and bench.contact.legs[n].moves:
+                self._tell(bench, inputs.MediaKept(n, leg.to_json()))
 
     def _talking(self) -> Iterator[MediaLeg]:
         """Legs whose phones should be heard now."""
@@ -272,10 +276,7 @@ class MediaDesk:
                     leg, text = await self._engines.reoffer(bench.legs[n], sdp)
                     given = inputs.MediaReoffered(n, leg.to_json(), text, is_hold(sdp))
                 case do.Move():
-                    await self._leave_mixer(bench, n)
-                    bench.left.add((bench.legs[n].engine, leg_id))
-                    leg, text = await self._engines.move(bench.legs[n])
-                    given = inputs.MediaMoved(n, leg.to_json(), text)
+                    leg, given = await self._move(bench, n)
             bench.legs[n] = leg
         except (BadDescription, NoCommonCodec):
             given = inputs.MediaFailed(n, "no_codec")
@@ -286,6 +287,18 @@ class MediaDesk:
             log.warning("media refused", error=str(error))
             given = inputs.MediaFailed(n, "refused")
         self._tell(bench, given)
+
+    async def _move(self, bench: Bench, n: int) -> tuple[MediaLeg, inputs.Input]:
+        """To another rtpengine, unless its own is back and has it."""
+        leg, recording = bench.legs[n], bench.contact.recording
+        if leg.x_port and not self._engines.lost(leg) and await self._engines.knows(leg):
+            return leg, inputs.MediaKept(n, leg.to_json())
+        await self._leave_mixer(bench, n)
+        bench.left.add((leg.engine, leg.id))
+        if recording is not None and recording.leg == n:
+            await self._recordings.moves(leg, recording.id, bench.contact.id)
+        leg, text = await self._engines.move(leg)
+        return leg, inputs.MediaMoved(n, leg.to_json(), text)
 
     async def _connect(self, bench: Bench, effect: do.Connect) -> None:
         """The two hear each other. The mixer is left last: nobody hears it any more then (`strict source`), and music
@@ -455,7 +468,7 @@ class MediaDesk:
         recording = bench.contact.recording
         leg = bench.legs.pop(n, None) or MediaLeg(bench.contact.leg_id(n), "in")
         if recording is not None and recording.leg == n:
-            await self._recordings.over(leg, recording.id)
+            await self._recordings.over(recording.id)
         try:
             await self._engines.delete(leg)
         except MediaError as error:

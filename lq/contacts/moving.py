@@ -1,8 +1,9 @@
 """A leg's rtpengine is gone: its media is made anew on another, and its phone follows by a re-INVITE (P45).
 
 MediaLost → Move → MediaMoved → Reoffer → OfferAnswered → TakeAnswer → MediaReady: then everything that the leg heard is
-pointed again. A phone that cannot follow now is asked again; only its SIP ends the call. Phones that ring were offered
-ports of the dead one: they are called anew.
+pointed again. MediaKept instead of MediaMoved: its own rtpengine is back with it, and the phone need not be asked. One
+that cannot follow now is asked again; only its SIP ends the call. Phones that ring were offered ports of the dead one:
+they are called anew.
 """
 
 from __future__ import annotations
@@ -109,17 +110,19 @@ def _failed(turn: Turn, given: inputs.MediaFailed) -> None:
 
 
 def _restored(turn: Turn, given: inputs.MediaReady) -> None:
-    turn.set_leg(given.leg, moves=0, media=given.media, codec=given.codec, early=False)
+    turn.set_leg(given.leg, codec=given.codec, early=False)
+    _kept(turn, inputs.MediaKept(given.leg, given.media))
+
+
+def _kept(turn: Turn, given: inputs.MediaKept) -> None:
+    turn.set_leg(given.leg, moves=0, media=given.media)
+    turn.deadline(f"{_DUE}{given.leg}", None)
     engine = {"engine": given.media["engine"]} if given.media.get("engine") else {}
     turn.emit("leg_media_restored", leg=turn.contact.leg_id(given.leg), **engine)
     peer = adoption.peer_of(turn.leg(given.leg))
     if not peer or not turn.leg(peer).moves:
         adoption.point(turn, turn.leg(min(given.leg, peer or given.leg)))
-    recording = turn.contact.recording
-    if recording is not None and recording.leg == given.leg and recording.state not in ("closing", "failed"):
-        paused = recording.state not in ("planned", "active")
-        turn.do(do.ContinueRecording(given.leg, recording.id, paused))
-        record.leave_out_silence(turn)
+    record.moved(turn, given.leg)
 
 
 def _offered(turn: Turn, given: inputs.Reoffered) -> None:
@@ -133,5 +136,6 @@ STEPS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     inputs.OfferRefused: _not_now,
     inputs.MediaFailed: _failed,
     inputs.MediaReady: _restored,
+    inputs.MediaKept: _kept,
     inputs.Reoffered: _offered,
 }

@@ -25,6 +25,7 @@ UNDERWAY: Final[Mapping[str, tuple[RecordingState, str]]] = {
     "stopping": ("stopped", "active"),
     "starting": ("active", "stopped"),
 }
+_WANTED: Final = {"pausing": "pause", "resuming": "resume", "stopping": "stop", "starting": "start"}
 _TOLD: Final = {
     "pausing": "contact_recording_paused",
     "resuming": "contact_recording_resumed",
@@ -44,6 +45,9 @@ def settle(turn: Turn) -> None:
     known, leg, due = turn.contact.recording, customers_leg(turn.contact), _is_due(turn.contact)
     if known is None:
         if due and leg is not None:
+            _begin(turn, leg)
+    elif due and known.state == "failed":  # the media, or the disk, may have come back
+        if leg is not None:
             _begin(turn, leg)
     elif due and known.state in ("stopping", "stopped"):
         _change(turn, known, "starting")
@@ -265,6 +269,7 @@ def started(turn: Turn, given: inputs.RecordingStarted) -> None:
         now: RecordingState = "failed" if given.failed else "active"
         underway = known.state != "planned"  # somebody has changed his mind meanwhile
         turn.set(recording=replace(known, was=now) if underway else replace(known, state=now))
+        _tell_who_pressed(turn, known, given, "start")
     _answer(turn, given.command, given.failed)
 
 
@@ -282,10 +287,22 @@ def _done(turn: Turn, given: inputs.RecordingPaused | inputs.RecordingResumed, *
     if known is not None and known.state in UNDERWAY and known.state != "planned":
         if given.change == known.changes:
             _settled(turn, known, failed=bool(given.failed))
+            _tell_who_pressed(turn, known, given, _WANTED[known.state])
         elif not given.failed:  # an earlier one, whose opposite is under way
             quiet = "stopped" if known.state == "starting" else "paused"
             turn.set(recording=replace(known, was="active" if written else quiet))
     _answer(turn, given.command, given.failed)
+
+
+def _tell_who_pressed(
+    turn: Turn,
+    known: Recording,
+    given: inputs.RecordingStarted | inputs.RecordingPaused | inputs.RecordingResumed,
+    action: str,
+) -> None:
+    """Who has ordered it by keys waits for no answer: his desk says that it could not be had."""
+    if given.failed and not given.command and known.by:
+        turn.emit("contact_recording_refused", n=turn.n, action=action, reason="media_away", **_said(known.by))
 
 
 def _settled(turn: Turn, known: Recording, *, failed: bool) -> None:
@@ -318,7 +335,28 @@ def _said(by: str, reason: str = "") -> dict[str, Any]:
     return {key: value for key, value in (("by", by), ("reason", reason)) if value}
 
 
-# -- take-over, end --------------------------------------------------------------------------------------------------
+# -- another rtpengine, take-over, end ---------------------------------------------------------------------------------
+def moved(turn: Turn, n: int) -> None:
+    """Its leg is heard again, from another rtpengine or the same: it goes on there, or does not, as was ordered while
+    the leg was not heard. What could not be begun is begun."""
+    known = turn.contact.recording
+    if known is None or known.leg != n or known.state == "closing":
+        return
+    if known.state == "failed":
+        settle(turn)
+        return
+    decided = bool(turn.contact.recording_rule or turn.contact.recording_order)  # N-1 has begun some before it was
+    written = known.state in ("planned", "active") and (_is_due(turn.contact) or not decided)
+    turn.do(do.ContinueRecording(n, known.id, not written))
+    if known.state in ("resuming", "starting"):  # once more, after that
+        changed = replace(known, changes=known.changes + 1)
+        turn.set(recording=changed)
+        turn.do(do.ResumeRecording(n, known.id, change=changed.changes))
+    elif known.state in ("planned", "active") and not written:
+        _change(turn, known, "stopping")
+    leave_out_silence(turn)
+
+
 def again(turn: Turn) -> None:
     """Another node's contact: what that node may have left half done."""
     known = turn.contact.recording

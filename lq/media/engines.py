@@ -100,8 +100,9 @@ class Engines:
     def _for_a_new_leg(self, leg_id: str) -> RtpEngine:
         """The one with the fewest legs of this node, among those that answer."""
         answering = [id for id, health in self._health.items() if health.silent_since is None]
+        there = [id for id, health in self._health.items() if not health.lost]
         load = self.load
-        chosen = min(answering or list(self._engines), key=lambda id: load.get(id, 0))
+        chosen = min(answering or there or list(self._engines), key=lambda id: load.get(id, 0))
         self._legs[leg_id] = chosen
         return self._engines[chosen]
 
@@ -154,7 +155,13 @@ class Engines:
         return await self._made(leg_id, lambda engine: engine.outgoing(leg_id, codecs, event_type, kind, strict=strict))
 
     async def move(self, leg: MediaLeg) -> tuple[MediaLeg, str]:
-        """The leg anew, on an engine that answers, and the offer for its phone; its answer goes to `answered`."""
+        """The leg anew, on an engine that answers, and the offer for its phone; its answer goes to `answered`.
+
+        Raises EngineLost while all are lost: one that hangs would carry out, once it is back, what it was told
+        meanwhile, and delete a call that it still has.
+        """
+        if all(health.lost for health in self._health.values()):
+            raise EngineLost("every rtpengine is lost")
         return await self._for_a_new_leg(leg.id).moved(leg)
 
     async def answered(self, leg: MediaLeg, sdp: str) -> MediaLeg:

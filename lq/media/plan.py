@@ -1,4 +1,5 @@
-"""The plan of a recording in the spool: whose it is, when it was paused, and that it is over. The recorder reads it.
+"""The plan of a recording in the spool: whose it is, when it was paused, that its leg was made anew (`moves`), and that
+it is over. The recorder reads it.
 
 rtpengine writes whose a recording is at its end only, and knows no pause: it stops and starts, which makes two files.
 """
@@ -21,7 +22,7 @@ def write(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int) ->
     file, told = _file(spool, recording), _new(leg, recording, contact, now)
     if file.exists():
         before = _get(file)
-        told |= {key: before[key] for key in ("pauses", "silence_s") if key in before}
+        told |= {key: before[key] for key in ("pauses", "silence_s", "moves") if key in before}
         ports = {key: before[key] for key in ("left", "right", "codecs") if key in before}
         told["earlier"] = before.get("earlier", [])
         if (ports.get("left"), ports.get("right")) != (told["left"], told["right"]):
@@ -53,6 +54,14 @@ def leave_out_silence(spool: Path, leg: MediaLeg, recording: str, contact: str, 
     file = _file(spool, recording)
     told = _get(file) if file.exists() else _new(leg, recording, contact, now)  # the disk may have been full
     _put(file, {**told, "silence_s": longer_than_s})
+
+
+def moves(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int) -> None:
+    """Its leg is about to be made anew: the file that ends by that is not the whole. Raises OSError."""
+    file = _file(spool, recording)
+    told = _get(file) if file.exists() else _new(leg, recording, contact, now)  # the disk may have been full
+    if not told.get("moves"):
+        _put(file, {**told, "moves": True})
 
 
 def over(spool: Path, recording: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from lq.sdk.client import Client
 from tests.center import Center
 from tests.conftest import OwnCenter
+from tests.integration.recorder.test_pause import payloads
+from tests.scenarios.conftest import is_read
 from tests.simulator import audio, speech
 from tests.simulator.audio import RATE
 from tests.simulator.baresip import Baresip
@@ -25,7 +28,7 @@ from tests.simulator.softphone import Softphone
 pytestmark = pytest.mark.kills
 
 PARTS = "postgres,redis,redis-rtpengine,rtpengine,rtpengine2,mixer,migrate,seed,kamailio,lq1,lq2,api,journal,recorder"
-CALLER, AGENT = 440, 990
+CALLER, AGENT, SECRET = 440, 990, 1240
 
 
 @dataclass
@@ -61,15 +64,29 @@ class Scene:
         await self.events.until(all_back, 15)
 
 
-@pytest.fixture
-async def scene(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
-    center = await asyncio.to_thread(own_center, LCALL_ONLY=PARTS, LCALL_RTPENGINES="2")
+@asynccontextmanager
+async def opened(center: Center, directory: Path) -> AsyncIterator[Scene]:
     place = Place.of(center)
     async with place.client() as lq, Events(lq) as events:
         media = Media()
         async with place.gateway(media=media) as gateway:
-            yield Scene(center, place, gateway, lq, events, media, tmp_path)
+            yield Scene(center, place, gateway, lq, events, media, directory)
         await asyncio.to_thread(media.close)
+
+
+@pytest.fixture
+async def scene(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
+    center = await asyncio.to_thread(own_center, LCALL_ONLY=PARTS, LCALL_RTPENGINES="2")
+    async with opened(center, tmp_path) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def with_one(own_center: OwnCenter, tmp_path: Path) -> AsyncIterator[Scene]:
+    """As a center is unless somebody wants more."""
+    center = await asyncio.to_thread(own_center, LCALL_ONLY=PARTS.replace("rtpengine2,", ""))
+    async with opened(center, tmp_path) as scene:
+        yield scene
 
 
 @pytest.mark.slow
@@ -147,3 +164,86 @@ async def test_one_that_is_back_at_once_has_restored_its_calls_or_they_are_made_
     await scene.moved(contact)
     await echo.hears(CALLER, since=echo.heard_s)
     await echo.hang_up()
+
+
+@pytest.mark.slow
+async def test_a_pause_that_is_ordered_while_the_customers_rtpengine_dies_holds_on_the_next(scene: Scene) -> None:
+    """PCI: before, it failed with that engine, nobody was told, and the card's number was recorded on the next."""
+    before = dict((await scene.lq.document("settings", "center")).body)
+    await scene.lq.put_document("settings", "center", {**before, "recording_keys": {"pause": "*3", "resume": "*3"}})
+    await is_read(scene.center, (await scene.lq.health()).config_version or 0)
+    async with scene.softphone("8001") as phone:
+        await scene.lq.sign_in("1001", "8001")
+        call, contact = await scene.dial("4008001001")
+        talk = await phone.rings(20)
+        await talk.answered()
+        call.say(CALLER)
+        talk.say(AGENT)
+        await call.hears(AGENT)
+        await scene.events.first("recording_active", contact=contact)
+        assert holds(scene.center, payloads(CALLER))  # so it would be found
+        scene.center.freeze("rtpengine")
+        talk.send_digits("*3")
+        paused = await scene.events.first("contact_recording_paused", 15, subject=contact)
+        assert paused.data["by"] == "1001"
+        await scene.moved(contact)
+        assert [event.data["leg"] for event in scene.events.of(contact, "leg_media_lost")] == [f"{contact}.1"]
+        since = talk.heard_s
+        call.say(SECRET)
+        await talk.hears(SECRET, since=since)
+        await talk.hears(SECRET, since=talk.heard_s + 1)
+        scene.center.thaw("rtpengine")
+        call.say(CALLER)
+        await talk.hears(CALLER, since=talk.heard_s)
+        talk.send_digits("*3")
+        await scene.events.first("contact_recording_resumed", subject=contact)
+        await talk.hears(CALLER, since=talk.heard_s + 1)
+        await call.hang_up()
+    stored = await scene.events.first("recording_stored", contact=contact, within_s=30)
+    assert holds(scene.center, payloads(SECRET)) == []
+    left, _ = await speech.read_wav(scene.center.home.recordings / stored.data["path"])
+    assert audio.tones(left[: RATE // 4]) == audio.tones(left[-RATE // 2 : -400]) == {CALLER}
+
+
+def holds(center: Center, sound: Sequence[bytes]) -> list[str]:
+    """Files in spools and store with a packet of it."""
+    home = center.home
+    places = (home.spool_of(1), home.spool_of(2), home.recordings)
+    files = [file for place in places for file in place.rglob("*") if file.is_file()]
+    return [str(file) for file in files if any(payload in file.read_bytes() for payload in sound)]
+
+
+@pytest.mark.slow
+async def test_the_only_rtpengine_hangs_and_goes_on_with_its_calls_and_their_recording(with_one: Scene) -> None:
+    """Its calls are where they were: no phone is asked for anything, and what it recorded is one recording."""
+    scene, home = with_one, with_one.center.home
+    async with scene.softphone("8001") as phone:
+        await scene.lq.sign_in("1001", "8001")
+        call, contact = await scene.dial("4008001001")
+        talk = await phone.rings(20)
+        await talk.answered()
+        call.say(CALLER)
+        talk.say(AGENT)
+        await call.hears(AGENT)
+        await talk.hears(CALLER, since=talk.heard_s + 1)
+        scene.center.freeze("rtpengine")
+        await asyncio.sleep(6)  # legs are tried to be moved once more meanwhile
+        assert len(scene.events.of(contact, "leg_media_lost")) == 2
+        scene.center.thaw("rtpengine")
+        await scene.moved(contact)
+        since = call.heard_s, talk.heard_s
+        await call.hears(AGENT, since=since[0] + 5)
+        await talk.hears(CALLER, since=since[1] + 5)
+        assert not scene.events.of(contact, "leg_reoffered")
+        await talk.hang_up()
+        await call.ended()
+        assert (call.cause, talk.gateway.wire.faults, scene.gateway.wire.faults) == (16, [], [])
+    stored = await scene.events.first("recording_stored", contact=contact, within_s=30)
+    assert [event.type for event in scene.events.seen if event.type in ("recorder_debris", "recording_failed")] == []
+    assert not list(home.spool.glob("lost+found/*"))
+    left, right = await speech.read_wav(home.recordings / stored.data["path"])
+    for said, side in ((CALLER, left), (AGENT, right)):  # both parts
+        heard = [audio.tones(side[at : at + RATE // 5]) == {said} for at in range(0, len(side) - RATE // 5, RATE // 5)]
+        first, last = heard.index(True), len(heard) - 1 - heard[::-1].index(True)
+        assert first < 10 and last > len(heard) - 10
+        assert len(heard) > 50 and sum(heard) > 25

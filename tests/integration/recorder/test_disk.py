@@ -156,6 +156,31 @@ async def test_a_full_spool_stops_no_call_and_what_was_written_is_kept(
     assert sounding > 4.5  # two seconds before, three after
 
 
+@pytest.mark.slow
+async def test_a_call_that_ends_while_the_spool_is_full_is_stored_as_far_as_it_was_written(
+    small_spool: tuple[Studio, Books, asyncio.subprocess.Process],
+) -> None:
+    """What rtpengine says of it at its end finds no room: its plan says whose it is."""
+    studio, books, engine = small_spool
+    home = studio.center.home
+    spool = seen_by(engine.pid, home.spool)
+    inside = ("nsenter", "-m", "-t", str(engine.pid), f"--wd={CHECKOUT}")
+    running = await process.recorder(home.spool, home.recordings, url(studio.center, "recorder"), inside=inside)
+    with ending(running):
+        desk = await recording_desk(studio, spool)
+        await desk.phone.has_sent(150)
+        filler = fill(spool)
+        await told(books, "recorder_disk_full", "spool")
+        await desk.hang_up()
+        await books.verified(desk.recording)
+        filler.unlink()
+        assert not [f for f in spool_files(spool) if desk.contact.id in f]
+        assert await process.ended(running) == 0
+        desk.desk.forget(desk.contact.id)
+    heard = audio.decode(recorded(home.recordings, desk.recording).left)
+    assert len(heard) > 2 * 8000 and audio.tones(heard[1600:9600]) == {CUSTOMER}
+
+
 async def started(desk: Desk) -> inputs.RecordingStarted:
     """What is told first of a start, whatever else is told."""
     async with asyncio.timeout(15):

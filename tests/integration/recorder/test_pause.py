@@ -206,6 +206,35 @@ async def test_a_pause_that_is_asked_for_twice_is_one(desk: Desk, books: Books) 
     assert [gap[3] for gap in told(desk.studio.center, desk.recording) if gap[0] == 0] == ["paused"]
 
 
+async def test_what_is_ordered_while_the_leg_moves_holds_where_it_is_heard_again(desk: Desk, books: Books) -> None:
+    """rtpengine took a start for a leg whose phone had not answered yet, and said that it failed."""
+    center, engine = desk.studio.center, desk.studio.engine
+    await desk.says(OPEN)
+    desk.phone.say(audio.silence(0.02))
+    await desk.pause()
+    await engine.delete(desk.leg.id)
+    for paused in (True, False):
+        if not paused:
+            await engine.delete(desk.leg.id)
+        moved = await desk.does(do.Move(1))
+        assert isinstance(moved, inputs.MediaMoved)
+        await desk.resume()
+        if paused:
+            await desk.pause()
+        ready = await desk.does(do.TakeAnswer(1, sdp(desk.phone)))
+        assert isinstance(ready, inputs.MediaReady)
+        desk.desk.perform(desk.contact, [do.ContinueRecording(1, desk.recording, paused)])
+        desk.phone.talk(MediaLeg.from_json(moved.media).local_port)
+        await until(lambda: desk.desk.is_quiet(desk.contact.id), "the recording goes on, or not")
+        await desk.says(SECRET if paused else OPEN)
+        await desk.says_no_more(OPEN)
+    await desk.hang_up()
+    await books.verified(desk.recording)
+    assert on_disk(center, secret_payloads()) == []
+    heard = audio.decode(recorded(center.home.recordings, desk.recording).left)
+    assert audio.tones(heard[:6400]) == {OPEN} and audio.tones(heard[-6400:]) == {OPEN}
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 async def test_a_restart_of_rtpengine_and_recorder_ends_no_pause(own_studio: Studio, own_books: Books) -> None:

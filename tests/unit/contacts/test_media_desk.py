@@ -14,7 +14,7 @@ from lq.contacts import effects as do
 from lq.contacts import inputs
 from lq.contacts.contact import Call, Contact, Dial, Leg, LegState, Mobile
 from lq.contacts.media_desk import MediaDesk
-from lq.media.engines import Engines
+from lq.media.engines import EngineLost, Engines
 from lq.media.leg import MediaLeg, Park, Peer
 from lq.media.mixer.client import Mixer, MixerError, MixerUnavailable
 from lq.trunks.numbers import Number
@@ -364,4 +364,62 @@ async def test_what_is_wanted_meanwhile_is_not_undone_when_the_mixer_is_back(imp
     await quiet(desk)
     connected = media.asked.index("connect")
     assert media.asked[connected:] == ["connect", "leave", "leave"]
+    await desk.close()
+
+
+# -- an rtpengine that hung --------------------------------------------------------------------------------------------
+class Hung(Ordered):
+    """It has the legs that are `known`; another would take what moves."""
+
+    def __init__(self, *known: str) -> None:
+        super().__init__()
+        self.known, self.is_lost = known, False
+
+    def lost(self, leg: MediaLeg) -> bool:
+        return self.is_lost
+
+    async def knows(self, leg: MediaLeg) -> bool:
+        return leg.id in self.known
+
+    async def move(self, leg: MediaLeg) -> tuple[MediaLeg, str]:
+        if self.is_lost:
+            raise EngineLost("lost")
+        return replace(leg, x_port=0), "offer"
+
+
+async def told_by(desk: MediaDesk, contact: Contact, *effects: do.Effect) -> inputs.Input:
+    told: asyncio.Queue[inputs.Input] = asyncio.Queue()
+
+    def deliver(contact: str, given: inputs.Input) -> bool:
+        told.put_nowait(given)
+        return True
+
+    desk.deliver = deliver
+    desk.perform(contact, effects)
+    return await asyncio.wait_for(told.get(), 3)
+
+
+async def test_a_leg_stays_where_it_is_when_its_rtpengine_is_back_with_it() -> None:
+    two = talking("answered", "answered")
+    media = Hung("c1.1")
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    assert isinstance(await told_by(desk, two, do.Move(1)), inputs.MediaKept)
+    assert isinstance(await told_by(desk, two, do.Move(2)), inputs.MediaMoved)
+    assert isinstance(await told_by(desk, two, do.Move(2)), inputs.MediaMoved)  # its phone has not followed
+    media.is_lost = True
+    assert await told_by(desk, two, do.Move(1)) == inputs.MediaFailed(1, "unavailable")
+    await desk.close()
+
+
+async def test_legs_that_wait_for_it_are_there_again_as_soon_as_it_is() -> None:
+    two = talking("answered", "answered")
+    two = replace(two, legs={**two.legs, 1: replace(two.legs[1], moves=1)})
+    media = Hung("c1.1")
+    desk = MediaDesk(cast(Engines, media), cast(Mixer, media))
+    assert isinstance(await told_by(desk, two, do.Move(2)), inputs.MediaMoved)
+    media.is_lost = True
+    assert await told_by(desk, two, do.Move(1)) == inputs.MediaFailed(1, "unavailable")
+    media.is_lost = False
+    desk._engine_is_back("")
+    assert isinstance(await told_by(desk, two), inputs.MediaKept)
     await desk.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,61 @@ def test_a_recording_goes_on_there(state: str, paused: bool) -> None:
     assert wanted[-1] == do.ContinueRecording(1, "c-r1", paused)
     _, wanted, _ = after(recorded, LOST[1], *steps(2))
     assert not any(isinstance(each, do.ContinueRecording) for each in wanted)
+
+
+REFUSED = {"recording_rule": "whole", "recording_order": "off"}
+
+
+def recorded(state: str, **changes: Any) -> Contact:
+    known = Recording("c-r1", "whole", 1, state, "1001", changes=3)  # type: ignore[arg-type]
+    return replace(TALK, recording=known, **{"recording_policy": "whole", "recording_rule": "whole", **changes})
+
+
+def of_recording(contact: Contact) -> list[do.Effect]:
+    """What is done of it when its leg is heard again."""
+    _, wanted, _ = after(contact, LOST[0], *steps(1))
+    kinds = do.StartRecording | do.ContinueRecording | do.PauseRecording | do.ResumeRecording
+    return [each for each in wanted if isinstance(each, kinds)]
+
+
+def test_who_has_refused_is_not_recorded_elsewhere_whatever_became_of_the_stop() -> None:
+    """His engine died before it had stopped: what is shown is as before, and what he said holds."""
+    contact = recorded("active", **REFUSED)
+    assert of_recording(contact) == [
+        do.ContinueRecording(1, "c-r1", paused=True),
+        do.PauseRecording(1, "c-r1", change=4),
+    ]
+    for state in ("pausing", "stopping", "paused", "stopped"):
+        assert of_recording(recorded(state)) == [do.ContinueRecording(1, "c-r1", paused=True)]
+
+
+@pytest.mark.parametrize("state", ["resuming", "starting"])
+def test_what_shall_go_on_does_so_where_the_leg_is_heard_again(state: str) -> None:
+    contact = recorded(state)
+    assert of_recording(contact) == [
+        do.ContinueRecording(1, "c-r1", paused=True),
+        do.ResumeRecording(1, "c-r1", change=4),
+    ]
+    contact, _, _ = after(contact, LOST[0], *steps(1), inputs.RecordingResumed(1, "k", change=3))
+    assert contact.recording is not None and contact.recording.state == state
+    contact, _, told = after(contact, inputs.RecordingResumed(1, change=4))
+    assert contact.recording is not None and (contact.recording.state, contact.recording.by) == ("active", "1001")
+    assert told == [{"resuming": "contact_recording_resumed", "starting": "contact_recording_started"}[state]]
+
+
+def test_a_recording_that_could_not_be_begun_is_begun_there() -> None:
+    assert of_recording(recorded("failed")) == [do.StartRecording(1, "c-r1")]
+    assert of_recording(recorded("failed", **REFUSED)) == []
+
+
+def test_an_rtpengine_that_is_back_with_the_leg_has_it_and_no_phone_is_asked() -> None:
+    contact, _, _ = after(recorded("active"), *LOST, inputs.MediaFailed(1, "unavailable"))
+    assert "move:1" in contact.deadlines
+    contact, wanted, told = after(contact, *(inputs.MediaKept(n, {"engine": "a"}) for n in (1, 2)))
+    assert wanted == [do.ContinueRecording(1, "c-r1", paused=False), do.Connect(1, 2)]
+    assert told == ["leg_media_restored"] * 2 and contact.deadlines == {}
+    assert [leg.moves for leg in contact.legs.values()] == [0, 0]
+    assert after(contact, inputs.MediaKept(1, {"engine": "a"}))[1:] == ([], [])  # told twice
 
 
 def test_what_played_goes_on_where_it_would_be() -> None:

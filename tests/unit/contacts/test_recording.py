@@ -284,6 +284,31 @@ def test_a_start_that_cannot_be_had_is_told_and_may_be_tried_again(world: Any) -
     assert status(settled(life)) == [(200, "")] and state(life) == "active"
 
 
+def test_a_start_that_the_policy_wants_is_tried_again_at_each_place(world: Any) -> None:
+    world(numbers=number("whole"), queues=queue("whole"))
+    life = Life(called="4008001001")
+    life.take(inputs.MediaReady(1, MEDIA, "PCMA", "answer"))
+    settled(life, "rtpengine does not answer")
+    assert life.contact.recording and life.contact.recording.state == "failed"
+    assert of_recording(life.played()) == ["start"]
+    settled(life)
+    assert state(life) == "active" and life.events.count("recording_active") == 1
+
+
+def test_what_cannot_be_had_of_an_order_by_keys_is_told_to_who_pressed_them(world: Any) -> None:
+    """Nobody answers keys."""
+    life = on_demand(world)
+    body = {"agent": "1001", "by": "key"}
+    for action in ("start", "start", "pause", "stop"):
+        life.take(inputs.Command("", "record", {**body, "action": action}))
+        settled(life, "" if action == "start" and "contact_recording_refused" in life.events else "away")
+    told = [event.data for event in life.ledger if event.type == "contact_recording_refused"]
+    assert [(one["action"], one["reason"], one["by"]) for one in told] == [
+        (action, "media_away", "1001") for action in ("start", "pause", "stop")
+    ]
+    assert state(life) == "active"
+
+
 # -- a notice that could not be heard ----------------------------------------------------------------------------------
 def not_heard(life: Life) -> list[do.Effect]:
     play = life.contact.customer.play

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from lq.media.engines import Engines
+from lq.media.engines import EngineLost, Engines
 from lq.media.leg import MediaLeg
 from lq.media.rtpengine import NoCommonCodec, RtpEngine
 
@@ -19,6 +20,9 @@ class FakeEngine:
         if sdp == "bad":
             raise NoCommonCodec("nothing that we can carry")
         return MediaLeg(leg_id, "in", engine=self.id), "answer"
+
+    async def moved(self, leg: MediaLeg) -> tuple[MediaLeg, str]:
+        return replace(leg, engine=self.id), "offer"
 
     async def delete(self, leg_id: str) -> None:
         self.deleted.append(leg_id)
@@ -35,6 +39,19 @@ def engines() -> Engines:
 async def test_legs_are_shared_out(engines: Engines) -> None:
     made = [(await engines.incoming(f"c.{n}", "offer"))[0].engine for n in range(4)]
     assert sorted(made) == ["a:1", "a:1", "b:1", "b:1"]
+
+
+async def test_a_leg_moves_to_none_that_is_lost(engines: Engines) -> None:
+    """One that hangs does, once it goes on, what it was told meanwhile: the call that it still has would be deleted."""
+    leg, _ = await engines.incoming("c.1", "offer")
+    for id in ("a:1", "b:1"):
+        for now in (1.0, 2.0, 3.0):
+            engines._heard(id, False, now)
+    with pytest.raises(EngineLost):
+        await engines.move(leg)
+    engines._heard("b:1", True, 4.0)
+    moved, offer = await engines.move(leg)
+    assert (moved.engine, offer) == ("b:1", "offer")
 
 
 async def test_nothing_is_kept_of_a_leg_that_was_refused_deleted_or_let_go(engines: Engines) -> None:
