@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,6 +21,7 @@ _RAW_IP: Final = 101
 _ETHERNET: Final = 1
 _LENGTHS: Final = 6  # bytes of an IP header that tell its length
 _UDP: Final = 17
+_LOOPBACK: Final = IPv6Address("::1").packed
 HEADER: Final = _GLOBAL.size  # bytes: a file that has no more holds no packet
 MAX_PACKET: Final = 65_535
 CHUNK: Final = 1 << 18
@@ -40,6 +42,8 @@ class RtpPacket(NamedTuple):
     timestamp: int
     ssrc: int
     payload: bytes
+    source: bytes = b""  # address and port, as on the wire
+    inside: bool = True  # it comes from this machine
 
 
 class Capture:
@@ -163,7 +167,16 @@ def _rtp(time_s: float, data: bytes, at: int, end: int) -> RtpPacket | None:
     if end <= start:
         return None
     port = int.from_bytes(data[udp + 2 : udp + 4])
-    return RtpPacket(time_s, port, kind, sequence, timestamp, ssrc, data[start:end])
+    source, to = _addresses(data, at)
+    sender = source + data[udp : udp + 2]
+    inside = source in (to, _LOOPBACK) or (len(source) == 4 and source[0] == 127)
+    return RtpPacket(time_s, port, kind, sequence, timestamp, ssrc, data[start:end], sender, inside)
+
+
+def _addresses(data: bytes, at: int) -> tuple[bytes, bytes]:
+    """Where the packet comes from and goes to (RFC 791, RFC 8200)."""
+    first, length = (at + 12, 4) if data[at] >> 4 == 4 else (at + 8, 16)
+    return data[first : first + length], data[first + length : first + 2 * length]
 
 
 def _udp(data: bytes, at: int, end: int) -> int:

@@ -160,7 +160,7 @@ class Recorder:
 
     def _voices(self, take: Take) -> Voices:
         """No audio at all is an empty recording, said so; never none. Raises OSError."""
-        assembler = Assembler()
+        assembler = Assembler(take.heard_from)
         if not take.parts:
             self._letters.alarm("recorder_debris", file=take.papers[-1].name, reason="there is no pcap of it")
         before: Part | None = None
@@ -172,6 +172,8 @@ class Recorder:
                 self._letters.alarm("recorder_debris", file=part.pcap.name, reason=why)
             before = part
         voices = assembler.voices(take.pauses)
+        if assembler.strangers:
+            log.warning("packets of strangers left out", recording=take.recording, packets=assembler.strangers)
         if not len(voices.samples):
             log.error("recording without audio", contact=take.contact, recording=take.recording, alarm=True)
         return quiet.left_out(voices, take.silence_s) if take.silence_s else voices

@@ -72,6 +72,7 @@ class Take:
     until: float  # … or younger
     pauses: tuple[tuple[float, float], ...] = ()  # s of the epoch
     silence_s: float = 0.0  # longer silences are left out; 0: none
+    heard_from: str = ""  # where the voice of the leg's party came from at the end, host:port; "": not known
 
     @property
     def pcaps(self) -> tuple[Path, ...]:
@@ -358,6 +359,7 @@ def _take(
         max((*times, *changed) if not told.times else times),
         tuple(_pauses(document for _, _, document in plans)),
         _silence_s(document for _, _, document in plans),
+        next((str(document["from"]) for _, _, document in reversed(plans) if document.get("from")), ""),
     )
 
 

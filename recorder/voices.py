@@ -1,5 +1,8 @@
 """Two voices on one time axis: packets of both directions become stereo A-law, sample by sample. Pure.
 
+rtpengine writes what it gets before it looks whose it is: what a stranger sends to a port of a call stands in the file,
+and nobody has heard it. While he who was heard there speaks, only he is taken.
+
 Packets are keyed by destination port (whose voice) and SSRC (which stream). A stream begins where its first packet was
 captured; within it RTP timestamps place every sample, so the sender's clock is kept and a lost packet leaves its hole.
 What was held back on its way and comes at once, seconds late, has its place by them too; a sender whose clock stood
@@ -16,6 +19,7 @@ import heapq
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -35,6 +39,7 @@ WATCHED: Final = RATE // 2  # for so long what lags is watched: does it catch up
 CATCHES_UP: Final = 1.5  # times as fast as it was said
 LONGEST_S: Final = 8 * 3600  # a corrupt capture time must not ask for all the memory; what is later is left out
 STREAMS: Final = 64  # that are remembered; a phone has one, a leg gets one more with each partner
+ALONE_S: Final = 0.2  # after so much silence of who was heard another one is taken: a phone may have moved
 REORDER: Final = round(0.1 * RATE)  # so long a decoder waits for a packet that was overtaken
 _LONGEST: Final = LONGEST_S * RATE
 
@@ -216,7 +221,11 @@ class _Stream:
 class Assembler:
     """Takes packets in the order of their capture; both sides lie on the axis that begins with the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard_from: str = "") -> None:
+        """`heard_from`: the address of the party of the leg, host:port; "" when nobody knows it."""
+        self._party = _address(heard_from)
+        self._spoke = [float("-inf"), float("-inf")]  # when that was heard last, and our side
+        self.strangers = 0  # packets that were left out for it
         self.started_at: float | None = None
         self.newest = 0  # place of the last packet's capture
         self.left_out = 0
@@ -239,6 +248,9 @@ class Assembler:
         side = self._sides.get(packet.port)
         if side is None:
             return
+        if not self._is_voice(side, packet):
+            self.strangers += 1
+            return
         channel = self.channels[side]
         if self.started_at is None:
             self.started_at = packet.time_s
@@ -259,6 +271,13 @@ class Assembler:
             stream.lagging.append(_Came(packet, codec, captured, now))
             if stream.is_told():
                 self._put_all(stream)
+
+    def _is_voice(self, side: int, packet: RtpPacket) -> bool:
+        own = packet.inside if side else self._party in (b"", packet.source)
+        if own:
+            self._spoke[side] = packet.time_s
+            return True
+        return not 0 <= packet.time_s - self._spoke[side] <= ALONE_S
 
     def _put_all(self, stream: _Stream) -> None:
         for came in stream.told():
@@ -311,6 +330,14 @@ class Assembler:
         stops = [(round((a - start) * RATE), round((min(b, start + LONGEST_S) - start) * RATE)) for a, b in pauses]
         gaps = tuple(gap for n, channel in enumerate(self.channels) for gap in _gaps(n, channel, length, sorted(stops)))
         return Voices(start, np.ascontiguousarray(samples.reshape(2, -1).T), gaps, self.left_out)
+
+
+def _address(text: str) -> bytes:
+    host, _, port = text.rpartition(":")
+    try:
+        return ip_address(host).packed + int(port).to_bytes(2)
+    except (ValueError, OverflowError):
+        return b""
 
 
 def _gaps(channel: int, side: _Channel, length: int, pauses: Sequence[tuple[int, int]]) -> Iterator[Gap]:

@@ -468,7 +468,7 @@ class MediaDesk:
         recording = bench.contact.recording
         leg = bench.legs.pop(n, None) or MediaLeg(bench.contact.leg_id(n), "in")
         if recording is not None and recording.leg == n:
-            await self._recordings.over(recording.id)
+            await self._recordings.over(leg, recording.id)
         try:
             await self._engines.delete(leg)
         except MediaError as error:

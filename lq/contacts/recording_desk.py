@@ -53,10 +53,10 @@ class RecordingDesk:
     def _short(self, leg: MediaLeg) -> bool:
         return self._spools.short(self._engines.spool(leg))
 
-    async def over(self, recording: str) -> None:
+    async def over(self, leg: MediaLeg, recording: str) -> None:
         """In each spool that has a plan of it: its leg may have moved."""
         for spool in self._engines.spools:
-            await self._spools.planned(spool, plan.over, recording)
+            await self._spools.planned(spool, plan.over, recording, leg.heard_from)
 
     async def moves(self, leg: MediaLeg, recording: str, contact: str) -> None:
         """Before the leg is made anew."""

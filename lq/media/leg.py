@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from lq.media.sdp import BadSdp, place
+
 
 @dataclass(frozen=True, slots=True)
 class MediaLeg:
@@ -35,6 +37,16 @@ class MediaLeg:
     def x_address(self) -> str:
         """Where our side sends from and listens: host:port."""
         return f"{self.x_host}:{self.x_port}"
+
+    @property
+    def heard_from(self) -> str:
+        """Where the phone's voice comes from, host:port; "" as long as that is not known."""
+        if not self.strict:
+            return self.seen
+        try:
+            return "{}:{}".format(*place(self.phone_sdp))
+        except BadSdp:
+            return ""
 
     def types_keys_as(self, other: MediaLeg) -> bool:
         """Keys pass between the two as they are; else each is taken out here and put in there."""

@@ -64,14 +64,17 @@ def moves(spool: Path, leg: MediaLeg, recording: str, contact: str, now: int) ->
         _put(file, {**told, "moves": True})
 
 
-def over(spool: Path, recording: str) -> None:
-    """Nothing more will come. Without a plan there is nothing to say. Raises OSError."""
+def over(spool: Path, recording: str, heard_from: str = "") -> None:
+    """Nothing more will come. Without a plan there is nothing to say. Raises OSError.
+
+    `heard_from`: where the voice of the leg's party came from, host:port: what others sent to its port is none.
+    """
     try:
         told = _get(_file(spool, recording))
     except FileNotFoundError:
         return
     if not told.get("over"):
-        _put(_file(spool, recording), {**told, "over": True})
+        _put(_file(spool, recording), {**told, "over": True, **({"from": heard_from} if heard_from else {})})
 
 
 def _new(leg: MediaLeg, recording: str, contact: str, now: int) -> dict[str, Any]:

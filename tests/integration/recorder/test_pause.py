@@ -235,6 +235,23 @@ async def test_what_is_ordered_while_the_leg_moves_holds_where_it_is_heard_again
     assert audio.tones(heard[:6400]) == {OPEN} and audio.tones(heard[-6400:]) == {OPEN}
 
 
+@pytest.mark.slow
+async def test_what_a_stranger_sends_to_the_phones_port_is_not_in_its_recording(desk: Desk, books: Books) -> None:
+    """rtpengine, which has learned where the phone is, lets nobody hear it, and records it."""
+    await desk.says(OPEN, 200)
+    desk.desk.perform(desk.contact, [do.Echo(1)])  # it is pointed with what was learned
+    stranger = await desk.studio.party()
+    stranger.talk(desk.leg.local_port, audio.tone(SECRET, 1.0))
+    await stranger.has_sent(100)
+    assert on_disk(desk.studio.center, secret_payloads())
+    await desk.hang_up()
+    await books.verified(desk.recording)
+    heard = audio.decode(recorded(desk.studio.center.home.recordings, desk.recording).left)
+    assert len(heard) > 5.5 * 8000
+    parts = [heard[at : at + 1600] for at in range(1600, len(heard) - 1600, 1600)]
+    assert {tone for part in parts for tone in audio.tones(part)} == {OPEN}
+
+
 @pytest.mark.kills
 @pytest.mark.slow
 async def test_a_restart_of_rtpengine_and_recorder_ends_no_pause(own_studio: Studio, own_books: Books) -> None:

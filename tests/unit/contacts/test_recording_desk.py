@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -122,6 +123,7 @@ async def test_that_it_is_over_is_said_in_each_spool_that_knows_of_it(tmp_path: 
         spool.mkdir()
     for spool in spools[:2]:
         plan.write(spool, LEG, "c1-r1", "c1", 1)
-    await desk_of(Engine(*spools)).over("c1-r1")
+    await desk_of(Engine(*spools)).over(replace(LEG, seen="192.0.2.7:4000"), "c1-r1")
     assert [planned(spool).get("over") for spool in spools[:2]] == [True, True]
+    assert planned(spools[0])["from"] == "192.0.2.7:4000"
     assert not (spools[2] / "planned").exists()

@@ -130,6 +130,56 @@ def test_whatever_packets_come_the_axis_is_bounded(packets: list[RtpPacket]) -> 
     assert max(channel.end for channel in assembler.channels) <= LONGEST_S * RATE + RATE
 
 
+def test_a_packet_tells_where_it_comes_from() -> None:
+    def sent(source: bytes, to: bytes) -> RtpPacket:
+        (packet,) = rtp_packets(HEADER + record(ipv4(VOICE).replace(b"\x7f\0\0\1" * 2, source + to)))
+        return packet
+
+    ours, theirs = bytes([10, 0, 0, 1]), bytes([192, 0, 2, 7])
+    assert sent(theirs, ours).source == theirs + (4000).to_bytes(2)
+    assert [sent(source, ours).inside for source in (ours, bytes([127, 0, 0, 1]), theirs)] == [True, True, False]
+
+
+THEIRS, STRANGER = bytes([192, 0, 2, 7, 15, 160]), bytes([192, 0, 2, 66, 15, 160])
+
+
+def voices(port: int, of_one: RtpPacket, of_other: RtpPacket, silent: range = range(0)) -> bytes:
+    """A second in which two send to this port, the first of them not in its silence; that side as samples."""
+    assembler = Assembler("192.0.2.7:4000")
+    assembler.part(LEFT, RIGHT)
+    for n in range(50):
+        for one in (of_one, of_other):
+            if one is of_other or n not in silent:
+                assembler.feed(one._replace(time_s=1000 + n * 0.02, port=port, sequence=n, timestamp=n * 160))
+    sound: bytes = assembler.voices().samples[:, int(port == RIGHT)].tobytes()
+    return sound
+
+
+def test_what_a_stranger_sends_to_a_port_is_not_in_the_recording() -> None:
+    """rtpengine refuses it, and writes it all the same: the later packet for a place took the place of the first."""
+    party = RtpPacket(0, 0, 8, 0, 0, 1, b"\x11" * 160, THEIRS, inside=False)
+    ours = RtpPacket(0, 0, 8, 0, 0, 1, b"\x11" * 160, THEIRS, inside=True)
+    stranger = RtpPacket(0, 0, 8, 0, 0, 2, b"\x22" * 160, STRANGER, inside=False)
+    assert set(voices(LEFT, party, stranger)) == set(voices(RIGHT, ours, stranger)) == {0x11}
+
+
+def test_whoever_sends_while_the_party_is_silent_is_kept() -> None:
+    """It may be the party: its router has given it another port, or it has moved by a re-INVITE."""
+    party = RtpPacket(0, 0, 8, 0, 0, 1, b"\x11" * 160, THEIRS, inside=False)
+    moved = RtpPacket(0, 0, 8, 0, 0, 2, b"\x22" * 160, STRANGER, inside=False)
+    heard = voices(LEFT, party, moved, silent=range(20, 50))
+    assert set(heard[: 20 * 160]) == {0x11} and set(heard[31 * 160 :]) == {0x22}
+
+
+@given(st.text(max_size=30))
+def test_an_address_that_is_none_is_nobodys(text: str) -> None:
+    packet = RtpPacket(1000, LEFT, 8, 0, 0, 1, b"\x11" * 160, STRANGER, inside=False)
+    assembler = Assembler(text)
+    assembler.part(LEFT, RIGHT)
+    assembler.feed(packet)
+    assert assembler.strangers == 0
+
+
 def test_a_stranger_with_ever_new_streams_does_not_fill_the_memory() -> None:
     assembler = Assembler()
     assembler.part(LEFT, RIGHT, {96: "opus"})

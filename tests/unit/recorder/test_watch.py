@@ -365,6 +365,14 @@ def test_a_call_that_ended_while_the_disk_was_full_is_stored_whole(place: Path, 
     assert not [file for file in place.rglob("*") if file.is_file()]
 
 
+def test_whose_voice_it_is_the_newest_plan_tells(place: Path, told: Told) -> None:
+    second, at = second_spool(place), time.time() - 100
+    planned(place, "c1.1", since=at * 1000, **{"from": "192.0.2.7:4000"})
+    planned(second, "c1.1", since=at * 1000 + 1, over=True, **{"from": "192.0.2.7:5000"})
+    take = spool.read(closed(place, "c1.1", at), [spool.look(place), spool.look(second)], time.time())
+    assert take is not None and take.heard_from == "192.0.2.7:5000"
+
+
 def test_a_part_that_ended_on_a_full_disk_goes_with_the_others(place: Path, told: Told) -> None:
     at = time.time() - 100
     first, second = closed(place, "c1.1", at), closed(place, "c1.1", at + 5, hex=HEX[::-1])
