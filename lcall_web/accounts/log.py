@@ -71,6 +71,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "notice_ended": mark("结束公告"),
     "notice_deleted": mark("删除公告"),
     "recording_played": mark("播放录音"),
+    "recording_listened_live": mark("实时听取录音"),
     "audit_exported": mark("导出审计日志"),
     "config_put": mark("修改配置"),
     "config_delete": mark("删除配置"),

@@ -518,6 +518,19 @@ async def test_a_program_that_leaks_streams_takes_none_from_the_house(api: Api) 
     await eventually(free_again, "its streams are over", 5)
 
 
+async def test_what_a_program_hears_stands_in_the_audit_log_once(api: Api, rows: asyncpg.Connection) -> None:
+    await recorded(api, rows)
+    token, _ = await client(api, "read", "recordings", per_second=500)
+    async with api.http() as http:
+        http.headers["Authorization"] = f"Bearer {token.secret}"
+        for part in ("bytes=0-99", "bytes=100-"):
+            assert (await http.get("/v1/recordings/c1-r1/audio", headers={"Range": part})).status_code == 206
+    async with api.http() as house:  # the web's: it says itself who it was
+        assert (await house.get("/v1/recordings/c1-r1/audio")).status_code == 200
+    noted = await rows.fetch("select operator, action from audit where object = 'recording:c1-r1'")
+    assert [tuple(row) for row in noted] == [(f"token:{token.id}", "recording_played")]
+
+
 async def test_a_program_that_does_not_read_recordings_to_their_end_holds_up_nobody(
     api: Api, rows: asyncpg.Connection
 ) -> None:
