@@ -16,7 +16,7 @@ from sanic.response import HTTPResponse
 from lcall_web.common import context, door, spreadsheet
 from lcall_web.common.database import TooMuch
 from lcall_web.common.i18n import mark, translated
-from lcall_web.common.viewer import EXPORT, NUMBERS
+from lcall_web.common.viewer import CUSTOMERS, EXPORT, NUMBERS
 from lcall_web.customers import field_store, fields, files, rules, sheets, views
 from lcall_web.customers.fields import Field
 
@@ -31,6 +31,7 @@ TOO_MANY: Final = mark("结果超过 50000 行，请增加条件后再导出。"
 
 
 @blueprint.get("/export")
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def export(request: Request) -> HTTPResponse:
     """xlsx of all that the list would show with this filter."""
@@ -81,6 +82,7 @@ def _told(asked: dict[str, str], language: str, known: Sequence[Field]) -> str:
 
 
 @blueprint.get("/import")
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def form(request: Request) -> HTTPResponse:
     return await _form(request)
@@ -97,6 +99,7 @@ async def _columns(request: Request) -> dict[str, str]:
 
 
 @blueprint.get("/import/template")
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def template(request: Request) -> HTTPResponse:
     """A file to be filled in."""
@@ -105,6 +108,7 @@ async def template(request: Request) -> HTTPResponse:
 
 
 @blueprint.post("/import", stream=True)
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def look(request: Request) -> HTTPResponse:
     """Reads the file by itself: the server's limit is for forms, and does not hold for streams."""
@@ -142,6 +146,7 @@ def _sent(request: Request, body: bytes) -> tuple[str, bytes, uuid.UUID | None]:
 
 
 @blueprint.get("/import/<id:uuid>")
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def shown(request: Request, id: uuid.UUID) -> HTTPResponse:
     """What it would do; while it is done, how far it is."""
@@ -162,6 +167,7 @@ async def shown(request: Request, id: uuid.UUID) -> HTTPResponse:
 
 
 @blueprint.post("/import/<id:uuid>/start")
+@door.needs(CUSTOMERS)
 @door.needs(EXPORT)
 async def start(request: Request, id: uuid.UUID) -> HTTPResponse:
     viewer, here = door.viewer(request), context.of(request)

@@ -22,6 +22,7 @@ KINDS: Final = (
     "inspector",
     "admin",
     "bare",  # a role of one's own that allows nothing
+    "exporter",  # one that hears recordings and takes lists away, and knows no customers
 )
 OBJECTS: Final = (
     "call",
@@ -44,13 +45,14 @@ REVEALING: Final = frozenset({"leader", "manager", "admin"})
 LEADING: Final = frozenset({"leader", "stranger", "manager", "admin"})
 LEADING_HIM: Final = LEADING - {"stranger"}
 DESK: Final = frozenset({"owner", "colleague", "leader"})  # who is an agent, too
-PHONING: Final = EVERYBODY - {"inspector", "bare"}
+PHONING: Final = EVERYBODY - {"inspector", "bare", "exporter"}
 SETTLED: Final = (200, 302, 303, 400, 404, 409, 422)  # whatever there is to find fault with
-SERVING: Final = EVERYBODY - {"inspector", "bare"}
+SERVING: Final = EVERYBODY - {"inspector", "bare", "exporter"}
 POPPED: Final = SEEING - {"inspector"}
 TOLD: Final = frozenset({"owner", "colleague", "leader"})  # of the notice
 WRITTEN: Final = frozenset({"leader", "manager", "admin"})  # who may change it
-EXPORTING: Final = frozenset({"manager", "admin"})
+EXPORTING: Final = frozenset({"manager", "admin", "exporter"})
+CARRYING: Final = EXPORTING & SERVING  # customers as files
 ADMIN: Final = frozenset({"admin"})
 
 
@@ -68,7 +70,7 @@ class Right:
 
 CALL: Final = {"id": "call"}
 CUSTOMER: Final = {"id": "customer"}
-UNSERVING: Final = {"inspector": 403, "bare": 403}
+UNSERVING: Final = {"inspector": 403, "bare": 403, "exporter": 403}
 UNREVEALING: Final = {kind: 403 for kind in sorted(SERVING - REVEALING - {"stranger"})}
 KEY: Final = {"key": "00000000-0000-4000-8000-000000000001"}
 POP: Final = {"contact": "call"}  # which is over: his alone who had it, and of those who lead him
@@ -153,12 +155,12 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "POST /customers/fields/<id:int>/move": Right(ADMIN, (404,), ids=CUSTOMER),
     "POST /customers/fields/<id:int>/retire": Right(ADMIN, (404,), ids=CUSTOMER),
     "POST /customers/fields/<id:int>/restore": Right(ADMIN, (404,), ids=CUSTOMER),
-    "GET /customers/export": Right(EXPORTING),
-    "GET /customers/import": Right(EXPORTING),
-    "GET /customers/import/template": Right(EXPORTING),
-    "POST /customers/import": Right(EXPORTING, (422,)),
-    "GET /customers/import/<id:uuid>": Right(EXPORTING, (404,), ids={"id": "file"}),
-    "POST /customers/import/<id:uuid>/start": Right(EXPORTING, (404,), ids={"id": "file"}),
+    "GET /customers/export": Right(CARRYING),
+    "GET /customers/import": Right(CARRYING),
+    "GET /customers/import/template": Right(CARRYING),
+    "POST /customers/import": Right(CARRYING, (422,)),
+    "GET /customers/import/<id:uuid>": Right(CARRYING, (404,), ids={"id": "file"}),
+    "POST /customers/import/<id:uuid>/start": Right(CARRYING, (404,), ids={"id": "file"}),
     "GET /pop/<contact:str>": Right(POPPED, refused=404, ids=POP, unless=UNSERVING),
     "GET /pop/<contact:str>/found": Right(SERVING, ids=POP),
     "POST /pop/<contact:str>/black": Right(REVEALING, (422,), ids=POP, unless={"stranger": 404}),
@@ -231,7 +233,9 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "GET /recordings/<id:str>": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
     "GET /recordings/<id:str>/peaks": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
     "GET /recordings/<id:str>/audio": Right(SEEING, refused=404, ids=RECORDING, unless=DEAF),
-    "GET /recordings/<id:str>/file": Right(EXPORTING, ids=RECORDING, unless={"colleague": 404, "stranger": 404}),
+    "GET /recordings/<id:str>/file": Right(
+        EXPORTING, ids=RECORDING, unless={"colleague": 404, "stranger": 404, "exporter": 404}
+    ),
     "POST /recordings/<id:str>/comments": Right(SEEING, (422,), refused=404, ids=RECORDING, unless=DEAF),
     "POST /recordings/<id:str>/comments/<number:int>/remove": Right(
         SEEING, refused=404, ids={"id": "recording", "number": "comment"}, unless=DEAF

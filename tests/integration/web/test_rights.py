@@ -51,7 +51,8 @@ async def objects(place: Place) -> Mapping[str, str]:
     await place.store(stored(past_call(id, now_ms(), NUMBER, OWNER, "sales"), path, 0.5, size).events)
     async with place.rows() as rows:
         await rows.execute(
-            "insert into role (id, name, scope) values ('rights-bare', '什么都不能', 'own') on conflict do nothing"
+            "insert into role (id, name, scope, permissions) values ('rights-bare', '什么都不能', 'own', '{}'),"
+            " ('rights-exporter', '只导出', 'own', '{listen,export}') on conflict do nothing"
         )
         await rows.execute("insert into team (name) values ('rights') on conflict do nothing")
         other = await rows.fetchval("select id from team where name = 'rights'")
@@ -61,6 +62,7 @@ async def objects(place: Place) -> Mapping[str, str]:
             ("manager", "manager", None),
             ("inspector", "inspector", None),
             ("bare", "rights-bare", None),
+            ("exporter", "rights-exporter", None),
         ):
             await rows.execute(
                 "insert into operator (id, name, role, team, password_hash) values ($1, $1, $2, $3, $4)"
