@@ -34,11 +34,12 @@ AWAY: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby: the next connection may lead to one that writes
 )
 
 
 class PostgresAway(Exception):
-    """PostgreSQL does not answer, or not in time."""
+    """PostgreSQL does not answer, or not in time, or takes nothing that is to be written."""
 
 
 class Pool:
@@ -80,7 +81,8 @@ class Pool:
                 yield connection
             self._answered()
         except AWAY as error:
-            self._failed(error, began)
+            if not isinstance(error, asyncpg.ReadOnlySQLTransactionError):  # which answers: who only reads goes on
+                self._failed(error, began)
             if connection is not None:
                 connection.terminate()  # it would wait for the server's leave otherwise
             raise PostgresAway(f"{type(error).__name__}: {error}") from error

@@ -9,9 +9,12 @@ from collections import OrderedDict
 from typing import Final
 
 import asyncpg
+import structlog
 
-from lcall_web.common.database import Database, DatabaseAway, queries
+from lcall_web.common.database import Database, DatabaseAway, TooMuch, queries
 from lcall_web.common.viewer import ROLES, Viewer, granted, reach
+
+log = structlog.get_logger()
 
 SQL: Final = queries(__file__)
 REMEMBERED: Final = 4000
@@ -25,6 +28,7 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._remembered: OrderedDict[bytes, tuple[float, Viewer]] = OrderedDict()
+        self._noted = True  # whoever was seen last
 
     async def find(self, token: str) -> Viewer | None:
         """Raises DatabaseAway for one who has not been seen here lately."""
@@ -47,8 +51,19 @@ class Sessions:
         viewer = _viewer(session, row)
         self._remember(viewer)
         if row["stale"]:
-            await self._database.fetch(SQL["seen"], session)
+            await self._note(session)
         return viewer
+
+    async def _note(self, session: bytes) -> None:
+        """Who cannot be noted as seen is in all the same: a PostgreSQL may read and not write for a while."""
+        try:
+            await self._database.fetch(SQL["seen"], session)
+        except (DatabaseAway, TooMuch) as error:
+            if self._noted:
+                log.warning("sessions cannot be noted as seen", error=str(error))
+            self._noted = False
+        else:
+            self._noted = True
 
     def _remember(self, viewer: Viewer) -> None:
         self._remembered[viewer.session] = (time.monotonic(), viewer)

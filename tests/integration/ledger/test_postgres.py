@@ -63,6 +63,23 @@ async def test_after_a_failure_nobody_tries_for_a_moment(pool: Pool) -> None:
     await eventually(again, "it is tried again", 10)
 
 
+async def test_one_that_reads_and_does_not_write_is_away_for_who_writes_alone(dsn: str) -> None:
+    """A standby, or a primary that was locked: the next connection may lead to one that writes."""
+    pool = Pool(dsn, {"default_transaction_read_only": "on"})
+    await pool.open()
+
+    async def process() -> int:
+        async with pool.connection() as connection:
+            return int(await connection.fetchval("select pg_backend_pid()"))
+
+    first = await process()
+    with pytest.raises(PostgresAway, match="read-only"):
+        async with pool.connection() as connection:
+            await connection.execute("delete from audit")
+    assert await process() != first and pool.available
+    await pool.close()
+
+
 @pytest.fixture
 def its_own() -> Iterator[services.Postgres]:
     with services.postgres() as server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -146,6 +147,55 @@ async def test_the_api_dies_and_the_history_stays_readable(own_place: tuple[Plac
         await healthy(admin, "events", True)
         assert (await admin.http.get("/recordings/read-1-r1")).status_code == 200
     await place.close_visitors()
+
+
+async def test_postgresql_reads_and_does_not_write(own_place: tuple[Place, services.Postgres]) -> None:
+    """A primary that became a standby, or was locked: who is in reads on, and works at his phone."""
+    place, postgres = own_place
+    live = Live(place.redis_url)
+    await live.start()
+    await live.phone("8001", True, 3_600_000)
+    agent, stranger = await place.user("1001"), place.visitor()
+
+    async def asked(verb: str, **form: str) -> int:
+        async with asyncio.timeout(BOUND_S):
+            answer = await agent.post(f"/desk/agent/{verb}", form, headers={"Idempotency-Key": str(uuid.uuid4())})
+        return answer.status_code
+
+    async def turned(writes: bool) -> None:
+        """For the connections that are made from now on, and there are no others."""
+        only = "off" if writes else "on"
+        await postgres.run(f"alter database web_absence set default_transaction_read_only = {only}")
+        await postgres.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'web_absence'")
+
+        async def reads() -> bool:
+            return (await bounded(agent, "/calls/")).status_code == 200
+
+        await eventually(reads, "it reads", 20)
+
+    assert await asked("sign-in", phone="8001") == 200
+    async with place.rows() as rows:  # so that he is noted as seen
+        await rows.execute("update web_session set seen_at = now() - interval '2 minutes'")
+        await stranger.get("/login")
+    await turned(writes=False)
+    for path in ("/board", "/calls/", "/home", "/desk/today"):
+        assert (await bounded(agent, path)).status_code == 200, path
+    async with following(agent.http) as stream:
+        await stream.until(lambda s: s.agents and not s.problems, "the board")
+    assert [await asked("pause", reason="meal"), await asked("ready")] == [200, 200]
+    async with asyncio.timeout(BOUND_S):
+        note = {"key": str(uuid.uuid4()), "body": "明天回电", "colour": "yellow"}
+        written = [await agent.post("/notes/", note), await agent.post("/logout")]
+        written.append(await stranger.post("/login", {"id": "1002", "password": "demo-1002"}))
+    assert [answer.status_code for answer in written] == [503] * 3
+    assert all("数据库没有响应" in answer.text for answer in written[1:])
+    assert (await bounded(agent, "/calls/")).status_code == 200, "who could write nothing keeps nobody from reading"
+    assert place.web.text().count("sessions cannot be noted as seen") == 1
+    await turned(writes=True)
+    assert (await stranger.post("/login", {"id": "1002", "password": "demo-1002"})).status_code == 303
+    assert (await agent.post("/notes/", note)).status_code == 200
+    await place.close_visitors()
+    await live.close()
 
 
 @pytest.mark.slow
