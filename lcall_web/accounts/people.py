@@ -111,6 +111,8 @@ async def create(
             raise Refused(rules.TEAMS, "team")
         if await connection.fetchval(SQL["create_operator"], id, name, role, team, hashed) is None:
             raise Refused(EXISTS, "id", 409)
+        if not viewer.reach.holds_agent(id) and await connection.fetchrow(SQL["agent"], id) is not None:
+            raise Refused(rules.OTHERS, "id")
         about = {"name": name, "role": role, "team": team}
         await note(connection, viewer, "operator_created", f"operator:{id}", place, **about)
     return password

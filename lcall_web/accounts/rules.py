@@ -101,6 +101,7 @@ BAD_ID: Final = mark("只能用字母、数字和 . _ -，以字母或数字开�
 UNKNOWN: Final = mark("没有这个选项。")
 BEYOND: Final = mark("不能授予超出您自己权限的角色。")
 UNCHANGEABLE: Final = mark("这个账号的权限比您的大，或者不在您的数据范围内：您不能修改它。")
+OTHERS: Final = mark("这个工号是坐席，还没有账号：只有能看到全部的人才能为他建账号。")
 TEAMS: Final = mark("谁在哪个班组、班组负责哪些技能组，只有能看到全部的人才能改。")
 
 

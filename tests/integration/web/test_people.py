@@ -501,6 +501,17 @@ async def test_who_sees_a_team_cannot_see_more_by_managing_accounts(place: Place
     given = {"id": unique(), "name": "x", "role": role}
     assert (await helper.post("/accounts/new", {**given, "team": str(teams["theirs"])})).status_code == 422
     assert (await helper.post("/accounts/new", {**given, "team": str(teams["mine"])})).status_code == 200
+    waiting = {"id": unique(), "name": "x", "role": role, "team": str(teams["mine"])}
+    async with place.client() as lq, place.rows() as rows:
+        await lq.put_document("agents", waiting["id"], {"name": "还没有账号"})
+        refused = await helper.post("/accounts/new", waiting)
+        assert refused.status_code == 422 and "只有能看到全部的人才能为他建账号" in refused.text
+        assert not await rows.fetch("select from operator where id = $1", waiting["id"])
+        assert await noted(place, f"operator:{waiting['id']}") == []
+        assert (await admin.post("/accounts/new", waiting)).status_code == 200
+        taken = await helper.post("/accounts/new", waiting)
+        assert taken.status_code == 409 and "这个工号已经有账号" in taken.text
+        await lq.delete_document("agents", waiting["id"])
 
     # sessions
     async def session(of: str) -> str:
