@@ -8,9 +8,17 @@ from login_attempt
 where subject in ($1, $2) and at > now() - make_interval(mins => $3)
 
 -- name: forgive
--- The right password: his account begins anew, and his address has one attempt less, for a whole shift may share it.
+-- He is in: his account begins anew, and his address has one attempt less, for a whole shift may share it. Of many who
+-- come in at the same moment each takes back one.
 delete from login_attempt
-where subject = $1 or ctid = (select ctid from login_attempt where subject = $2 order by at desc limit 1)
+where subject = $1
+   or ctid = (select ctid from login_attempt where subject = $2 order by at desc limit 1 for update skip locked)
+
+-- name: forgive_address
+-- His password was right and a code is asked for, which is an attempt of its own: one in all stays with the address until
+-- he is in, both with the account.
+delete from login_attempt
+where ctid = (select ctid from login_attempt where subject = $1 order by at desc limit 1 for update skip locked)
 
 -- name: operator
 select id, password_hash, must_change, totp_secret is not null as totp from operator where id = $1 and not disabled

@@ -66,6 +66,7 @@ async def log_in(database: Database, id: str, password: str, place: Place) -> En
         if better is not None:
             await connection.execute(SQL["rehash"], id, better, stored)
         if row["totp"]:
+            await connection.execute(SQL["forgive_address"], _address(place))
             return await _next(connection, id, "code")
         return await _enter(connection, id, place)
 
@@ -157,7 +158,11 @@ async def _too_often(database: Database, id: str, place: Place) -> bool:
 
 
 def _subjects(id: str, place: Place) -> tuple[str, str]:
-    return f"account:{id}", f"address:{place.address}"
+    return f"account:{id}", _address(place)
+
+
+def _address(place: Place) -> str:
+    return f"address:{place.address}"
 
 
 async def knows_password(database: Database, viewer: Viewer, password: str, place: Place) -> Refusal | None:

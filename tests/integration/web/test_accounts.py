@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 
+import pyotp
 import pytest
 
-from lcall_web.accounts import rules
+from lcall_web.accounts import codes, rules
 
 from .conftest import Place, Visitor
 
@@ -148,6 +150,32 @@ async def test_a_whole_shift_may_log_in_from_one_address(place: Place) -> None:
     await forget_attempts(place)
     for n in range(rules.PER_ADDRESS + 5):
         assert (await place.visitor().log_in(str(1040 + n))).status_code == 303
+
+
+@pytest.mark.slow
+async def test_so_may_one_that_has_two_step_login(place: Place) -> None:
+    password, secret = "a sparrow sings at dawn", codes.secret()
+    people = [f"shift-{uuid.uuid4().hex[:12]}" for _ in range(rules.PER_ADDRESS + 5)]
+    async with place.rows() as rows:
+        added = "insert into operator (id, name, role, password_hash, totp_secret) values ($1, $1, 'agent', $2, $3)"
+        hashed = rules.HASHER.hash(password)
+        await rows.executemany(added, [(id, hashed, secret) for id in people])
+
+        async def attempts() -> dict[str, int]:
+            found = await rows.fetch("select subject, count(*) as n from login_attempt group by subject")
+            return {row["subject"]: row["n"] for row in found}
+
+        for n, id in enumerate(people):
+            visitor = place.visitor()
+            assert (await visitor.log_in(id, password)).headers["location"].startswith("/login/code")
+            await visitor.get("/login/code")
+            if n == 0:
+                assert await attempts() == {f"account:{id}": 1}
+                assert (await visitor.post("/login/code", {"code": "x"})).status_code == 401
+                assert await attempts() == {f"account:{id}": 2, "address:127.0.0.1": 1}, "a wrong code stays counted"
+            entered = await visitor.post("/login/code", {"code": pyotp.TOTP(secret).now()})
+            assert entered.status_code == 303, f"of {id}, {n} others came in before"
+        assert await attempts() == {"address:127.0.0.1": 1}
 
 
 async def test_an_address_is_closed_after_guessing_at_many_accounts(place: Place) -> None:
