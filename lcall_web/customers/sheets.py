@@ -14,6 +14,7 @@ from lcall_web.customers import fields, numbers, rules
 from lcall_web.customers.fields import Field
 
 ROWS: Final = 20_000
+LINES: Final = ROWS + 40  # that are looked at, with the head and what is blank
 WIDEST: Final = 256  # columns that are looked at
 COLUMNS: Final = {  # in the order of the file that is written
     "name": rules.NAMES["name"],
@@ -121,13 +122,16 @@ def parse(data: bytes, owners: Sequence[str], known: Sequence[Field] = ()) -> Sh
 
 def _cells(data: bytes) -> list[list[Any]]:
     try:
-        return workbook.rows(data, ROWS + 40, WIDEST)
+        found = workbook.rows(data, LINES + 1, WIDEST)
     except workbook.Unreadable as error:
         raise Unreadable(NO_SHEET) from error
     except workbook.TooLarge as error:
         raise Unreadable(TOO_MANY) from error
     except workbook.Busy as error:
         raise Unreadable(BUSY) from error
+    if len(found) > LINES:  # customers perhaps, who would be left out without a word
+        raise Unreadable(TOO_MANY)
+    return found
 
 
 def _head(row: Sequence[Any], known: Sequence[Field]) -> dict[int, str]:

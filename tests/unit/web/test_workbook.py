@@ -84,6 +84,16 @@ def test_a_sheet_with_too_many_rows_is_not_taken_for_its_beginning(monkeypatch: 
     assert len(settings.workbook(file({(1, 0): "x"}))) == 2
 
 
+def test_a_sheet_of_customers_with_blank_rows_is_not_taken_for_its_beginning() -> None:
+    """The last ones stand behind the rows that are looked at."""
+    names = (n for n in range(1, customers.ROWS + 60) if n % 400)
+    whole = file({(0, 0): "名称", **{(n, 0): f"客{n}" for n in names}})
+    assert len(workbook.rows(whole, 30_000, 1)) == customers.ROWS + 60
+    with pytest.raises(customers.Unreadable) as refused:
+        customers.parse(whole, ())
+    assert refused.value.args == (customers.TOO_MANY,)
+
+
 def test_so_many_at_once_and_the_next_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook, "WAITS_S", 0.01)
     for _ in range(workbook.AT_ONCE):
