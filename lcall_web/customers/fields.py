@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from lcall_web.common.i18n import mark, translated
+from lcall_web.common.written import day
 from lcall_web.customers import rules
 from lcall_web.customers.rules import EMPTY, TOO_LONG, UNKNOWN, Draft, Form, Search
 
@@ -35,7 +34,6 @@ FLAG_WORDS: Final = {  # of sheets
 }
 LONGEST: Final = {"text": 100, "lines": 2000, "number": 40, "date": 40, "flag": 10, "choice": 60}
 NUMBER: Final = re.compile(r"[+-]?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,6})?", re.ASCII)
-DAY: Final = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:T00:00:00)?", re.ASCII)
 YEARS: Final = range(1800, 3000)
 SHOWN: Final = "fields"  # of a form: the ids of the fields that it had; what is left empty in it is not sent
 
@@ -130,13 +128,13 @@ def _number(text: str) -> str:
 
 
 def _day(text: str) -> str:
-    found = DAY.fullmatch(re.sub(r"\s", "", unicodedata.normalize("NFKC", text)))
-    if not found:
+    try:
+        found = day(text.removesuffix("T00:00:00"))  # a cell that is a date with its time
+    except ValueError as error:
+        raise ValueError(NO_DAY) from error
+    if found.year not in YEARS:
         raise ValueError(NO_DAY)
-    year, month, day = (int(part) for part in found.groups())
-    if year not in YEARS or not 1 <= month <= 12 or not 1 <= day <= monthrange(year, month)[1]:
-        raise ValueError(NO_DAY)
-    return date(year, month, day).isoformat()
+    return found.isoformat()
 
 
 def active(known: Iterable[Field]) -> list[Field]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from sanic.response import HTTPResponse, redirect
 from lcall_web.common import context, door
 from lcall_web.common.i18n import mark
 from lcall_web.common.masking import masked
+from lcall_web.common.written import day
 from lcall_web.settings import refusals, sheets, store
 from lcall_web.settings.kinds import LISTS
 from lcall_web.settings.room import REFUSED, file, first, given, id_of, numbers, reads, show, writes
@@ -29,9 +30,11 @@ MOST: Final = 20_000  # of one import
 PAGE: Final = 100
 SHOWN: Final = 8  # faults of an import
 BETWEEN: Final = re.compile("[,，]")
+TIME: Final = re.compile(r"(?:T|\s+)\d{1,2}:\d\d.*")  # of a day that a program wrote
 LAST_YEAR: Final = 2999  # what is later is how other programs write "never"
 NOTHING: Final = mark("请填写至少一个号码。")
 TOO_MANY: Final = mark("一次最多导入 20000 个号码，请分成几个文件。")
+NO_NUMBER: Final = mark("这一行没有号码。")
 DAY: Final = mark("请按 2026-10-01 填写日期。")
 
 Line = tuple[int, ListEntry]  # the line on which it was written
@@ -78,7 +81,7 @@ async def add_file(request: Request, id: str) -> HTTPResponse:
     except sheets.Unreadable as error:
         return await _page(request, id_of(id), REFUSED, faults={"file": Fault(str(error))})
     given_entries, wrong = _entries(rows, zone)
-    if not given_entries or len(given_entries) > MOST:
+    if not (given_entries or wrong) or len(given_entries) > MOST:
         fault = Fault(TOO_MANY if given_entries else NOTHING)
         return await _page(request, id_of(id), REFUSED, faults={"file": fault})
     put = Put(0, wrong) if wrong else await _put(request, id_of(id), given_entries)
@@ -97,7 +100,11 @@ def _entries(rows: list[list[str]], zone: str) -> tuple[list[Line], list[Wrong]]
     found, wrong = [], []
     for n, row in enumerate(rows, 1):
         number, note, expires = (*row, "", "", "")[:3]
-        if not number or (n == 1 and not any(letter.isdigit() for letter in number)):  # a head
+        said = next(filter(None, row), "")
+        if not said or (n == 1 and not any(letter.isdigit() for letter in number or "".join(row))):  # a head
+            continue
+        if not number:
+            wrong.append((n, said, Fault(NO_NUMBER)))
             continue
         try:
             found.append((n, ListEntry(number, note, _until(expires, zone))))
@@ -106,9 +113,9 @@ def _entries(rows: list[list[str]], zone: str) -> tuple[list[Line], list[Wrong]]
     return found, wrong
 
 
-def _until(day: str, zone: str) -> datetime | None:
+def _until(text: str, zone: str) -> datetime | None:
     """The end of a day of the center; None is never. Raises ValueError."""
-    last = date.fromisoformat(day[:10]) if day else None
+    last = day(TIME.sub("", text)) if text else None
     if last is None or last.year > LAST_YEAR:
         return None
     return datetime.combine(last + timedelta(days=1), time(), ZoneInfo(zone))
@@ -155,16 +162,17 @@ async def _page(
     found = await store.document(here, "lists", id)
     if found is None:
         raise NotFound(id)
-    sought, cursor = (request.args.get("number") or "").strip()[:64], request.args.get("cursor") or ""
+    sought = (request.args.get("number") or "").strip()[:64]
     problems = dict(faults or {})
     page: Any = None
     try:
-        page = await here.lq.list_entries(id, number=sought or None, limit=PAGE, cursor=cursor or None)
+        behind = await store.entry_number(here, id, request.args.get("behind") or "")
+        page = await here.lq.list_entries(id, number=sought or None, limit=PAGE, cursor=behind or None)
     except ApiError as error:
         if error.status != REFUSED:
             raise
         problems["number"] = refusals.said(error.message)
-    following = urlencode({"number": sought, "cursor": page.next}) if page and page.next else ""
+    place = await store.entry_place(here, id, page.next) if page and page.next else ""
     return await show(
         request,
         "entries.html",
@@ -173,7 +181,7 @@ async def _page(
         document=found,
         kind=LISTS,
         entries=page.items if page else (),
-        following=following,
+        following=urlencode({"number": sought, "behind": place}) if place else "",
         sought=sought,
         written={"numbers": "", "note": "", "expires": "", **(written or {})},
         faults=problems,

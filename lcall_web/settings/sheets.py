@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -17,6 +20,8 @@ TOO_LARGE: Final = mark("文件太大：最多 2 MB。")
 BUSY: Final = mark("正在读取别人的文件，请稍后再试。")
 NO_WORKBOOK: Final = mark("无法读取：请使用 .xlsx 工作簿。")
 NO_TEXT: Final = mark("无法读取：请使用 .xlsx 工作簿，或 UTF-8、GBK 的 .csv、.txt 文件。")
+QUOTES: Final = mark("引号不成对，分不清哪里是一格：请检查文件里的英文双引号。")
+LEADING: Final = re.compile(r"^\t+", re.MULTILINE)
 
 
 class Unreadable(Exception):
@@ -43,7 +48,7 @@ def workbook(body: bytes) -> list[list[str]]:
 
 
 def rows(name: str, body: bytes) -> list[list[str]]:
-    """Of a workbook, or of a text with commas or tabs between the cells. Raises Unreadable."""
+    """Of a workbook, or of a text with commas or tabs between the cells (RFC 4180). Raises Unreadable."""
     if body[:2] == b"PK" or not body or name.lower().endswith(".xlsx"):
         return workbook(body)
     if len(body) > LARGEST:
@@ -51,8 +56,14 @@ def rows(name: str, body: bytes) -> list[list[str]]:
     text = _decoded(body)
     if not printable(text.replace("\n", "").replace("\r", "").replace("\t", "")):
         raise Unreadable(NO_TEXT)
-    lines = text.splitlines()
-    return [[cell.strip().strip('"') for cell in line.replace("\t", ",").split(",")][:COLUMNS] for line in lines]
+    # A tab before a number keeps Excel from writing it as 1.38E+10, so that it parts cells only where no comma does.
+    delimiter = "," if "," in text else "\t"
+    lines = io.StringIO(LEADING.sub("", text), newline="")
+    found = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        return [[cell.strip() for cell in row][:COLUMNS] for row in found]
+    except csv.Error as error:
+        raise Unreadable(QUOTES) from error
 
 
 def _decoded(body: bytes) -> str:

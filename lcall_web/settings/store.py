@@ -18,6 +18,7 @@ from lcall_web.settings.rules import Fault
 from lq.sdk import ApiError, Document, DocumentUser
 
 SQL: Final = queries(__file__)
+DIGITS: Final = 19  # from which on PostgreSQL has no whole number
 
 Names = Mapping[str, Mapping[str, str]]  # kind -> id -> name
 
@@ -101,6 +102,20 @@ async def last_change(here: Context, kind: str, id: str) -> Change | None:
     except DatabaseAway:
         return None
     return None if row is None else Change(row["name"], row["at"])
+
+
+async def entry_place(here: Context, list: str, number: str) -> str:
+    """By what an address names an entry, for numbers are not for everybody; "" if there is none."""
+    row = await here.database.row(SQL["entry_place"], list, number)
+    return "" if row is None else str(row["changed"])
+
+
+async def entry_number(here: Context, list: str, place: str) -> str:
+    """Of the entry that `entry_place` has named so; "" if it was changed since, or never was."""
+    if not (place.isascii() and place.isdigit() and len(place) < DIGITS):
+        return ""
+    row = await here.database.row(SQL["entry_number"], list, int(place))
+    return "" if row is None else str(row["number"])
 
 
 async def put(here: Context, kind: Kind, id: str, body: Mapping[str, Any], version: int, operator: str) -> Saved:
