@@ -94,8 +94,8 @@ def text(field: Field, body: Mapping[str, Any], names: store.Names, language: st
             return str(value) or NOTHING
 
 
-def texts(kind: Kind, body: Mapping[str, Any], names: store.Names, language: str) -> dict[str, str]:
-    return {field.name: text(field, body, names, language) for field in kind.fields}
+def texts(kind: Kind, body: Mapping[str, Any], names: store.Names, language: str, numbers: bool) -> dict[str, str]:
+    return {field.name: _cell(field, body, names, language, numbers) for field in kind.fields}
 
 
 def _some(found: list[str], language: str) -> str:

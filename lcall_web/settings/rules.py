@@ -266,13 +266,18 @@ class Merged:
     both: tuple[str, ...]  # fields that both changed: what this one wrote stands, the other's is told
 
 
-def merge(kind: Kind, base: Values, written: Values, present: Values) -> Merged:
-    """`base`: the form as it was shown; `present`: as it would be shown now."""
+def merge(kind: Kind, base: Values, written: Values, present: Values, hidden: Collection[str] = ()) -> Merged:
+    """`base`: the form as it was shown; `present`: as it would be shown now. `hidden`: fields whose values he may not
+    see; nothing is compared with those, for that would tell whether a guess of his is right."""
     values: dict[str, list[str]] = {}
     taken, both = [], []
     for field in kind.fields:
         was, mine, theirs = (list(each.get(field.name, [])) for each in (base, written, present))
         ours = _plain(field, mine) != _plain(field, was)
+        if field.name in hidden:
+            if ours:  # it was not hidden before the other one wrote a number there
+                both.append(field.name)
+            continue
         others = field.kind != "secret" and _plain(field, theirs) != _plain(field, was)
         if others and not ours:
             taken.append(field.name)

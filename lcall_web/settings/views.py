@@ -104,7 +104,7 @@ async def save(request: Request, name: str, id: str) -> HTTPResponse:
     if before is None and not new and not kind.single:
         return await _form(request, kind, _none(kind), form, {"id": Fault(GONE)}, id, status=409)
     present = before or Document(name, id, 0, {})
-    keep = [field.name for field in kind.fields if rules.hidden_from(field, present.body, numbers(request))]
+    keep = _hidden(request, kind, present)
     variables = await store.variables(here) if any(field.kind == "script" for field in kind.fields) else ()
     body, faults = rules.read(kind, form, present.body, keep, variables)
     if not rules.ID.fullmatch(id):
@@ -140,9 +140,15 @@ async def _done(request: Request, kind: Kind, id: str, form: Mapping[str, list[s
 
 async def _stale(request: Request, kind: Kind, present: Document, form: dict[str, list[str]]) -> HTTPResponse:
     """Somebody was quicker: what only he changed is taken, what both changed is shown, and nothing typed is lost."""
-    now = rules.values_of(kind, present.body)
-    merged = rules.merge(kind, _base(form, now), form, now)
+    now, hidden = rules.values_of(kind, present.body), _hidden(request, kind, present)
+    base = _base(form, {name: texts for name, texts in now.items() if name not in hidden})
+    merged = rules.merge(kind, base, form, now, hidden)
     return await _form(request, kind, present, dict(merged.values), {}, present.id, status=409, merged=merged)
+
+
+def _hidden(request: Request, kind: Kind, document: Document) -> list[str]:
+    """The fields with numbers that he may not see."""
+    return [field.name for field in kind.fields if rules.hidden_from(field, document.body, numbers(request))]
 
 
 def _base(form: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> Mapping[str, list[str]]:
@@ -190,7 +196,7 @@ async def _form(
         base=json.dumps(base, ensure_ascii=False),
         faults=faults or {},
         merged=merged,
-        theirs=cells.texts(kind, body, names, request.ctx.language),
+        theirs=cells.texts(kind, body, names, request.ctx.language, numbers(request)),
         options=_options(names, kind, document.id),
         users={} if new else await store.users(here, kind.name, document.id),
         change=None if new else await store.last_change(here, kind.name, document.id),

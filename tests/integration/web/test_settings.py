@@ -472,16 +472,22 @@ async def test_hostile_text_is_shown_as_text_and_kept_as_it_is(place: Place) -> 
                     await lq.delete_document("queues", text if field == "id" else "naughty")
 
 
-async def test_numbers_of_people_are_masked_for_who_may_not_see_them(place: Place) -> None:
+@pytest.fixture
+async def setter(place: Place) -> AsyncIterator[Visitor]:
+    """One who may change settings and sees numbers masked."""
     async with place.rows() as rows:
         await rows.execute(
             "insert into role (id, name, scope, permissions) values ('setter', '配置员', 'all', '{settings}')"
             " on conflict do nothing"
         )
         await rows.execute("update operator set role = 'setter' where id = '1019'")
+        yield await place.user("1019")
+        await rows.execute("update operator set role = 'agent' where id = '1019'")
+
+
+async def test_numbers_of_people_are_masked_for_who_may_not_see_them(place: Place, setter: Visitor) -> None:
     async with place.client() as lq:
         await lq.put_document("agents", "2931", {"name": "有手机", "mobile": "+8613912345678"})
-        setter = await place.user("1019")
         for path in ("/settings/agents/", "/settings/agents/2931"):
             page = await setter.get(path)
             assert page.status_code == 200 and "139****5678" in page.text and "13912345678" not in page.text
@@ -491,5 +497,56 @@ async def test_numbers_of_people_are_masked_for_who_may_not_see_them(place: Plac
             lq, "agents", "2931"
         )
         await lq.delete_document("agents", "2931")
-    async with place.rows() as rows:
-        await rows.execute("update operator set role = 'agent' where id = '1019'")
+
+
+async def test_who_is_overtaken_is_told_no_number_that_he_may_not_see(place: Place, setter: Visitor) -> None:
+    agent, phone = "/settings/agents/2932", "/settings/phones/8932"
+    password = {"password": "geheim-2932"}
+    async with place.client() as lq:
+        await lq.put_document("agents", "2932", {"name": "有手机", "mobile": "+8613912345678"})
+        await lq.put_document("phones", "8932", {"name": "前台", "forward": {"busy": "13912345678"}, **password})
+        for path, hidden, other in (
+            (agent, "mobile", {"mobile": "+8613912340000"}),
+            (phone, "forward.busy", {"forward": {"busy": "13912340000"}}),
+        ):
+            kind, id = path.split("/")[2:]
+            mine = await form(setter, path)
+            assert hidden not in base(await setter.get(path))
+            now = await body(lq, kind, id)
+            await lq.put_document(kind, id, {**now, "name": "别人改的"})
+            stale = await setter.post(path, {**mine, "name": "我改的"})
+            assert stale.status_code == 409 and "对方改为：别人改的" in stale.text
+            assert "已换成对方的修改" not in stale.text, "nobody has changed what he does not see"
+            await lq.put_document(kind, id, {**now, "name": "别人改的", **other})
+            for sent in ({}, {hidden: "13912340000"}, {hidden: "1"}):  # the last two by no page of ours
+                stale = await setter.post(path, {**mine, "name": "我改的", **sent})
+                assert stale.status_code == 409 and "139****0000" in stale.text
+                assert "1391234" not in stale.text and "已换成对方的修改" not in stale.text
+            forged = {**json.loads(mine["base"]), hidden: ["13912340000"]}
+            told = await setter.post(path, {**mine, "base": json.dumps(forged), hidden: "13912340000"})
+            assert told.status_code == 409 and "已换成对方的修改" in told.text, "the name"
+            assert told.text.count("已换成对方的修改") == 1 and "1391234" not in told.text
+            await lq.delete_document(kind, id)
+
+
+async def test_pages_of_a_list_are_turned_without_a_number_in_their_addresses(place: Place, setter: Visitor) -> None:
+    path, following = "/settings/entries/paged-test", re.compile(r'href="(/settings/entries/paged-test\?[^"]+)"')
+    given = [ListEntry(f"139{n:04}5678", f"备注{n:03}") for n in range(101)]
+    async with place.client() as lq:
+        await lq.put_document("lists", "paged-test", {"kind": "black", "name": "翻页名单"})
+        await lq.put_list_entries("paged-test", given)
+        for visitor in (setter, await place.user("admin")):
+            first = await visitor.get(path)
+            assert "备注099" in first.text and "备注100" not in first.text
+            (link,) = following.findall(first.text)
+            assert "%2B" not in link and not re.search(r"\d{11}", link)
+            second = await visitor.get(unescape(link))
+            assert "备注100" in second.text and "备注099" not in second.text and following.findall(second.text) == []
+            if visitor is setter:
+                assert not re.search(r"139\d{8}", first.text + second.text)
+        for forged in ("cursor=%2B8613900505678", "behind=%2B8613900505678", "behind=13900505678", "behind=x"):
+            page = await setter.get(f"{path}?number=&{forged}")
+            assert "备注000" in page.text and "备注099" in page.text and "备注100" not in page.text, forged
+        assert (await setter.get(f"{path}?behind={'9' * 30}")).status_code == 200
+        await lq.clear_list("paged-test")
+        await lq.delete_document("lists", "paged-test")

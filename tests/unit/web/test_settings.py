@@ -186,6 +186,20 @@ def test_what_only_the_other_one_changed_is_taken_and_what_both_changed_is_told(
     assert rules.merge(kind, base, theirs, theirs).both == (), "both changed it to the same"
 
 
+def test_of_a_number_that_he_may_not_see_nobody_is_told_a_change_and_no_guess_is_answered() -> None:
+    kind, body = KINDS["agents"], {"name": "王芳", "mobile": "+8613800138000"}
+    present = rules.values_of(kind, body)
+    base = {name: texts for name, texts in present.items() if name != "mobile"}
+    merged = rules.merge(kind, base, {**base, "name": ["王方"]}, present, ["mobile"])
+    assert (merged.taken, merged.both) == ((), ()) and "mobile" not in merged.values
+    for guess in ("+8613800138000", "+8613800138001"):
+        claimed = rules.merge(kind, {**base, "mobile": [guess]}, {**base, "mobile": [guess]}, present, ["mobile"])
+        typed = rules.merge(kind, base, {**base, "mobile": [guess]}, present, ["mobile"])
+        assert (claimed.taken, claimed.both, typed.taken, typed.both) == ((), (), (), ("mobile",)), guess
+    written = rules.merge(kind, {**base, "mobile": [""]}, {**base, "mobile": ["13900139000"]}, present, ["mobile"])
+    assert written.both == ("mobile",), "another one was quicker to write one there: its mask is told"
+
+
 # -- what LQ-SDK says against it -------------------------------------------------------------------------------------
 
 
