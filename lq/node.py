@@ -18,6 +18,7 @@ import structlog
 
 from lq import process, telemetry
 from lq.config.book import Book
+from lq.config.calendars import day_began
 from lq.config.documents import KINDS
 from lq.contacts import codes, inbound, inputs
 from lq.contacts.media_desk import MediaDesk
@@ -237,6 +238,7 @@ class Node:
             load=self.owner.load,
             draining=self.draining,
             lease_ms=LEASE_MS,
+            day=day_began(int(time.time() * 1000), self.owner.book.settings.time_zone) if self.in_service else 0,
         )
         self.owner.redis_clock.told(renewal.now, time.monotonic() - asked)
         if not self.leased:

@@ -43,7 +43,13 @@ AGENTS: Final = Kind(
             BASICS,
             (
                 Field("name", "text", mark("姓名"), required=True),
-                Field("enabled", "flag", mark("启用"), mark("停用后不能签入，历史记录保留。"), True),
+                Field(
+                    "enabled",
+                    "flag",
+                    mark("启用"),
+                    mark("停用后立即签出（通话中的等通话结束），不能再签入；历史记录保留。"),
+                    True,
+                ),
             ),
         ),
         Section(
@@ -143,7 +149,17 @@ QUEUES: Final = Kind(
             (
                 NAME,
                 NAME_EN,
-                Field("strategy", "choice", mark("分配方式"), default="longest_idle", options=STRATEGIES),
+                Field(
+                    *("strategy", "choice", mark("分配方式")),
+                    *(mark("修改后，坐席再次签入或示闲时生效。"), "longest_idle"),
+                    options=STRATEGIES,
+                ),
+                Field(
+                    *("order", "many", mark("坐席顺序")),
+                    *(mark("固定顺序时，勾选的坐席从上到下依次优先；没有勾选的在他们之后，按工号。"), ()),
+                    of="agents",
+                    ordered=True,
+                ),
                 Field(
                     *("priority", "number", mark("优先级"), mark("数值大的先接入，-100 到 100。"), 0),
                 ),
@@ -174,7 +190,8 @@ QUEUES: Final = Kind(
                 Field("max_no_answer", "number", mark("连续未接次数"), mark("达到后自动示忙。"), 3, unit=mark("次")),
                 Field("wrap_up_s", "number", mark("话后整理时长"), default=20, unit=mark("秒")),
                 Field(
-                    *("wrap_up_code", "choice", mark("话后小结"), "", "optional"),
+                    *("wrap_up_code", "choice", mark("话后小结")),
+                    *(mark("必须填写时，坐席选好小结之前一直在话后整理。"), "optional"),
                     options={"optional": mark("可不填"), "required": mark("必须填写")},
                 ),
                 Field(

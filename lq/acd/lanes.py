@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lq.acd.strategies import Standing, key
+from lq.acd.strategies import Key, key
 from lq.config.documents import Agent, Queue
 
 
@@ -17,11 +17,15 @@ def own_lane(agent: str) -> str:
     return f"agent:{agent}"
 
 
-def lanes_of_agent(agent: Agent, queues: Mapping[str, Queue], standing: Standing | None = None) -> dict[str, int]:
+def lanes_of_agent(agent: Agent, queues: Mapping[str, Queue]) -> dict[str, Key]:
     """Lane -> strategy key for a signed-in agent; a queue that no longer exists is left out."""
-    known = standing or Standing()
-    served = {queue: key(queues[queue].strategy, known) for queue in agent.queues if queue in queues}
+    served = {id: key(queues[id].strategy, _place(agent.id, queues[id])) for id in agent.queues if id in queues}
     return {**served, own_lane(agent.id): 0}
+
+
+def _place(agent: str, queue: Queue) -> int:
+    """Whom the queue's order does not name comes behind all whom it names."""
+    return queue.order.index(agent) if agent in queue.order else len(queue.order)
 
 
 def waiting_score(wait_start: int, priority: int, ageing_ms: int) -> int:

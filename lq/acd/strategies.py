@@ -1,34 +1,34 @@
-"""Who of the ready agents is next: a strategy gives each a key as he becomes ready; smallest first, then longest idle.
+"""Who of the ready agents is next: a strategy gives each a key in the line; smallest first, then longest idle. Pure.
 
-The key is fixed while he waits, so a line is never sorted again. A key is an integer 0..MAX_KEY: the function library
-puts it before the time since when he is idle in one number (lq/live/lcall.lua, `score_of`), and a double holds no more.
+A key is fixed while he stands in line, so a line is never sorted again. It is a number, 0..MAX_KEY, or a word for what
+only the function library knows as he comes to stand there (lq/live/lcall.lua, `score_of`):
+
+  - calls, talk: calls that he was given and has answered today · ten seconds that he has talked today
+  - place:<n>: the n-th; of two at the same place the smaller operator number comes first, however long both are idle
+  - random: whoever of the line, drawn for each contact anew
+
+Today is a day of the center, as the nodes tell the library. The library puts the key before the time since when he is
+idle in one number, and a double holds no more than MAX_KEY.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 MAX_KEY: Final = 8_999
+WORD: Final = re.compile(r"calls|talk|random|place:\d{1,4}", re.ASCII)
 
+Key = int | str
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a strategy may look at when an agent becomes ready."""
-
-    calls: int = 0  # answered today
-    talk_s: int = 0  # talked today
-    position: int = 0  # place in the queue's list
-    random: int = 0  # drawn by the caller, 0..MAX_KEY
-
-
-STRATEGIES: Final[Mapping[str, Callable[[Standing], int]]] = {
-    "longest_idle": lambda standing: 0,
-    "fewest_calls": lambda standing: standing.calls,
-    "least_talk": lambda standing: standing.talk_s // 10,
-    "in_order": lambda standing: standing.position,
-    "random": lambda standing: standing.random,
+# the place is that of the agent in the queue's order
+STRATEGIES: Final[Mapping[str, Callable[[int], Key]]] = {
+    "longest_idle": lambda place: 0,
+    "fewest_calls": lambda place: "calls",
+    "least_talk": lambda place: "talk",
+    "in_order": lambda place: f"place:{min(place, MAX_KEY)}",
+    "random": lambda place: "random",
 }
 
 # what the same thing is called elsewhere: Asterisk app_queue, FreeSWITCH mod_callcenter, Genesys, Chinese ACDs
@@ -60,6 +60,6 @@ def canonical(name: str) -> str:
     return strategy
 
 
-def key(strategy: str, standing: Standing) -> int:
-    """A ready agent's key in a line of that strategy, 0..MAX_KEY: who has the smallest is next."""
-    return max(0, min(MAX_KEY, STRATEGIES[canonical(strategy)](standing)))
+def key(strategy: str, place: int = 0) -> Key:
+    """A ready agent's key in a line of that strategy; `place` is his in the queue's order."""
+    return STRATEGIES[canonical(strategy)](place)

@@ -6,7 +6,7 @@ Hours of a day are `HH:MM-HH:MM`, in its time zone; the end is not part of them,
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,6 +20,12 @@ _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24)
 def local(now: int, time_zone: str) -> datetime:
     """A moment (ms of the epoch) as the clock on the center's wall shows it."""
     return datetime.fromtimestamp(now / 1000, UTC).astimezone(ZoneInfo(time_zone))
+
+
+def day_began(now: int, time_zone: str) -> int:
+    """When the center's day began in which this moment is (both ms of the epoch)."""
+    moment = local(now, time_zone)
+    return int(datetime.combine(moment.date(), time(), moment.tzinfo).timestamp() * 1000)
 
 
 def open_at(calendar: Calendar, moment: datetime) -> bool:

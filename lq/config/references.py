@@ -42,6 +42,14 @@ def _lists_of_names(kinds: Kinds) -> list[Named]:
     ]
 
 
+def _orders_of_queues(kinds: Kinds) -> list[Named]:
+    return [
+        (f"queues/{queue}/order", "agents", agent)
+        for queue, body in kinds.get("queues", {}).items()
+        for agent in body.get("order", ())
+    ]
+
+
 def _agents_of_phones(kinds: Kinds) -> list[Named]:
     phones = kinds.get("phones", {}).items()
     return [(f"phones/{id}/agent", "agents", body["agent"]) for id, body in phones if body.get("agent")]
@@ -93,6 +101,7 @@ def _parents_of_codes(kinds: Kinds) -> list[Named]:
 def _named(kinds: Kinds) -> list[Named]:
     return [
         *_queues_of_agents(kinds),
+        *_orders_of_queues(kinds),
         *_targets_of_numbers(kinds),
         *_targets_of_flows(kinds),
         *_named_by_tokens(kinds),

@@ -4,7 +4,8 @@
 -- with a ready agent. So whoever is new is the only one who can be paired, and heads of lines are all that is looked at.
 --
 -- A script that fails midway is not rolled back: every function checks first and writes last.
--- An agent's states, operations and outcomes are rendered in from lq/acd/agent.py, LEASE_MS from lq/live/values.py.
+-- An agent's states, operations and outcomes are rendered in from lq/acd/agent.py, LEASE_MS from lq/live/values.py,
+-- MAX_KEY from lq/acd/strategies.py.
 -- A field that is absent reads ''.
 
 local VERSION = @VERSION@
@@ -33,10 +34,13 @@ local BUCKETS_AT_ONCE = 2000    -- of a list that is cleared
 local NUMBERS_AHEAD = 1000000   -- more than are ever given between two words of a node
 local FAILURE = 41              -- Q.850 cause: temporary failure
 local KEY_STEP = 1e12           -- > milliseconds from IDLE_EPOCH to 2050
+local MAX_KEY = @MAX_KEY@
+local TALK_STEP_MS = 10000      -- so much talk is one step of the key `talk`
 
 local K                         -- prefix of all keys, from the one declared key
 local now                       -- ms; the same within a call. It runs backwards only when the clock was set back (set_back)
 local floor                     -- numbers rise for ever, whatever the clock does: none is lower than this
+local day                       -- ms: when the center's day began, which only nodes know; 0 until one has said so
 local asker                     -- contact whose ask runs: needs no notice
 local touched                   -- lanes whose counts changed
 local run                       -- this Redis process (INFO run_id); read once, for a library lives as long as its process
@@ -109,8 +113,21 @@ local function announce_queues()
   end
 end
 
+local function drawn(n)         -- 0..n-1: from what no two pairs have in common, so that models draw the same
+  local last = redis.call('HGET', K .. 'counters', 'fence') or ''
+  return tonumber(string.sub(redis.sha1hex(text(now) .. ':' .. last), 1, 8), 16) % n
+end
+
+local function is_drawn(lane, id)       -- whether agents of that line come in no order
+  return object(redis.call('HGET', K .. 'agent:' .. id, 'lanes') or '')[lane] == 'random'
+end
+
 local function head(lane, part)
   local h = redis.call('ZRANGE', lane_key(lane, part), 0, 0, 'WITHSCORES')
+  if part == 'agents' and h[1] and is_drawn(lane, h[1]) then
+    local n = drawn(redis.call('ZCARD', lane_key(lane, part)))
+    h = redis.call('ZRANGE', lane_key(lane, part), n, n, 'WITHSCORES')
+  end
   return h[1], tonumber(h[2])
 end
 
@@ -175,13 +192,52 @@ local function announce_agent(a, previous)
   append('agent_state_changed', 'agent:' .. a.id, data)
 end
 
-local function score_of(a, key) return text(key * KEY_STEP + tonumber(a.line) - IDLE_EPOCH) end
+local function figures(a)       -- of his day: calls that he was given and has answered, ms that he has talked
+  if a.day ~= text(day) then return 0, 0 end
+  return tonumber(a.calls) or 0, tonumber(a.talked) or 0
+end
+
+local function counted(a, state)        -- what his figures are when he enters that state; nil: as they were
+  local answers = state == 'talking' and (a.state == 'reserved' or a.state == 'ringing')
+  if a.state ~= 'talking' and not answers then return nil end
+  local calls, talked = figures(a)
+  if a.state == 'talking' then talked = talked + math.max(0, now - math.max(tonumber(a.since) or now, day)) end
+  return { day = text(day), calls = text(calls + (answers and 1 or 0)), talked = text(talked) }
+end
+
+local KEYS = {                  -- by the words of lq/acd/strategies.py
+  calls = function(a) return (figures(a)) end,
+  talk = function(a)
+    local _, talked = figures(a)
+    return math.floor(talked / TALK_STEP_MS)
+  end,
+  random = function() return 0 end,
+}
+
+local function place_of(key) return type(key) == 'string' and string.match(key, '^place:(%d%d?%d?%d?)$') end
+local function is_key(key) return type(key) == 'number' or KEYS[key] ~= nil or place_of(key) end
+
+local function score_of(a, key)
+  local place = place_of(key)
+  if place then return text(tonumber(place) * KEY_STEP) end     -- equal scores stand by name: nobody's idle time counts
+  if type(key) == 'string' then key = math.min(KEYS[key](a), MAX_KEY) end
+  return text(key * KEY_STEP + tonumber(a.line) - IDLE_EPOCH)
+end
 
 local function stand_in_line(a)
   for lane, key in pairs(object(a.lanes)) do
     redis.call('ZADD', lane_key(lane, 'agents'), score_of(a, key), a.id)
     if closed_until then redis.call('SADD', K .. 'unmatched', lane) end
     touch(lane)
+  end
+end
+
+local function stand_anew()     -- all who are ready
+  local ids = redis.call('SMEMBERS', K .. 'agents')
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    local a = agent_of(id)
+    if a.state == 'ready' then stand_in_line(a) end
   end
 end
 
@@ -200,6 +256,7 @@ local function enter(a, state, fields, known)  -- the only place that changes a 
   if previous == 'talking' and a.lane ~= '' then redis.call('SREM', lane_key(a.lane, 'talking'), a.id) end
   if state == 'talking' and a.lane ~= '' then redis.call('SADD', lane_key(a.lane, 'talking'), a.id) end
   local change = { state = state, since = text(now), reason = '' }
+  for name, value in pairs(counted(a, state) or {}) do change[name] = value end
   for name, value in pairs(fields or {}) do change[name] = value end
   note(a, change)
   if not known then announce_agent(a, previous) end
@@ -554,7 +611,7 @@ local function misshapen(request, fields)
   for field, kind in pairs(fields) do
     local name, optional = string.match(field, '^([^?]+)(%??)$')
     local value = request[name]
-    local fits = kind == 'lanes' and is_lanes(value) or type(value) == kind
+    local fits = type(value) == kind or IS[kind] and IS[kind](value)
     if not fits and not (optional == '?' and not given(value)) then
       return name .. ' is expected to be: ' .. kind
     end
@@ -570,6 +627,16 @@ local function agent_step(contact, op)  -- one entry of commit's `agents`
   if given(op.lanes) then set_lanes(a, op.lanes) end
   if op.op == 'release' then
     release(a, op.outcome, tonumber(op.wrap_up_ms))
+local function is_keys(v)       -- an agent's lanes
+  if type(v) ~= 'table' then return false end
+  for lane, key in pairs(v) do
+    if type(lane) ~= 'string' or not is_key(key) then return false end
+  end
+  return true
+end
+
+local IS = { lanes = is_lanes, keys = is_keys }
+
   else
     if to ~= 'stay' then enter(a, to) end
     local name = 'reservation:' .. a.id .. ':' .. a.fence
@@ -806,7 +873,7 @@ local function mistake_in_holds(holds)
   for _, hold in ipairs(holds.agents or {}) do
     local wrong = misshapen(hold, {
       agent = 'string', phone = 'string', fence = 'number', state = 'string', lane = 'string', ttl_ms = 'number',
-      ['lanes?'] = 'lanes', ['since?'] = 'number', ['seq?'] = 'number', ['next?'] = 'string', ['engaged?'] = 'boolean',
+      ['lanes?'] = 'keys', ['since?'] = 'number', ['seq?'] = 'number', ['next?'] = 'string', ['engaged?'] = 'boolean',
     })
     if wrong or not TABLE[hold.state] then return 'a held agent: ' .. (wrong or 'unknown state ' .. hold.state) end
   end
@@ -828,7 +895,9 @@ local function mistake_in(q)
   for _, op in ipairs(q.agents or {}) do
     if type(op.agent) ~= 'string' or type(op.fence) ~= 'number' then return 'an agent operation without agent or fence' end
     if op.op == 'release' and not OUTCOMES[op.outcome] then return 'unknown outcome ' .. tostring(op.outcome) end
-    local wrong = misshapen(op, { ['ttl_ms?'] = 'number', ['wrap_up_ms?'] = 'number', ['lanes?'] = 'lanes' })
+    local wrong = misshapen(op, {
+      ['ttl_ms?'] = 'number', ['wrap_up_ms?'] = 'number', ['lanes?'] = 'keys', ['queue?'] = 'string',
+    })
     if wrong then return wrong end
   end
   for _, e in ipairs(q.events or {}) do
@@ -1144,10 +1213,17 @@ local function asserted(q)
     set_closed_until(math.min(closed_until, now))
   end
 end
+local function begin_day(start) -- as a node says, which knows the center's time zone; who stands in line has new figures
+  if start <= day or start > now then return end
+  day = start
+  redis.call('HSET', K .. 'counters', 'day', text(day))
+  stand_anew()
+end
+
 
 local function is_word(e)       -- checked here, for when it is recalled whoever calls would pay for a mistake
   return type(e.agent) == 'string' and type(e.name) == 'string' and type(e.phone) == 'string' and TABLE[e.state]
-    and type(e.since) == 'number' and type(e.seq) == 'number' and type(e.lanes) == 'table'
+    and type(e.since) == 'number' and type(e.seq) == 'number' and is_keys(e.lanes)
     and (e.phone ~= '' or e.state == 'signed_out')
 end
 
@@ -1225,6 +1301,7 @@ local function order(q)         -- a message (JSON) for the contact's owner, or 
   if not node then return fail('gone') end
   redis.call('XADD', K .. 'inbox:' .. node, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
     string.sub(q.message, 1, -2) .. ',"expires_at":' .. text(now + q.within_ms) .. '}')
+  if given(q.day) then begin_day(q.day) end
   return { ok = true }
 end
 
@@ -1481,6 +1558,11 @@ local RECALL = {        -- an agent whose last word Redis has lost, by the state
   end,
   ready = function(a, e)
     enter(a, 'ready', { line = text(e.since), since = text(e.since) }, true)
+  if day > now then             -- a node says it again
+    day = 0
+    redis.call('HDEL', K .. 'counters', 'day')
+    stand_anew()
+  end
     stand_in_line(a)
   end,
 }
@@ -1520,7 +1602,7 @@ local function recall(e)
     RECALL[e.state](a, e)
   else
     -- he was with a contact that nobody holds: its node is dead, or frozen and may yet say so; his phone is not free
-    a.state = e.state           -- so the event says what he comes from
+    a.state, a.since = e.state, text(e.since)   -- so the event says what he comes from, and his talk is counted
     enter(a, 'busy_other', { line = '' })
     deadline('back:' .. a.id, now + (e.state == 'talking' and RECALLED_TALK_MS or OUTCOMES.busy.back_ms))
   end
@@ -1621,14 +1703,17 @@ local function tick(keys, args)
 end
 
 -- nothing of Lua's own library is there while a library loads: no pairs, no cjson
-local TEXT, NUMBER, TABLE_, LANES = 'string', 'number', 'table', 'lanes'
+local TEXT, NUMBER, TABLE_, LANES, KEYS_ = 'string', 'number', 'table', 'lanes', 'keys'
 redis.register_function('commit', answered(commit, { contact = TEXT, node = TEXT, epoch = NUMBER }))
 redis.register_function('ask', answered(ask, { contact = TEXT, lanes = LANES, lease_ms = NUMBER }))
-redis.register_function('agent', answered(agent, { agent = TEXT, op = TEXT, ['lanes?'] = LANES }))
+redis.register_function('agent', answered(agent, { agent = TEXT, op = TEXT, ['lanes?'] = KEYS_ }))
 redis.register_function('phone', answered(phone, { phone = TEXT, ['expires_ms?'] = NUMBER }))
 redis.register_function('trunk', answered(trunk, { trunk = TEXT }))
-redis.register_function('node', answered(node, { op = TEXT, id = TEXT, ['lease_ms?'] = NUMBER, ['agents?'] = TABLE_ }))
+redis.register_function('node', answered(node, {
+  op = TEXT, id = TEXT, ['lease_ms?'] = NUMBER, ['agents?'] = TABLE_, ['day?'] = NUMBER,
+}))
 redis.register_function('adopt', answered(adopt, { node = TEXT, dead = TEXT }))
+  day = tonumber(kept.day) or 0
 redis.register_function('hand_over', answered(hand_over, {
   contact = TEXT, node = TEXT, to = TEXT, epoch = NUMBER, snapshot = TEXT,
 }))

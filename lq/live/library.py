@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from lq.acd.agent import OUTCOMES, TABLE
+from lq.acd.strategies import MAX_KEY
 from lq.live.values import LEASE_MS
 
 NAME: Final = "lcall"
-VERSION: Final = 7  # raise with every released change: N and N−1 run together, and only the newer is loaded
+VERSION: Final = 8  # raise with every released change: N and N−1 run together, and only the newer is loaded
 MISSING: Final = "Function not found"  # Redis's words when the library is not loaded
 
 _SOURCE: Final = Path(__file__).with_name("lcall.lua")
@@ -24,6 +25,7 @@ def render() -> str:
         _SOURCE.read_text(encoding="utf-8")
         .replace("@VERSION@", str(VERSION))
         .replace("@LEASE_MS@", str(LEASE_MS))
+        .replace("@MAX_KEY@", str(MAX_KEY))
         .replace("@TABLE@", _lua(TABLE))
         .replace("@OUTCOMES@", _lua({name: asdict(outcome) for name, outcome in OUTCOMES.items()}))
     )

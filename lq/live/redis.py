@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from lq.acd.agent import TALKING
 from lq.acd.lanes import lanes_of_agent
+from lq.acd.strategies import Key
 from lq.config.documents import Agent, Queue
 from lq.ledger.events import Event
 from lq.live import keys, reading
@@ -122,13 +123,14 @@ class Live(Streams):
         code: str = "",
         done: bool = False,
         move: bool = False,
-        lanes: Mapping[str, int] | None = None,
+        lanes: Mapping[str, Key] | None = None,
     ) -> AgentState:
         """What an agent asks for himself: sign_in, ready, pause, wrap_up, sign_out.
 
         With `move` signing in takes him from another phone, unless he is with a contact. His lanes come from the
-        published configuration unless given. Raises Conflict; Gone when the configuration does not know him, unless he
-        is signed in all the same and wants no calls.
+        published configuration unless given. Raises Conflict, also for one who is disabled, or who is to say first what
+        the call was about; Gone when the configuration does not know him, unless he is signed in all the same and wants
+        no calls.
         """
         document = await self._document_of_who_asks(agent, op) if lanes is None else None
         if document is not None and op in ("sign_in", "ready"):
@@ -164,8 +166,12 @@ class Live(Streams):
         load: int = 0,
         draining: bool = False,
         lease_ms: int = LEASE_MS,
+        day: int = 0,
     ) -> Renewal:
-        """Say that this process lives. The id of an lq's lease is its incarnation."""
+        """Say that this process lives. The id of an lq's lease is its incarnation.
+
+        `day`: when the center's day began (ms), for those who know its time zone.
+        """
         answer = await self._heard(
             "node",
             op="renew",
@@ -176,6 +182,7 @@ class Live(Streams):
             load=load,
             draining=draining,
             lease_ms=lease_ms,
+            day=day,
             seen=self._seen,  # what one Redis told us is not undone by its successor
         )
         self._seen = max(self._seen, int(answer["numbers"]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from lq.acd.agent import SIGNED_OUT
+from lq.acd.strategies import Key
 
 LEASE_MS: Final = 2_000  # of a node, which renews it four times as often
 
@@ -20,8 +21,9 @@ class AgentOp:
     op: str  # lq.acd.agent.CONTACT_OPERATIONS
     outcome: str = ""  # of a release: lq.acd.agent.OUTCOMES
     ttl_ms: int | None = None  # the reservation lapses unless renewed within
-    lanes: Mapping[str, int] | None = None  # his keys from now on, if they changed
+    lanes: Mapping[str, Key] | None = None  # his keys from now on, if they changed
     wrap_up_ms: int = 0
+    queue: str | None = None  # of a release: whose call it was, for the code that it may want; None: his lane says it
 
     def as_json(self) -> dict[str, Any]:
         request: dict[str, Any] = {"agent": self.agent, "fence": self.fence, "op": self.op}
@@ -29,6 +31,8 @@ class AgentOp:
             request |= {"outcome": self.outcome, "wrap_up_ms": self.wrap_up_ms}
         if self.ttl_ms is not None:
             request["ttl_ms"] = self.ttl_ms
+        if self.queue is not None:
+            request["queue"] = self.queue
         if self.lanes is not None:
             request["lanes"] = dict(self.lanes)
         return request
@@ -171,7 +175,7 @@ class AgentHold:
     lane: str
     ttl_ms: int = 0  # of the reservation, unless he talks; 0: it has no end
     name: str = ""
-    lanes: Mapping[str, int] = field(default_factory=dict)
+    lanes: Mapping[str, Key] = field(default_factory=dict)
     since: int | None = None
     seq: int | None = None  # of the event that said this state; None: the ledger has not heard of it
     next: str | None = None  # as in AgentState
@@ -224,7 +228,7 @@ class Recalled:
     since: int
     seq: int
     phone: str
-    lanes: Mapping[str, int]
+    lanes: Mapping[str, Key]
     reason: str | None = None
     next: str | None = None
     contact: str | None = None

@@ -43,6 +43,19 @@ def test_hours_holidays_and_worked_weekends(moment: str, is_open: bool) -> None:
     assert calendars.open_at(OFFICE, datetime.fromisoformat(moment)) == is_open
 
 
+@pytest.mark.parametrize(
+    ("moment", "zone", "began"),
+    [
+        ("2026-11-24T15:59:59", "Asia/Shanghai", "2026-11-23T16:00:00"),
+        ("2026-11-24T16:00:00", "Asia/Shanghai", "2026-11-24T16:00:00"),
+        ("2026-03-29T12:00:00", "Europe/Berlin", "2026-03-28T23:00:00"),  # the day that has 23 hours
+    ],
+)
+def test_a_day_begins_at_the_centers_midnight(moment: str, zone: str, began: str) -> None:
+    at, expected = (round(datetime.fromisoformat(f"{text}+00:00").timestamp() * 1000) for text in (moment, began))
+    assert calendars.day_began(at, zone) == expected
+
+
 def test_the_moment_is_the_centers() -> None:
     at = int(datetime.fromisoformat("2026-11-24T01:00:00+00:00").timestamp() * 1000)
     assert calendars.open_at(OFFICE, calendars.local(at, "Asia/Shanghai"))
