@@ -225,6 +225,8 @@ REFUSALS: Final[Mapping[str, str]] = {  # codes of LQ-SDK -> what to do
     "never_recorded": mark("按录音策略，这条线路不录音。"),
     "in_progress": mark("上一次操作还在进行，请稍候。"),
     "digits": mark("按键只能是 0–9、* 和 #。"),
+    "agent_disabled": mark("您的坐席已经停用：请联系管理员。"),
+    "code_required": NO_CODE,
     "conflict": mark("现在的坐席状态不允许这样做：请按现在显示的状态再试。"),
     "unreachable": AWAY,
     "live_unavailable": AWAY,

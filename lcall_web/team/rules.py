@@ -50,6 +50,8 @@ REFUSALS: Final[Mapping[str, str]] = {  # error codes of LQ-SDK
     "ended": mark("这通电话已经结束。"),
     "not_found": mark("这通电话或坐席已不存在。"),
     "in_progress": mark("正在执行，请稍候。"),
+    "agent_disabled": mark("没有执行：这个坐席已经停用。"),
+    "code_required": mark("没有执行：他还没有选择话后小结。可以请他签出。"),
     "conflict": FAILED,
 }
 

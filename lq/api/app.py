@@ -176,7 +176,7 @@ async def _conflict(request: Request, conflict: live_errors.Conflict) -> Refusal
     except live_errors.Gone:
         log.debug("an agent who is configured no more", agent=state.id)
     [present] = await seen.agents(request, [agent_json(state)])
-    return Refusal(409, "conflict", str(conflict), present=present)
+    return Refusal(409, conflict.code, str(conflict), present=present)
 
 
 def _response(answer: Any) -> HTTPResponse | None:

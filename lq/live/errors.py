@@ -36,11 +36,15 @@ class Claimed(LiveError):
 
 
 class Conflict(LiveError):
-    """`agent` is his present state, as the library answers it (JSON)."""
+    """`agent` is his present state, as the library answers it (JSON).
 
-    def __init__(self, agent: Mapping[str, Any], message: str) -> None:
+    `code`: conflict | agent_disabled | code_required.
+    """
+
+    def __init__(self, agent: Mapping[str, Any], message: str, code: str = "conflict") -> None:
         super().__init__(message)
         self.agent = agent
+        self.code = code
 
 
 class Gone(LiveError):
@@ -77,7 +81,7 @@ def from_answer(answer: Mapping[str, Any]) -> LiveError:
         case "claimed":
             return Claimed(str(answer["contact"]))
         case "conflict":
-            return Conflict(answer["agent"], str(answer["message"]))
+            return Conflict(answer["agent"], str(answer["message"]), str(answer.get("code", "conflict")))
         case "gone":
             return Gone("no such contact")
         case "alive":

@@ -1046,7 +1046,9 @@ end
 
 -- what an agent asks for himself
 
-local function conflict(a, message) return fail('conflict', { agent = view(a), message = message }) end
+local function conflict(a, message, code)        -- code: why, for programs
+  return fail('conflict', { agent = view(a), message = message, code = code })
+end
 
 local function refresh_lanes(a, lanes)
   if not given(lanes) then return end
@@ -1087,7 +1089,7 @@ local function note_code(a, code)
   announce_agent(a, a.state)
 end
 
-local function go(a, q, to)
+local function go(a, q, to)     -- what is answered if that cannot be; nil: it is done
   local reason = given(q.reason) and q.reason or ''
   local later = string.match(to, '^then:(.*)$')
   if q.op == 'wrap_up' then note_code(a, q.code) end
@@ -1109,20 +1111,14 @@ local function agent(q)
   local op = (q.op == 'wrap_up' and q.done == true) and 'wrap_up_done' or q.op
   local to = TABLE[a.state][op]
   if not to then return conflict(a, 'agent ' .. a.id .. ' is ' .. a.state .. ': ' .. op .. ' is not possible') end
-  if given(q.name) then note(a, { name = q.name }) end
-  if op == 'sign_in' then
-    local refused = sign_in(a, q)
-    if refused then return refused end
-  else
-    go(a, q, to)
+  -- a pause that is to come would take the place of the end that awaits him
+  if (op == 'sign_in' or op == 'ready' or op == 'pause') and is_disabled(a.id) then
+    return conflict(a, 'agent ' .. a.id .. ' is disabled', 'agent_disabled')
   end
-  return { ok = true, agent = view(a) }
-end
-
--- agents whom the configuration does not know (any more): they shall get no call, and nobody could sign them out
-
-local function is_nobody(id)
-  return redis.call('EXISTS', K .. 'config:version') == 1 and redis.call('HEXISTS', K .. 'config:agents', id) == 0
+  if given(q.name) then note(a, { name = q.name }) end
+  local refused
+  if op == 'sign_in' then refused = sign_in(a, q) else refused = go(a, q, to) end
+  return refused or { ok = true, agent = view(a) }
 end
 
 local function dismiss(a)       -- out, or when his call is over; whether that is new
@@ -1133,6 +1129,18 @@ end
 
 local function dismiss_nobodies()
   local ids = redis.call('SMEMBERS', K .. 'agents')
+-- agents whom the configuration does not know (any more), or has disabled: they shall get no call
+
+local function is_disabled(id)
+  local document = redis.call('HGET', K .. 'config:agents', id)
+  return document and cjson.decode(document).enabled == false
+end
+
+local function is_nobody(id)
+  if redis.call('EXISTS', K .. 'config:version') == 0 then return false end
+  return redis.call('HEXISTS', K .. 'config:agents', id) == 0 or is_disabled(id)
+end
+
   table.sort(ids)
   for _, id in ipairs(ids) do
     if is_nobody(id) then dismiss(agent_of(id)) end
@@ -1205,6 +1213,13 @@ local function asserted(q)
     local epoch, said = unpack(redis.call('HMGET', K .. 'contact:' .. id, 'epoch', 'era'))
     if said ~= era then
       let_recalled_go(id)
+local function begin_day(start) -- as a node says, which knows the center's time zone; who stands in line has new figures
+  if start <= day or start > now then return end
+  day = start
+  redis.call('HSET', K .. 'counters', 'day', text(day))
+  stand_anew()
+end
+
       finish(id, q.id, tonumber(epoch or '0'))
     end
   end
@@ -1213,13 +1228,6 @@ local function asserted(q)
     set_closed_until(math.min(closed_until, now))
   end
 end
-local function begin_day(start) -- as a node says, which knows the center's time zone; who stands in line has new figures
-  if start <= day or start > now then return end
-  day = start
-  redis.call('HSET', K .. 'counters', 'day', text(day))
-  stand_anew()
-end
-
 
 local function is_word(e)       -- checked here, for when it is recalled whoever calls would pay for a mistake
   return type(e.agent) == 'string' and type(e.name) == 'string' and type(e.phone) == 'string' and TABLE[e.state]
@@ -1293,6 +1301,7 @@ local function hand_over(q)     -- on purpose, to a node that lives; it finds th
   redis.call('XADD', K .. 'inbox:' .. q.to, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
     cjson.encode({ type = 'handed_over', contact = q.contact, from = q.node }))
   succeeds(q.to, q.node)
+  if given(q.day) then begin_day(q.day) end
   return { ok = true, epoch = epoch }
 end
 
@@ -1301,7 +1310,6 @@ local function order(q)         -- a message (JSON) for the contact's owner, or 
   if not node then return fail('gone') end
   redis.call('XADD', K .. 'inbox:' .. node, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
     string.sub(q.message, 1, -2) .. ',"expires_at":' .. text(now + q.within_ms) .. '}')
-  if given(q.day) then begin_day(q.day) end
   return { ok = true }
 end
 
@@ -1550,6 +1558,11 @@ local RECALL = {        -- an agent whose last word Redis has lost, by the state
   end,
   busy_other = function(a, e)
     enter(a, 'busy_other', { since = text(e.since), line = '' }, true)
+  if day > now then             -- a node says it again
+    day = 0
+    redis.call('HDEL', K .. 'counters', 'day')
+    stand_anew()
+  end
     deadline('back:' .. a.id, now + OUTCOMES.busy.back_ms)
   end,
   phone_offline = function(a, e)
@@ -1558,11 +1571,6 @@ local RECALL = {        -- an agent whose last word Redis has lost, by the state
   end,
   ready = function(a, e)
     enter(a, 'ready', { line = text(e.since), since = text(e.since) }, true)
-  if day > now then             -- a node says it again
-    day = 0
-    redis.call('HDEL', K .. 'counters', 'day')
-    stand_anew()
-  end
     stand_in_line(a)
   end,
 }
@@ -1703,6 +1711,7 @@ local function tick(keys, args)
 end
 
 -- nothing of Lua's own library is there while a library loads: no pairs, no cjson
+  day = tonumber(kept.day) or 0
 local TEXT, NUMBER, TABLE_, LANES, KEYS_ = 'string', 'number', 'table', 'lanes', 'keys'
 redis.register_function('commit', answered(commit, { contact = TEXT, node = TEXT, epoch = NUMBER }))
 redis.register_function('ask', answered(ask, { contact = TEXT, lanes = LANES, lease_ms = NUMBER }))
@@ -1713,7 +1722,6 @@ redis.register_function('node', answered(node, {
   op = TEXT, id = TEXT, ['lease_ms?'] = NUMBER, ['agents?'] = TABLE_, ['day?'] = NUMBER,
 }))
 redis.register_function('adopt', answered(adopt, { node = TEXT, dead = TEXT }))
-  day = tonumber(kept.day) or 0
 redis.register_function('hand_over', answered(hand_over, {
   contact = TEXT, node = TEXT, to = TEXT, epoch = NUMBER, snapshot = TEXT,
 }))

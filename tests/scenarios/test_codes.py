@@ -88,6 +88,21 @@ async def test_a_day_at_phones_without_a_screen(scene: Scene, with_pin: None) ->
     assert outcomes == ["nobody", "done", "done", "done", "conflict", "taken", "done", "nobody", "done"]
 
 
+async def test_who_is_disabled_does_not_sign_in_at_his_own_phone(scene: Scene, center: Center) -> None:
+    own = await phone(scene, "8088")
+    agent = (await scene.lq.document("agents", "1088")).body
+    there = (await scene.lq.document("phones", "8088")).body
+    await scene.lq.put_document("phones", "8088", {**there, "agent": "1088"})
+    await scene.lq.put_document("agents", "1088", {**agent, "enabled": False})
+    try:
+        await is_read(center, (await scene.lq.health()).config_version)
+        await dialled(scene, own, "*11", "code_not_possible")
+        assert (await scene.lq.agent("1088")).state == "signed_out"
+    finally:
+        await scene.lq.put_document("agents", "1088", agent)
+        await scene.lq.put_document("phones", "8088", there)
+
+
 async def test_a_wrong_pin_signs_nobody_in(scene: Scene, with_pin: None) -> None:
     own = await phone(scene, "8087")
     call = await sign_in(scene, own, "1111")

@@ -97,6 +97,22 @@ async def test_he_signs_in_at_nobodys_phone_or_his_own_and_at_no_disabled_one(ap
             await lq.credentials("1001")
 
 
+async def test_who_is_disabled_does_not_sign_in(api: Api, live: Live) -> None:
+    await live.phone("8006", True, 60_000)
+    async with api.client() as lq:
+        body = (await lq.document("agents", "1006")).body
+        assert (await lq.sign_in("1006", "8006")).state == "ready"
+        await lq.put_document("agents", "1006", {**body, "enabled": False})
+        assert (await lq.agent("1006")).state == "signed_out"
+        with pytest.raises(ApiError) as refused:
+            await lq.sign_in("1006", "8006")
+        assert (refused.value.status, refused.value.code) == (409, "agent_disabled")
+        assert refused.value.present is not None and refused.value.present["state"] == "signed_out"
+        await lq.put_document("agents", "1006", body)
+        assert (await lq.sign_in("1006", "8006")).state == "ready"
+        await lq.sign_out("1006")
+
+
 async def test_a_post_with_the_same_key_is_done_once(api: Api, live: Live) -> None:
     await live.phone("8001", True, 60_000)
     async with api.http() as http:
