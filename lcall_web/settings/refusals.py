@@ -47,6 +47,7 @@ PLAIN: Final[Mapping[str, str]] = {
     "it is no telephone number": mark("这不是电话号码。"),
     "a telephone number is expected": mark("这不是电话号码。"),
     "a prefix is the beginning of a number in E.164 and a star, e.g. +8610*": mark("号段请写成 +8610* 的样子。"),
+    "it cannot be required without a wrap-up: wrap_up_s is 0": mark("话后整理时长为 0 时不能要求填写小结。"),
     "the document has changed meanwhile": mark("已被别人修改。"),
 }
 PATTERNS: Final = tuple(

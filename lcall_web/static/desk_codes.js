@@ -3,6 +3,7 @@
 const deskCodes = (desk, orders) => {
   const form = desk.querySelector('[data-form="done"]');
   const limit = desk.querySelector("[data-limit]"); // of the wrap-up, beside its clock
+  const clock = desk.querySelector(".lc-desk-state time");
   const levels = form.querySelector("[data-levels]");
   const code = form.elements.code;
   let told = null; // the last news: {codes, chosen, required, limit_s}, or null
@@ -17,6 +18,8 @@ const deskCodes = (desk, orders) => {
     wrapsUp = inWrapUp;
     form.querySelector('[data-do="done"]').hidden = !wrapsUp;
     page.put(limit, wrapsUp && told?.limit_s ? ` / ${live.duration(told.limit_s)}` : "");
+    clock.dataset.most = (wrapsUp && told?.limit_s) || 0;
+    if (!wrapsUp) clock.classList.remove("lc-overlong");
     if (!told) {
       wish = "";
       clear();

@@ -31,6 +31,8 @@ const live = (() => {
       const since = Number(clock.dataset.since);
       const text = since ? duration((now() - since) / 1000) : "";
       if (clock.textContent !== text) clock.textContent = text;
+      const most = Number(clock.dataset.most); // seconds that it should take
+      if (clock.dataset.most !== undefined) clock.classList.toggle("lc-overlong", Boolean(since && most) && now() - since > most * 1000);
     }
   }
 

@@ -207,7 +207,15 @@ def _queue(queue: Queue) -> list[FieldError]:
         *_caller_id(queue.caller_id),
         *_at_most("script", queue.script, SCRIPT),
         *_item("music", queue.music),
+        *_coding(queue),
     ]
+
+
+def _coding(queue: Queue) -> list[FieldError]:
+    """A code is asked for in the wrap-up."""
+    if queue.wrap_up_code == "optional" or queue.wrap_up_s:
+        return []
+    return [FieldError("wrap_up_code", "value", "it cannot be required without a wrap-up: wrap_up_s is 0")]
 
 
 def _at_most(field: str, text: str, characters: int) -> list[FieldError]:

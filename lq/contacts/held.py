@@ -82,8 +82,9 @@ class Held:
                 case do.Emit(event):
                     self.events.append(event)
                 case do.AgentOp(agent, fence, op, outcome, ttl_ms, wrap_up_ms):
+                    queue = self.contact.queue if op == "release" else None
                     self.agent_ops.append(
-                        AgentOp(agent, fence, op, outcome, ttl_ms=ttl_ms or None, wrap_up_ms=wrap_up_ms)
+                        AgentOp(agent, fence, op, outcome, ttl_ms or None, wrap_up_ms=wrap_up_ms, queue=queue)
                     )
                 case do.SeizeChannel(leg, trunk):
                     direction = self.contact.legs[leg].direction

@@ -267,6 +267,23 @@ local function registered(ext)           -- a number outside (+86…) registers 
   return (tonumber(redis.call('HGET', K .. 'phone:' .. ext, 'registered_until') or '0') or 0) > now
 end
 
+local function wants_code(queue)        -- its calls must be given a code, and there is one for them
+  local document = queue ~= '' and redis.call('HGET', K .. 'config:queues', queue)
+  if not document or cjson.decode(document).wrap_up_code ~= 'required' then return false end
+  for _, body in ipairs(redis.call('HVALS', K .. 'config:wrap_up_codes')) do
+    local code = cjson.decode(body)
+    local queues = given(code.queues) and code.queues or {}
+    local fits = #queues == 0
+    for _, one in ipairs(queues) do fits = fits or one == queue end
+    if fits and code.enabled ~= false and not given(code.parent) then return true end
+  end
+  return false
+end
+
+-- He tidies up, and has not said yet what the call was about: he stays until he does, or signs out.
+local function owes_code(a) return a.state == 'wrap_up' and a.code == '' and wants_code(a.queue) end
+local function tidied(a) note(a, { contact = '', code = '', queue = '' }) end
+
 local function leave_phone(a)
   local key = K .. 'phone:' .. a.phone
   if redis.call('HGET', key, 'agent') == a.id then redis.call('HDEL', key, 'agent') end
@@ -308,7 +325,7 @@ local function pair(a, contact, lane)
   local fence, key = counter('fence'), K .. 'contact:' .. contact
   local lease = tonumber(redis.call('HGET', key, 'lease_ms') or '20000')
   leave_queue(contact)
-  enter(a, 'reserved', { contact = contact, fence = text(fence), lane = lane, leg = '' })
+  enter(a, 'reserved', { contact = contact, fence = text(fence), lane = lane, leg = '', code = '' })
   redis.call('HSET', key, 'agent', a.id, 'fence', text(fence), 'lane', lane, 'with:' .. a.id, text(fence))
   deadline('reservation:' .. a.id .. ':' .. text(fence), now + lease)
   notice(contact)
@@ -343,9 +360,10 @@ local function take_agent(a, contact, leg, state, lease_ms)     -- without the A
   local fence, tidies = text(counter('fence')), redis.call('ZSCORE', K .. 'deadlines', 'wrap_up:' .. a.id)
   if a.state == 'paused' then note(a, { next = 'paused', next_reason = a.reason }) end
   if a.state == 'wrap_up' then
-    note(a, { left = text(math.max(1, (tonumber(tidies) or now) - now)), wrapped = a.contact, code = '' })
+    local owed = owes_code(a) and a.queue or ''
+    note(a, { left = text(math.max(1, (tonumber(tidies) or now) - now)), wrapped = a.contact, owed = owed })
   end
-  enter(a, state, { contact = contact, fence = fence, lane = 'agent:' .. a.id, leg = text(leg) })
+  enter(a, state, { contact = contact, fence = fence, lane = 'agent:' .. a.id, leg = text(leg), code = '' })
   redis.call('HSET', K .. 'contact:' .. contact, 'with:' .. a.id, fence)
   if lease_ms > 0 then deadline('reservation:' .. a.id .. ':' .. fence, now + lease_ms) end
 end
@@ -362,14 +380,17 @@ local function set_lanes(a, lanes)
   note(a, { lanes = cjson.encode(lanes) })
 end
 
-local function release(a, outcome, wrap_up_ms)
+local function release(a, outcome, wrap_up_ms, queue)     -- queue: whose call it was ('': of none); nil: his lane says it
   local rule, lane = OUTCOMES[outcome], a.lane
   unbind(a)
   local tidies = outcome == 'answered' and (wrap_up_ms or 0) > 0
   -- he who dialled in his wrap-up has at least what was left of it
   local wrap_up = math.max(tidies and wrap_up_ms or 0, tonumber(a.left) or 0)
   -- `contact` stays in the hash while the state changes from talking, so the event says whose wrap-up this is
-  local freed = { fence = '', contact = tidies and a.contact or a.wrapped, left = '', wrapped = '' }
+  local freed = { fence = '', contact = a.wrapped, queue = a.owed, left = '', wrapped = '', owed = '' }
+  if tidies and a.owed == '' then       -- else the call before this one comes first
+    freed.contact, freed.queue = a.contact, queue or queue_of(lane) or ''
+  end
   local count = (tonumber(a.no_answer) or 0) + (rule.counts_no_answer and 1 or 0)
   if outcome == 'answered' then count = 0 end
   note(a, { no_answer = text(count) })
@@ -556,8 +577,8 @@ local DUE = {
   end,
   wrap_up = function(id)
     local a = agent_of(id)
-    if TABLE[a.state].wrap_up_end then
-      note(a, { contact = '', code = '' })
+    if TABLE[a.state].wrap_up_end and (a.next == 'signed_out' or not owes_code(a)) then
+      tidied(a)
       become_ready(a)
     end
   end,
@@ -606,6 +627,16 @@ local function is_lanes(v)
   return true
 end
 
+local function is_keys(v)       -- an agent's lanes
+  if type(v) ~= 'table' then return false end
+  for lane, key in pairs(v) do
+    if type(lane) ~= 'string' or not is_key(key) then return false end
+  end
+  return true
+end
+
+local IS = { lanes = is_lanes, keys = is_keys }
+
 -- What a request must have, so that nothing fails after the first write: a script is not rolled back.
 local function misshapen(request, fields)
   for field, kind in pairs(fields) do
@@ -626,17 +657,7 @@ local function agent_step(contact, op)  -- one entry of commit's `agents`
   end
   if given(op.lanes) then set_lanes(a, op.lanes) end
   if op.op == 'release' then
-    release(a, op.outcome, tonumber(op.wrap_up_ms))
-local function is_keys(v)       -- an agent's lanes
-  if type(v) ~= 'table' then return false end
-  for lane, key in pairs(v) do
-    if type(lane) ~= 'string' or not is_key(key) then return false end
-  end
-  return true
-end
-
-local IS = { lanes = is_lanes, keys = is_keys }
-
+    release(a, op.outcome, tonumber(op.wrap_up_ms), type(op.queue) == 'string' and op.queue or nil)
   else
     if to ~= 'stay' then enter(a, to) end
     local name = 'reservation:' .. a.id .. ':' .. a.fence
@@ -794,7 +815,7 @@ local function is_let_go(a)     -- by a contact that holds him no more: what bec
   local word = redis.call('HGET', K .. 'recalled', a.id)
   if not word or cjson.decode(word).seq <= last_said(a.id) then return false end
   unbind(a)
-  note(a, { fence = '', contact = '', left = '', wrapped = '' })
+  note(a, { fence = '', contact = '', left = '', wrapped = '', owed = '' })
   return true
 end
 
@@ -1094,9 +1115,17 @@ local function go(a, q, to)     -- what is answered if that cannot be; nil: it i
   local later = string.match(to, '^then:(.*)$')
   if q.op == 'wrap_up' then note_code(a, q.code) end
   if later then return ask_for_next(a, later, later == 'paused' and reason or '') end
+  local is_over = a.state == 'wrap_up' and not redis.call('ZSCORE', K .. 'deadlines', 'wrap_up:' .. a.id)
+  if to == 'stay' and is_over and a.code ~= '' then     -- it was all that he was waited for
+    tidied(a)
+    return become_ready(a)
+  end
   if to == 'stay' then return refresh_lanes(a, q.lanes) end
   if to == a.state and a.reason == reason then return end
-  if a.state == 'wrap_up' then note(a, { contact = '', code = '' }) end
+  if to ~= 'signed_out' and owes_code(a) then
+    return conflict(a, 'agent ' .. a.id .. ' has not said what the call was about', 'code_required')
+  end
+  if a.state == 'wrap_up' then tidied(a) end
   if to == 'signed_out' then return sign_out(a) end
   -- ending his wrap-up is not taking back what he asked for during the call; saying "ready" or "pause" is
   if q.op ~= 'wrap_up' then note(a, { next = '', next_reason = '' }) end
@@ -1104,6 +1133,18 @@ local function go(a, q, to)     -- what is answered if that cannot be; nil: it i
   if given(q.lanes) then set_lanes(a, q.lanes) end
   note(a, { no_answer = '' })
   become_ready(a)
+end
+
+-- agents whom the configuration does not know (any more), or has disabled: they shall get no call
+
+local function is_disabled(id)
+  local document = redis.call('HGET', K .. 'config:agents', id)
+  return document and cjson.decode(document).enabled == false
+end
+
+local function is_nobody(id)
+  if redis.call('EXISTS', K .. 'config:version') == 0 then return false end
+  return redis.call('HEXISTS', K .. 'config:agents', id) == 0 or is_disabled(id)
 end
 
 local function agent(q)
@@ -1129,18 +1170,6 @@ end
 
 local function dismiss_nobodies()
   local ids = redis.call('SMEMBERS', K .. 'agents')
--- agents whom the configuration does not know (any more), or has disabled: they shall get no call
-
-local function is_disabled(id)
-  local document = redis.call('HGET', K .. 'config:agents', id)
-  return document and cjson.decode(document).enabled == false
-end
-
-local function is_nobody(id)
-  if redis.call('EXISTS', K .. 'config:version') == 0 then return false end
-  return redis.call('HEXISTS', K .. 'config:agents', id) == 0 or is_disabled(id)
-end
-
   table.sort(ids)
   for _, id in ipairs(ids) do
     if is_nobody(id) then dismiss(agent_of(id)) end
@@ -1184,6 +1213,13 @@ end
 
 local function version() return tonumber(redis.call('GET', K .. 'config:version') or '0') end
 
+local function begin_day(start) -- as a node says, which knows the center's time zone; who stands in line has new figures
+  if start <= day or start > now then return end
+  day = start
+  redis.call('HSET', K .. 'counters', 'day', text(day))
+  stand_anew()
+end
+
 local function forget_node(id)  -- it is gone and owns nothing; its name is never used again
   redis.call('ZREM', K .. 'leases', id)
   redis.call('DEL', K .. 'lease:' .. id)
@@ -1213,13 +1249,6 @@ local function asserted(q)
     local epoch, said = unpack(redis.call('HMGET', K .. 'contact:' .. id, 'epoch', 'era'))
     if said ~= era then
       let_recalled_go(id)
-local function begin_day(start) -- as a node says, which knows the center's time zone; who stands in line has new figures
-  if start <= day or start > now then return end
-  day = start
-  redis.call('HSET', K .. 'counters', 'day', text(day))
-  stand_anew()
-end
-
       finish(id, q.id, tonumber(epoch or '0'))
     end
   end
@@ -1272,6 +1301,7 @@ local function node(q)
     draining = q.draining == true,
   }))
   redis.call('ZADD', K .. 'leases', text(now + q.lease_ms), q.id)
+  if given(q.day) then begin_day(q.day) end
   forget_lapsed()
   return {
     ok = true, now = now, numbers = math.max(now, floor), config_version = version(), era = tonumber(era),
@@ -1301,7 +1331,6 @@ local function hand_over(q)     -- on purpose, to a node that lives; it finds th
   redis.call('XADD', K .. 'inbox:' .. q.to, 'MAXLEN', '~', INBOX_LENGTH, '*', 'm',
     cjson.encode({ type = 'handed_over', contact = q.contact, from = q.node }))
   succeeds(q.to, q.node)
-  if given(q.day) then begin_day(q.day) end
   return { ok = true, epoch = epoch }
 end
 
@@ -1529,6 +1558,11 @@ local function set_back(kept, by)
     end
   end
   kept.now = text(now)
+  if day > now then             -- a node says it again
+    day = 0
+    redis.call('HDEL', K .. 'counters', 'day')
+    stand_anew()
+  end
 end
 
 local function look_at_era(kept, wall, is_test, is_set_back)
@@ -1558,11 +1592,6 @@ local RECALL = {        -- an agent whose last word Redis has lost, by the state
   end,
   busy_other = function(a, e)
     enter(a, 'busy_other', { since = text(e.since), line = '' }, true)
-  if day > now then             -- a node says it again
-    day = 0
-    redis.call('HDEL', K .. 'counters', 'day')
-    stand_anew()
-  end
     deadline('back:' .. a.id, now + OUTCOMES.busy.back_ms)
   end,
   phone_offline = function(a, e)
@@ -1604,7 +1633,8 @@ local function recall(e)
     for lane in pairs(e.lanes) do touch(lane) end
   end
   redis.call('HSET', K .. 'seq', 'agent:' .. a.id, text(e.seq))
-  note(a, { contact = '', code = '', next = given(e.next) and e.next or '', next_reason = '' })
+  tidied(a)                     -- what he owed is forgotten
+  note(a, { next = given(e.next) and e.next or '', next_reason = '', left = '', wrapped = '', owed = '' })
   if RECALL[e.state] then
     if a.state == 'ready' then leave_line(a) end
     RECALL[e.state](a, e)
@@ -1681,6 +1711,7 @@ local function open(keys, request)
   local wall, kept = t[1] * 1000 + math.floor(t[2] / 1000), hash(K .. 'counters')
   local clock, seen = tonumber(request.now) or wall, tonumber(request.seen) or 0
   floor, now = tonumber(kept.floor) or 0, math.max(tonumber(kept.now) or 0, clock)
+  day = tonumber(kept.day) or 0
   local is_set_back = now - clock > LEASE_MS    -- by less it is waited for
   if is_set_back then set_back(kept, now - clock) end
   -- `seen`: how far numbers were when a node was told, perhaps by a Redis whose numbers this one has lost
@@ -1711,7 +1742,6 @@ local function tick(keys, args)
 end
 
 -- nothing of Lua's own library is there while a library loads: no pairs, no cjson
-  day = tonumber(kept.day) or 0
 local TEXT, NUMBER, TABLE_, LANES, KEYS_ = 'string', 'number', 'table', 'lanes', 'keys'
 redis.register_function('commit', answered(commit, { contact = TEXT, node = TEXT, epoch = NUMBER }))
 redis.register_function('ask', answered(ask, { contact = TEXT, lanes = LANES, lease_ms = NUMBER }))

@@ -20,7 +20,12 @@ AGENTS = ("a1", "a2", "a3", "a4")
 CONTACTS = ("c1", "c2", "c3", "c4", "c5", "c6")
 PHONES = ("8001", "8002", "8003", "8004")
 LANES = ("sales", "support", "agent:a1")
-SERVED = ({"sales": 0}, {"sales": 0, "support": 0}, {"support": 3, "agent:a1": 0}, {"sales": 2, "agent:a1": 0})
+SERVED: tuple[dict[str, int | str], ...] = (
+    *({"sales": 0}, {"sales": 0, "support": 0}, {"support": 3, "agent:a1": 0}, {"sales": 2, "agent:a1": 0}),
+    *({"sales": "calls", "support": "random"}, {"sales": "talk", "support": "random"}),
+    *({"sales": "place:1", "support": 0}, {"sales": "place:1", "agent:a1": 0}),
+)
+CODED = "support"  # whose calls must be given a code
 WANTED = (("sales",), ("support",), ("sales", "support"), ("agent:a1",))
 NODES = ("lq1-aa", "lq2-bb")
 START = 1_764_000_000_000
@@ -43,6 +48,7 @@ class Both:
         self.redis.function_load(library.render())
         self.center = Center(START)
         self.center.sizes = dict(TRUNKS)
+        self.center.coded = {CODED}
         self.generation: dict[str, int] = {}  # a contact's id is never used twice
         self.memory = Memory()
         self.read = "0"  # of the event stream
@@ -63,14 +69,18 @@ class Both:
 
     def publish(self) -> None:
         documents = {id: json.dumps({"id": id, "channels": n}) for id, n in TRUNKS.items()}
-        self.call("publish", version=1, kinds={"trunks": documents})
+        queues = {CODED: json.dumps({"id": CODED, "wrap_up_code": "required"})}
+        codes = {"c": json.dumps({"id": "c", "name": "c"})}
+        self.call("publish", version=1, kinds={"trunks": documents, "queues": queues, "wrap_up_codes": codes})
 
-    def delete(self, agent: str) -> None:
-        """He is no agent (any more): nobody of that name is in the configuration that is published."""
+    def delete(self, agent: str, *, disabled: bool) -> None:
+        """He is no agent (any more): nobody of that name is in the configuration, or he is disabled there."""
         version = int(self.redis.get(keys.CONFIG_VERSION)) + 1
-        others = {id: json.dumps({"id": id}) for id in AGENTS if id != agent}
-        answer = self.call("publish", version=version, kinds={"agents": others})
+        agents = {id: {"id": id, "enabled": id != agent} for id in AGENTS if disabled or id != agent}
+        documents = {id: json.dumps(document) for id, document in agents.items()}
+        answer = self.call("publish", version=version, kinds={"agents": documents})
         self.expect(answer, refused=False)
+        self.center.disabled = {agent} if disabled else set()
         if agent in self.center.agents:
             self.center.agent(agent, "sign_out")
 
@@ -98,7 +108,9 @@ class Both:
         renewal = self.call("node", op="renew", role="x", id="x", lease_ms=1, seen=told)
         self.behind = renewal["now"] - self.center.now  # what is restored may have been told a later time
         self.center.now = renewal["now"]
-        self.center.floor = int(self.redis.hget(keys.COUNTERS, "floor") or 0)
+        self.center.floor, self.center.fence, self.center.day = (
+            int(self.redis.hget(keys.COUNTERS, name) or 0) for name in ("floor", "fence", "day")
+        )
         self.center.closed_until = self.center.now + FAR_MS
         self.redis.hset(keys.COUNTERS, "closed_until", self.center.closed_until)
         self.redis.hdel(keys.COUNTERS, "up_since")  # adoption waits, elsewhere
@@ -126,6 +138,7 @@ class Both:
         self.redis.hset(keys.COUNTERS, "closed_until", self.center.now)
         self.call("tick")  # what is recalled is so when it opens; then it is closed again, for requests meanwhile
         far = self.center.closed_until
+        self.take_figures_over()
         self.center.open_again()
         self.center.closed_until = far
         self.redis.hset(keys.COUNTERS, "closed_until", far)
@@ -178,8 +191,17 @@ class Both:
         place = Place(contact.waiting, self.center.now, contact.lease_ms) if contact.waiting else None
         return Holds(agents, channels, list(contact.channels), place)
 
+    def take_figures_over(self) -> None:
+        """Of the day: they may be forgotten."""
+        for model in self.center.agents.values():
+            h = self.redis.hgetall(keys.agent(model.id))
+            model.day, model.calls, model.talked = (int(h.get(name) or 0) for name in ("day", "calls", "talked"))
+
     def take_over(self) -> None:
         """What may differ after a loss, and how: from then on both go on alike."""
+        self.take_figures_over()
+        documents = self.redis.hgetall(keys.config("agents"))
+        self.center.disabled = {id for id, text in documents.items() if json.loads(text).get("enabled") is False}
         counters = self.redis.hgetall(keys.COUNTERS)
         self.center.line, self.center.fence = (int(counters.get(name) or 0) for name in ("line", "fence"))
         deadlines = dict(self.redis.zrange(keys.DEADLINES, 0, -1, withscores=True))
@@ -188,6 +210,7 @@ class Both:
             model.next_reason = h.get("next_reason", "")
             model.no_answer = int(h.get("no_answer") or 0)  # forgotten, or not
             model.left, model.wrapped = int(h.get("left") or 0), h.get("wrapped", "")  # likewise
+            model.code, model.queue, model.owed = (h.get(name, "") for name in ("code", "queue", "owed"))
             if model.leg and not h.get("leg"):
                 model.leg = FORGOTTEN_LEG  # its owner has heard of him, and asks for him no second time
             if model.state not in ("reserved", "ringing", "dialing"):
@@ -202,6 +225,8 @@ class Both:
                     assert self.was_set_back and int(h["since"]) > model.since
                     model.since = int(h["since"])
                 model.line = int(h.get("line") or 0)  # his idle time is known, a place that he kept is not
+            if model.state == "wrap_up" and f"wrap_up:{model.id}" in deadlines:
+                self.center.deadlines.setdefault(("wrap_up", model.id), 0)  # what he owed may be forgotten
             for kind, most in (("wrap_up", 20_000), ("back", 10_000)):
                 if (kind, model.id) in self.center.deadlines and f"{kind}:{model.id}" not in deadlines:
                     assert self.center.phones.get(model.phone, 0) <= self.center.now, "he comes back with his phone"
@@ -254,15 +279,20 @@ class Both:
         self.center.phone(ext, registered, expires_ms)
         self.call("phone", phone=ext, registered=registered, expires_ms=expires_ms)
 
-    def sign_in(self, agent: str, phone: str, lanes: dict[str, int]) -> None:
+    def begin_day(self, ago_ms: int) -> None:
+        start = self.center.now - ago_ms
+        self.center.begin_day(start)
+        self.call("node", op="renew", role="x", id="x", lease_ms=1, seen=0, day=start)
+
+    def sign_in(self, agent: str, phone: str, lanes: dict[str, int | str]) -> None:
         refused = self.refuses(lambda: self.center.sign_in(agent, phone, dict(lanes)))
         self.expect(self.call("agent", agent=agent, op="sign_in", phone=phone, lanes=lanes), refused)
 
-    def agent(self, agent: str, op: str, reason: str) -> None:
-        refused = self.refuses(lambda: self.center.agent(agent, op, reason))
+    def agent(self, agent: str, op: str, reason: str, code: str = "") -> None:
+        refused = self.refuses(lambda: self.center.agent(agent, op, reason, code))
         done = op == "wrap_up_done"
         asked = "wrap_up" if done else op
-        self.expect(self.call("agent", agent=agent, op=asked, done=done, reason=reason), refused)
+        self.expect(self.call("agent", agent=agent, op=asked, done=done, reason=reason, code=code), refused)
 
     def ask(self, name: str, lanes: tuple[str, ...], score: int) -> None:
         id = self.id(name)
@@ -390,6 +420,8 @@ class Both:
             getattr(model, n) for n in names
         ], id
         assert int(h.get("fence") or 0) == model.fence
+        assert [int(h.get(n) or 0) for n in ("day", "calls", "talked")] == [model.day, model.calls, model.talked], id
+        assert h.get("code", "") == model.code, id
         assert (model.fence > 0) is (model.state in BOUND)
         if model.state != "signed_out":
             assert int(h["since"]) == model.since

@@ -5,12 +5,15 @@ It shares the agents' table and nothing else with the library.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from lq.acd.agent import OUTCOMES, TABLE
 
 KEY_STEP = 10**12
 IDLE_EPOCH = 1_577_836_800_000
+MAX_KEY = 8_999
 
 
 @dataclass
@@ -22,7 +25,7 @@ class Agent:
     next: str = ""
     next_reason: str = ""
     phone: str = ""
-    lanes: dict[str, int] = field(default_factory=dict)
+    lanes: dict[str, int | str] = field(default_factory=dict)
     line: int = 0  # 0: none
     contact: str = ""
     fence: int = 0  # 0: none
@@ -31,6 +34,12 @@ class Agent:
     leg: int = 0  # of the contact, for which he was taken without being asked for; 0: none
     left: int = 0  # of a wrap-up in which he dialled
     wrapped: str = ""  # whose that was
+    code: str = ""  # of his call
+    queue: str = ""  # of the call that he tidies up after
+    owed: str = ""  # of the call before, which still has no code
+    day: int = 0  # of which these are
+    calls: int = 0  # answered, of those that he was given
+    talked: int = 0  # ms
 
 
 @dataclass
@@ -63,6 +72,9 @@ class Center:
         self.sizes: dict[str, int] = {}  # of trunks, in channels
         self.closed_until = 0  # 0: open. While closed nobody is paired
         self.phones_said: set[str] = set()
+        self.disabled: set[str] = set()  # agents
+        self.coded: set[str] = set()  # queues whose calls must be given a code
+        self.day = 0  # when it began
 
     # -- scan and sort
 
@@ -72,8 +84,17 @@ class Center:
     def ready(self) -> list[Agent]:
         return [agent for agent in self.agents.values() if agent.state == "ready"]
 
+    def figures(self, agent: Agent) -> tuple[int, int]:
+        return (agent.calls, agent.talked) if agent.day == self.day else (0, 0)
+
     def score(self, agent: Agent, lane: str) -> int:
-        return agent.lanes[lane] * KEY_STEP + agent.line - IDLE_EPOCH
+        key = agent.lanes[lane]
+        calls, talked = self.figures(agent)
+        if isinstance(key, str) and key.startswith("place:"):
+            return int(key[6:]) * KEY_STEP
+        if isinstance(key, str):
+            key = min(MAX_KEY, {"calls": calls, "talk": talked // 10_000, "random": 0}[key])
+        return key * KEY_STEP + agent.line - IDLE_EPOCH
 
     def best_contact(self, agent: Agent) -> tuple[Contact, str] | None:
         if self.closed_until:
@@ -87,11 +108,19 @@ class Center:
     def best_agent(self, lanes: dict[str, int]) -> tuple[Agent, str] | None:
         if self.closed_until:
             return None
-        fits = [(self.score(a, lane), a.id, lane) for a in self.ready() for lane in lanes if lane in a.lanes]
+        fits = [(self.score(first, lane), first.id, lane) for lane in lanes for first in self.first(lane)]
         if not fits:
             return None
         _, id, lane = sorted(fits)[0]
         return self.agents[id], lane
+
+    def first(self, lane: str) -> Iterable[Agent]:
+        """Who is next in a line, or nobody."""
+        line = [self.agents[id] for id in self.line_of_agents(lane)]
+        if line and line[0].lanes[lane] == "random":
+            seed = hashlib.sha1(f"{self.now}:{self.fence or ''}".encode()).hexdigest()
+            return [line[int(seed[:8], 16) % len(line)]]
+        return line[:1]
 
     def line_of_agents(self, lane: str) -> list[str]:
         return [id for _, id in sorted((self.score(a, lane), a.id) for a in self.ready() if lane in a.lanes)]
@@ -107,13 +136,26 @@ class Center:
         contact.offered = agent.id
         contact.bound.add(agent.id)
         self.enter(agent, "reserved")
-        agent.contact, agent.fence, agent.lane, agent.leg = contact.id, self.fence, lane, 0
+        agent.contact, agent.fence, agent.lane, agent.leg, agent.code = contact.id, self.fence, lane, 0, ""
         self.deadlines["reservation", agent.id] = self.now + contact.lease_ms
 
     def enter(self, agent: Agent, state: str, reason: str = "") -> None:
         for kind in ("wrap_up", "back"):
             self.deadlines.pop((kind, agent.id), None)
+        calls, talked = self.figures(agent)
+        answers = state == "talking" and agent.state in ("reserved", "ringing")
+        if agent.state == "talking":
+            talked += max(0, self.now - max(agent.since, self.day))
+        if answers or agent.state == "talking":
+            agent.day, agent.calls, agent.talked = self.day, calls + answers, talked
         agent.state, agent.since, agent.reason = state, self.now, reason
+
+    def owes_code(self, agent: Agent) -> bool:
+        return agent.state == "wrap_up" and not agent.code and agent.queue in self.coded
+
+    def tidied(self, agent: Agent) -> None:
+        agent.contact = agent.code = agent.queue = ""
+        self.door(agent)
 
     def door(self, agent: Agent, keeps_place: bool = False) -> None:
         if agent.next == "signed_out":
@@ -137,7 +179,8 @@ class Center:
 
     def sign_out(self, agent: Agent) -> None:
         self.enter(agent, "signed_out")
-        self.agents[agent.id] = Agent(agent.id, since=self.now)
+        of_today = {name: getattr(agent, name) for name in ("day", "calls", "talked")}
+        self.agents[agent.id] = Agent(agent.id, since=self.now, **of_today)
 
     def release(self, agent: Agent, outcome: str, wrap_up_ms: int = 0) -> None:
         contact = self.contacts[agent.contact]
@@ -148,10 +191,12 @@ class Center:
         agent.fence = 0
         rule = OUTCOMES[outcome]
         tidies = outcome == "answered" and wrap_up_ms > 0
-        if not tidies:
-            agent.contact = agent.wrapped
+        if tidies and not agent.owed:
+            agent.queue = "" if agent.lane.startswith("agent:") else agent.lane
+        else:
+            agent.contact, agent.queue = agent.wrapped, agent.owed
         wrap_up_ms = max(wrap_up_ms if tidies else 0, agent.left)
-        agent.left, agent.wrapped = 0, ""
+        agent.left, agent.wrapped, agent.owed = 0, "", ""
         agent.no_answer = 0 if outcome == "answered" else agent.no_answer + rule.counts_no_answer
         if wrap_up_ms:
             self.enter(agent, "wrap_up")
@@ -185,8 +230,8 @@ class Center:
             if kind == "reservation":
                 self.release(agent, "expired")
             elif kind == "wrap_up":
-                agent.contact = ""
-                self.door(agent)
+                if agent.next == "signed_out" or not self.owes_code(agent):
+                    self.tidied(agent)
             elif agent.state == "busy_other" or self.phones.get(agent.phone, 0) > now:
                 self.door(agent)
 
@@ -198,6 +243,13 @@ class Center:
         self.phones = {ext: until - ms if until else 0 for ext, until in self.phones.items()}
         for agent in self.agents.values():
             agent.since -= ms
+        if self.day > self.now:
+            self.day = 0
+
+    def begin_day(self, start: int) -> None:
+        """As a node says: the first that does."""
+        if self.day < start <= self.now:
+            self.day = start
 
     def phone_gone(self, ext: str) -> None:
         self.phones[ext] = 0
@@ -229,8 +281,10 @@ class Center:
             if agent.phone == ext and agent.state == "phone_offline":
                 self.door(agent)
 
-    def sign_in(self, id: str, phone: str, lanes: dict[str, int]) -> None:
+    def sign_in(self, id: str, phone: str, lanes: dict[str, int | str]) -> None:
         agent = self.agents.setdefault(id, Agent(id))
+        if id in self.disabled:
+            raise Refused
         if agent.state != "signed_out":
             if agent.phone != phone:
                 raise Refused
@@ -243,19 +297,25 @@ class Center:
         agent.phone, agent.lanes = phone, lanes
         self.door(agent)
 
-    def agent(self, id: str, op: str, reason: str = "") -> None:
+    def agent(self, id: str, op: str, reason: str = "", code: str = "") -> None:
         agent = self.agents.setdefault(id, Agent(id))
         to = TABLE[agent.state].get(op)
-        if to is None:
+        if to is None or (id in self.disabled and op in ("ready", "pause")):
             raise Refused
+        if op in ("wrap_up", "wrap_up_done"):
+            agent.code = code or agent.code
         if to.startswith("then:"):
             agent.next = to[5:]
             agent.next_reason = reason if agent.next == "paused" else ""
+        elif to == "stay" and agent.state == "wrap_up" and agent.code and ("wrap_up", id) not in self.deadlines:
+            self.tidied(agent)  # it was all that he was waited for
         elif to == "stay" or (to == agent.state and reason == agent.reason):
             return
+        elif to != "signed_out" and self.owes_code(agent):
+            raise Refused
         else:
             if agent.state == "wrap_up":
-                agent.contact = ""
+                agent.contact = agent.code = agent.queue = ""
             if op != "wrap_up_done":
                 agent.next = agent.next_reason = ""
             agent.no_answer = 0
@@ -298,12 +358,14 @@ class Center:
         if agent.state == "paused":
             agent.next, agent.next_reason = "paused", agent.reason
         if agent.state == "wrap_up":
-            agent.left = max(1, self.deadlines["wrap_up", id] - self.now)
+            agent.left = max(1, self.deadlines.get(("wrap_up", id), self.now) - self.now)
             agent.wrapped = agent.contact
+            agent.owed = agent.queue if self.owes_code(agent) else ""
         self.fence = max(self.fence + 1, self.now, self.floor)
         contact.bound.add(id)
         self.enter(agent, "dialing" if own else "reserved")
         agent.contact, agent.fence, agent.lane, agent.leg = contact.id, self.fence, f"agent:{id}", leg
+        agent.code = ""
         if lease_ms:
             self.deadlines["reservation", id] = self.now + lease_ms
         return agent.state, agent.fence

@@ -55,13 +55,18 @@ def machine(url: str) -> type[RuleBasedStateMachine]:
             agent=st.sampled_from(AGENTS),
             op=st.sampled_from(("ready", "pause", "wrap_up", "wrap_up_done", "sign_out")),
             reason=st.sampled_from(("", "meal")),
+            code=st.sampled_from(("", "", "c")),
         )
-        def agent(self, agent: str, op: str, reason: str) -> None:
-            self.both.agent(agent, op, reason)
+        def agent(self, agent: str, op: str, reason: str, code: str) -> None:
+            self.both.agent(agent, op, reason, code)
 
-        @rule(agent=st.sampled_from(AGENTS))
-        def delete(self, agent: str) -> None:
-            self.both.delete(agent)
+        @rule(agent=st.sampled_from(AGENTS), disabled=st.booleans())
+        def delete(self, agent: str, disabled: bool) -> None:
+            self.both.delete(agent, disabled=disabled)
+
+        @rule(ago_ms=st.sampled_from((-1, 0, 3_000)))
+        def begin_day(self, ago_ms: int) -> None:
+            self.both.begin_day(ago_ms)
 
         @rule(name=st.sampled_from(CONTACTS), lanes=st.sampled_from(WANTED), score=st.integers(START - 9, START + 9))
         def ask(self, name: str, lanes: tuple[str, ...], score: int) -> None:
@@ -162,7 +167,7 @@ def test_library_and_naive_center_agree(server: str) -> None:
 
 def random_request(rng: random.Random, both: Both) -> None:
     bound = sorted(a.id for a in both.center.agents.values() if a.fence)
-    match rng.choices(range(13), (10, 4, 12, 12, 25, 30 if bound else 0, 1, 5, 1, 1, 5, 1, 1))[0]:
+    match rng.choices(range(14), (10, 4, 12, 12, 25, 30 if bound else 0, 1, 5, 1, 1, 5, 1, 1, 1))[0]:
         case 0:
             both.pass_ms(rng.choice((0, 1, 10, 900, 5_000, 12_000)))
         case 1:
@@ -170,7 +175,8 @@ def random_request(rng: random.Random, both: Both) -> None:
         case 2:
             both.sign_in(rng.choice(AGENTS), rng.choice(PHONES), rng.choice(SERVED))
         case 3:
-            both.agent(rng.choice(AGENTS), rng.choice(("ready", "ready", "pause", "wrap_up_done", "sign_out")), "")
+            op = rng.choice(("ready", "ready", "pause", "wrap_up", "wrap_up_done", "sign_out"))
+            both.agent(rng.choice(AGENTS), op, "", rng.choice(("", "c")))
         case 4:
             name = rng.choice(CONTACTS)
             if both.id(name) not in both.center.contacts:
@@ -193,7 +199,9 @@ def random_request(rng: random.Random, both: Both) -> None:
             whom = rng.choice([(rng.choice(AGENTS), ""), ("", rng.choice(PHONES))])
             both.engage(rng.choice(CONTACTS), rng.choice(LEGS), *whom, rng.random() < 0.6)
         case 12:
-            both.delete(rng.choice(AGENTS))
+            both.delete(rng.choice(AGENTS), disabled=rng.random() < 0.5)
+        case 13:
+            both.begin_day(rng.choice((-1, 0, 3_000)))
         case 11:
             both.set_back(rng.choice((500, 1_500, 2_001, 90_000, 8 * 3_600_000)))
         case 6:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from lq.live.redis import Live
+from lq.sdk import ApiError
 from tests.unit.ledger.lives import Life
 
 from .calls import LiveCall, now_ms, past_call, today_ms
@@ -156,6 +157,38 @@ async def test_where_a_code_is_required_nobody_leaves_without_it(place: Place, l
             await stream.until(lambda s: state(s) == "paused", "now he may")
         finally:
             await lq.put_document("queues", "sales", before.body)
+
+
+async def test_his_time_is_over_and_he_stays_until_he_has_chosen_one(place: Place, live: Live) -> None:
+    async with place.client() as lq, at_the_desk(place, live, "1059") as (who, stream):
+        before = await lq.document("queues", "sales")
+        await lq.put_document("queues", "sales", {**before.body, "wrap_up_code": "required"})
+        try:
+            call = await (await (await LiveCall(live, "desk-late-1", "13912340009").start()).queue()).answer()
+            assert call.agent == "1059"
+            await call.end(wrap_up_ms=1)
+            await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
+            for asked in (lq.ready("1059"), lq.pause("1059", "meal"), lq.wrap_up("1059", done=True)):
+                with pytest.raises(ApiError) as refused:
+                    await asked
+                assert (refused.value.status, refused.value.code) == (409, "code_required"), "whoever asks"
+            assert stream.desk["wrap_up"]["required"]
+            await ask(who, "agent/code", code="complaint")
+            await stream.until(lambda s: state(s) == "ready" and s.desk["call"] is None, "it was waited for that alone")
+        finally:
+            await lq.put_document("queues", "sales", before.body)
+
+
+async def test_who_is_disabled_is_out_and_reads_why_he_does_not_come_in(place: Place, live: Live) -> None:
+    async with place.client() as lq, at_the_desk(place, live, "1060") as (who, stream):
+        before = await lq.document("agents", "1060")
+        await lq.put_document("agents", "1060", {**before.body, "enabled": False})
+        try:
+            await stream.until(lambda s: state(s) == "signed_out", "out at once")
+            refused = await ask(who, "agent/sign-in", phone="8060")
+            assert (refused.status_code, refused.json()["error"]) == (409, "您的坐席已经停用：请联系管理员。")
+        finally:
+            await lq.put_document("agents", "1060", before.body)
 
 
 async def test_an_order_that_is_said_again_is_not_refused_for_what_has_become_of_the_call(

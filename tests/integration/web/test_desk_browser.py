@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs
@@ -283,6 +284,28 @@ async def test_a_queue_whose_calls_bring_no_card(place: Place, live: Live, his: 
     call = await talks(his, live)
     await expect(opens).to_be_hidden()
     await ends(his, place, call)
+    assert unforeseen(his) == []
+
+
+async def test_a_wrap_up_that_takes_too_long_is_seen_to_and_ends_with_its_code(
+    place: Place, live: Live, his: Visit
+) -> None:
+    clock, late = his.page.locator(".lc-desk-state time"), re.compile(r"\blc-overlong\b")
+    async with place.client() as lq:
+        before = await lq.document("queues", "sales")
+        await lq.put_document("queues", "sales", {**before.body, "wrap_up_code": "required", "wrap_up_s": 1})
+        try:
+            call = await talks(his, live)
+            await expect(his.page.locator("[data-required]")).to_be_visible()
+            await expect(clock).not_to_have_class(late)
+            await ends(his, place, call, wrap_up_ms=1_000)
+            await expect(clock).to_have_class(late)
+            await is_(his, "wrap_up")
+            await his.page.locator("[data-levels] select").first.select_option("complaint")
+            await is_(his, "ready")
+            await expect(clock).not_to_have_class(late)
+        finally:
+            await lq.put_document("queues", "sales", before.body)
     assert unforeseen(his) == []
 
 

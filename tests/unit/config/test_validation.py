@@ -133,6 +133,8 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("pause_reasons", {"id": "tea", "name": "茶", "longest_min": 1441}, "longest_min", "value"),
         ("wrap_up_codes", {"id": "tea", "name": " "}, "name", "value"),
         ("queues", {**QUEUE, "wrap_up_code": "sometimes"}, "wrap_up_code", "type"),
+        ("queues", {**QUEUE, "wrap_up_code": "required", "wrap_up_s": 0}, "wrap_up_code", "value"),
+        ("queues", {**QUEUE, "order": "1001"}, "order", "type"),
         ("queues", {**QUEUE, "screen_pop": "never"}, "screen_pop", "type"),
         ("calendars", {"id": "office", "override": "maybe"}, "override", "type"),
         ("colours", {}, "", "unknown"),
@@ -239,6 +241,13 @@ def test_who_uses_a_thing_is_found() -> None:
     assert ("numbers", "4008001002", "target") in found and ("agents", "1050", "queues") in found
     assert ("flows", "main", "nodes.support.queue") in found and ("wrap_up_codes", "fault", "queues") in found
     assert users(kinds, "calendars", "office") == [] != users(kinds, "calendars", "decent")
+
+
+def test_who_stands_in_the_order_of_a_queue_is_an_agent() -> None:
+    kinds = demo_kinds()
+    kinds["queues"]["sales"]["order"] = ["1002", "7"]
+    assert [error.field for error in references(kinds)] == ["queues/sales/order"]
+    assert ("queues", "sales", "order") in users(kinds, "agents", "1002")
 
 
 def test_who_is_named_by_a_token_is_not_forgotten() -> None:

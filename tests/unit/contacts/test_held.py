@@ -8,7 +8,7 @@ from dataclasses import replace
 from lq.contacts import effects as do
 from lq.contacts.contact import Contact, with_leg
 from lq.contacts.held import Held
-from lq.live.values import ChannelHold, ChannelOp
+from lq.live.values import AgentOp, ChannelHold, ChannelOp
 from tests.unit.contacts.talks import consulting
 from tests.unit.contacts.test_advance import BOOK
 
@@ -43,6 +43,18 @@ def test_what_the_turn_itself_says_of_it_stands() -> None:
     contact = with_leg(consulting().contact, 3, state="ended")
     assert held(contact, do.ReleaseChannel(3, "gw1")).channel_ops == [FREE_3]
     assert held(contact, do.SeizeChannel(3, "gw2")).channel_ops == [ChannelOp("gw2", "seize", 3)]
+
+
+def test_who_is_released_is_told_whose_call_it_was() -> None:
+    """For the code that its queue may require."""
+    contact = replace(consulting().contact, queue="support")
+    released = do.AgentOp("1001", 17, "release", "answered", wrap_up_ms=5_000)
+    found = held(contact, do.AgentOp("1001", 17, "talking"), released)
+    assert found.agent_ops == [
+        AgentOp("1001", 17, "talking"),
+        AgentOp("1001", 17, "release", "answered", wrap_up_ms=5_000, queue="support"),
+    ]
+    assert [op.as_json().get("queue") for op in found.agent_ops] == [None, "support"]
 
 
 def test_a_name_that_is_no_utf8_is_in_the_snapshot_byte_for_byte() -> None:
