@@ -54,7 +54,7 @@ def render(directory: Path, environ: Mapping[str, str]) -> None:
 
 def command(directory: Path) -> list[str]:
     """How to run what `render` wrote, in the foreground; all its files stay in `directory`."""
-    run = ["-Y", str(directory), "-w", str(directory), "-P", str(directory / "kamailio.pid")]
+    run = ["-Y", str(directory), "-w", str(directory)]
     return ["kamailio", "-f", str(directory / "kamailio.cfg"), "-DD", "-E", *run, "-m", "512", "-M", "16"]
 
 

@@ -20,6 +20,7 @@ host {DATABASE} lcall 127.0.0.1/32 scram-sha-256
 """
 NOTHING: Final = Path(os.devnull)
 INSTALLED: Final = Path("/usr/lib/postgresql")  # by version, on Debian
+PROC: Final = Path("/proc")
 
 
 class Step(Protocol):
@@ -47,6 +48,7 @@ async def prepare(service: str, instance: Instance, step: Step) -> None:
                 version = instance.postgres_bin.parent.name
                 raise HomeError(f"this database is of PostgreSQL {version}: apt-get install postgresql-{version}")
             await make_cluster(instance, step)
+            forget_the_dead(home.postgres, instance.ports.postgres, oldest_process())
         case "redis":
             write_private(home.redis / "users.acl", redis_acl(instance.secrets))
             write_private(home.redis / "redis.conf", redis_conf(home.redis, instance.ports.redis, instance.redis_mb))
@@ -70,6 +72,25 @@ def rescue_pcaps(spool: Path) -> None:
         while (place := rescued / f"{pcap.stem}.{n}.pcap").exists():
             n += 1
         pcap.rename(place)
+
+
+def oldest_process() -> float:
+    """Since when there are processes here: since the machine or its container began. Seconds of the epoch (proc(5))."""
+    lines = (PROC / "stat").read_text().splitlines()
+    boot = float(next(line.split()[1] for line in lines if line.startswith("btime ")))
+    try:
+        first = int((PROC / "1/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return boot  # hidepid: another user's is not shown
+    return boot + first / os.sysconf("SC_CLK_TCK")
+
+
+def forget_the_dead(postgres: Path, port: int, oldest: float) -> None:
+    """Lock files of a PostgreSQL that a power cut has ended: somebody else may have its pid, and it would not start
+    (CreateLockFile in miscinit.c). Those of younger ones are left to PostgreSQL, which asks more than the pid."""
+    for file in (postgres / "data" / "postmaster.pid", postgres / f".s.PGSQL.{port}.lock"):
+        if file.exists() and file.stat().st_mtime < oldest:
+            file.unlink()
 
 
 async def make_cluster(instance: Instance, step: Step) -> None:

@@ -311,7 +311,8 @@ def _kamailio(instance: Instance) -> Service:
         (
             "kamailio",
             *("-f", str(home.kamailio / "kamailio.cfg"), "-DD", "-E"),
-            *("-Y", run, "-w", run, "-P", str(home.run / "kamailio.pid"), "-m", "512", "-M", "16"),
+            # no -P: with a pid file that is empty or says somebody's who lives it does not start (daemonize.c)
+            *("-Y", run, "-w", run, "-m", "512", "-M", "16"),
         ),
         probes.Sip(ports.sip, ports.outside),
         needs=("redis", "certificates"),

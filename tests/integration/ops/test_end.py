@@ -126,6 +126,19 @@ def test_it_ends_with_the_process_that_it_was_started_for(own_center: OwnCenter)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("left", ["1\n", ""])
+def test_a_power_cut_may_leave_the_edge_any_pid_file(own_center: OwnCenter, left: str) -> None:
+    """Older releases had it write one: with the pid of somebody who lives, or nothing in it, it did not start again."""
+    center = own_center(LCALL_ONLY=TALKING)
+    center.kill_runner(signal.SIGTERM)
+    (center.home.run / "kamailio.pid").write_text(left)
+    center.start(together_with=os.getpid())
+    assert center.status("kamailio").state == "ready"
+    assert [file.name for file in center.path.rglob("kamailio*.pid")] == ["kamailio.pid"], "it writes none"
+    assert (center.home.run / "kamailio.pid").read_text() == left
+
+
+@pytest.mark.slow
 def test_a_terminal_that_goes_away(own_center: OwnCenter) -> None:
     """Closing the window: SIGHUP, and nobody reads any more what the runner says."""
     center = own_center.reserved(LCALL_ONLY=STORES)
