@@ -30,6 +30,9 @@ missing_packages() { for package in $packages; do installed "$package" || printf
 
 policy=/usr/sbin/policy-rc.d
 cluster=/etc/postgresql-common/createcluster.conf
+mark="# LCall's, while ops/install.sh installs packages"
+
+ours() { [ -e "$1" ] && grep -qxF "$mark" "$1"; } # an install that was killed has left it
 
 put_back() { # $1: a file that we replaced; what was there, or what the package brought, takes its place again
     rm -f "$1"
@@ -41,9 +44,11 @@ put_back() { # $1: a file that we replaced; what was there, or what the package 
 
 restore() { put_back "$policy"; put_back "$cluster"; }
 
+restore_ours() { for file in "$policy" "$cluster"; do ! ours "$file" || put_back "$file"; done; }
+
 put_instead() { # $1: a file, $2: its text while packages are installed
     mkdir -p "$(dirname "$1")"
-    [ ! -e "$1" ] || [ -e "$1.before-lcall" ] || mv "$1" "$1.before-lcall"
+    [ ! -e "$1" ] || [ -e "$1.before-lcall" ] || ours "$1" || mv "$1" "$1.before-lcall"
     printf '%s\n' "$2" >"$1"
 }
 
@@ -62,9 +67,11 @@ install_packages() {
     trap restore EXIT
     trap 'exit 1' INT TERM HUP
     put_instead "$policy" "#!/bin/sh
+$mark
 exit 101"
     chmod 755 "$policy"
-    put_instead "$cluster" "create_main_cluster = false"
+    put_instead "$cluster" "$mark
+create_main_cluster = false"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -q
     # shellcheck disable=SC2086  # a list of words
@@ -79,8 +86,11 @@ python=$here/.venv/bin/python
 stamp=$here/.venv/lcall-$(sha256sum "$here/requirements.lock" | cut -c1-16)
 mixer=$here/build/mixer-$(LC_ALL=C; export LC_ALL; cat "$here"/lq/media/mixer/*.[ch] | sha256sum | cut -c1-16).so
 
+locked_out=""
+if [ "$(id -u)" = 0 ] && { ours "$policy" || ours "$cluster"; }; then locked_out=yes; fi
+
 missing=$(missing_packages)
-if [ -z "$missing" ] && [ -e "$stamp" ] && [ -x "$python" ] && [ -e "$mixer" ]; then
+if [ -z "$missing$locked_out" ] && [ -e "$stamp" ] && [ -x "$python" ] && [ -e "$mixer" ]; then
     exit 0
 fi
 
@@ -102,6 +112,7 @@ if ! mkdir -p "$here/build" 2>/dev/null || ! : 2>/dev/null >>"$lock"; then
 fi
 exec 9>>"$lock"
 flock 9
+[ -z "$locked_out" ] || restore_ours # whoever had put it there is no more: we have the lock
 [ -z "$(missing_packages)" ] || install_packages
 
 # -- the virtual environment -------------------------------------------------------------------------------------------
