@@ -127,6 +127,8 @@ def _address(given: str) -> str:
         address = ip_address(given or "127.0.0.1")
     except ValueError:
         raise ValueError(f"LCALL_ADDRESS={given}: expected an IP address of this machine") from None
+    if address.version == 6:
+        raise ValueError(f"LCALL_ADDRESS={given}: 不支持 IPv6 an IPv6 address cannot be used; expected an IPv4 address")
     if address.is_unspecified or address.is_multicast:
         raise ValueError(f"LCALL_ADDRESS={given}: phones cannot be sent there; expected an address of this machine")
     return str(address)

@@ -55,6 +55,11 @@ async def test_a_call_at_another_address(own_center: OwnCenter, tmp_path: Path) 
 
 
 def test_an_address_of_somebody_else(tmp_path: Path) -> None:
-    for address, why in (("192.0.2.1", "no address of this machine"), ("0.0.0.0", "cannot be sent"), ("x", "expected")):
+    for address, why in (
+        ("192.0.2.1", "no address of this machine"),
+        ("0.0.0.0", "cannot be sent"),
+        ("x", "expected"),
+        ("::1", "IPv6 address cannot be used"),
+    ):
         with pytest.raises(HomeError, match=why):
             instance(Home(tmp_path), {"LCALL_ADDRESS": address})
