@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -70,7 +71,8 @@ class Retention:
             if due := list(islice(self._due(before), AT_ONCE)):
                 self._delete(due, days)
             for place in (*self._spools, self._store):
-                _delete_aside(place / spool.ASIDE, before)
+                for aside in (spool.ASIDE, spool.ASIDE_BEFORE):
+                    _delete_aside(place / aside, before)
         except OSError as error:
             log.error("what is past its time cannot be deleted", error=str(error), alarm=True)
 
@@ -129,11 +131,11 @@ def _remove_if_empty(day: Path) -> None:
 
 
 def _delete_aside(place: Path, before: float) -> None:
-    """Since it was set aside: a rename is a change of the inode."""
-    if not place.is_dir():
+    """Since it was set aside: a rename is a change of the inode. What is not ours is e2fsck's."""
+    if not place.is_dir() or place.stat().st_uid != os.geteuid():
         return
     for file in place.iterdir():
         stat = file.stat()
         if file.is_file() and max(stat.st_mtime, stat.st_ctime) < before:
             file.unlink()
-            log.info("deleted, for its time was over", file=f"{spool.ASIDE}/{file.name}")
+            log.info("deleted, for its time was over", file=f"{place.name}/{file.name}")

@@ -33,7 +33,8 @@ _TIME: Final = re.compile(r"call (?:start|end) time: (\S+)")
 _MAP: Final = re.compile(r"^a=rtpmap:(\d{1,3}) ([\w.-]+)/", re.MULTILINE | re.ASCII)
 _META: Final = "rtpengine-meta-"
 OPEN_END: Final = float(1 << 40)  # of a pause that goes on
-ASIDE: Final = "lost+found"
+ASIDE: Final = "aside"
+ASIDE_BEFORE: Final = "lost+found"  # its name in older releases; on a disk of its own e2fsck's (mke2fs), and root's
 
 
 class Unreadable(ValueError):

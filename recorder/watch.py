@@ -1,6 +1,6 @@
 """What nobody else would see: a disk that fills, and what lies about in spool and store. Everything found is told.
 
-Debris of the spool goes to its `lost+found` with the reason beside it, never away: audio may be in it. Half-written
+Debris of the spool goes to its `aside` with the reason beside it, never away: audio may be in it. Half-written
 files of a crash are removed, for what they were made of is still in the spool.
 """
 

@@ -130,7 +130,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "recorder_disk_free": ("recorder", "place", "free_bytes?"),
     "recorder_store_away": ("recorder", "place", "error"),
     "recorder_store_back": ("recorder",),
-    "recorder_debris": ("recorder", "file", "reason"),  # set or kept aside in lost+found, or mended
+    "recorder_debris": ("recorder", "file", "reason"),  # set or kept in `aside`, or mended
     "recorder_damaged": ("recorder", "file", "reason"),  # a recording of the store that is not what was stored
     # -- alarms: subject alarm:<rule>:<about>
     "alarm_raised": ("severity", "about", "value", "text"),

@@ -149,8 +149,8 @@ RULES: Final = (
     Rule(
         "recorder_found", "major", "lcall_recorder_found_last_hour", 0, 0,
         "录音有损坏，或有来历不明的文件", "recordings are damaged, or files belong to none",
-        "查看 lcall logs recorder，以及录音目录与 spool 下的 lost+found",
-        "see lcall logs recorder, and lost+found in the spool and beside the recordings", "what",
+        "查看 lcall logs recorder，以及录音目录与 spool 下的 aside",
+        "see lcall logs recorder, and aside in the spool and beside the recordings", "what",
     ),
     Rule(
         "disk_full", "major", "lcall_disk_used_ratio", 0.9, 0,

@@ -291,7 +291,7 @@ async def test_what_nobody_can_read_is_set_aside_and_the_next_goes_on(
     (outbox / "a.json").write_text("{")
     running = await process.recorder(files, tmp_path / "recordings", url(own_studio.center, "recorder"))
     await own_books.verified("good-r1")
-    foreign = "lost+found/a-foreign-0123456789abcdef.txt"
+    foreign = "aside/a-foreign-0123456789abcdef.txt"
     left = [foreign, f"{foreign}.reason", "rescued/broken.pcap"]
     await until(lambda: spool_files(files) == left, "what is set aside")
     assert await process.ended(running) == 0

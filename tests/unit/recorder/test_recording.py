@@ -357,14 +357,14 @@ def test_an_unreadable_plan_is_set_aside(tmp_path: Path, text: str) -> None:
     with pytest.raises(spool.Unreadable):
         read_plan(plan)
     spool.aside(tmp_path, plan, "why")
-    assert [path.name for path in (tmp_path / "lost+found").iterdir() if path.suffix != ".reason"] == ["c1-r1.json"]
+    assert [path.name for path in (tmp_path / "aside").iterdir() if path.suffix != ".reason"] == ["c1-r1.json"]
 
 
 def test_unreadable_metadata_take_their_pcap_along(tmp_path: Path) -> None:
     metadata = make_take(tmp_path).rename(tmp_path / "metadata" / f"rtpengine-meta-c1.1-{HEX}.txt")
     (tmp_path / "pcaps/c1.pcap").rename(tmp_path / "pcaps" / f"c1.1-{HEX}.pcap")
     spool.aside(tmp_path, metadata, "why")
-    assert sorted(path.name for path in (tmp_path / "lost+found").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "aside").iterdir()) == [
         f"c1.1-{HEX}.pcap", metadata.name, f"{metadata.name}.reason",
     ]  # fmt: skip
 

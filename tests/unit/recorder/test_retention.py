@@ -128,17 +128,32 @@ def test_what_is_no_recording_is_left_alone(place: Path, told: Told) -> None:
     assert kept(place) == ["b-r1.wav", "notes.txt"]
 
 
+def laid_aside(place: Path) -> None:
+    place.mkdir(parents=True)
+    for name in ("a.pcap", "a.pcap.reason"):
+        (place / name).write_text("")
+        os.utime(place / name, (0, 0))
+
+
 def test_what_was_set_aside_goes_when_it_has_lain_as_long(place: Path, told: Told) -> None:
-    for aside in (place / "lost+found", place.parent / "store" / "lost+found"):
-        aside.mkdir(parents=True)
-        for name in ("a.pcap", "a.pcap.reason"):
-            (aside / name).write_text("")
-            os.utime(aside / name, (0, 0))
+    """Also where an older release has set it aside."""
+    for aside in (each / name for each in (place, place.parent / "store") for name in ("aside", "lost+found")):
+        laid_aside(aside)
     keeping, now = keeper(place, told), time.time()
     keeping.sweep(now + (DAYS - 1) * DAY_S, DAYS)
-    assert len(list(place.parent.rglob("a.pcap*"))) == 4
+    assert len(list(place.parent.rglob("a.pcap*"))) == 8
     keeping.sweep(now + (DAYS + 1) * DAY_S, DAYS)
     assert list(place.parent.rglob("a.pcap*")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_what_e2fsck_has_found_is_not_ours(place: Path, told: Told) -> None:
+    """The store is a disk of its own."""
+    found = place.parent / "store" / "lost+found"
+    laid_aside(found)
+    os.chown(found, 65534, 65534)
+    keeper(place, told).sweep(time.time() + (DAYS + 1) * DAY_S, DAYS)
+    assert len(list(found.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def swept(place: Path, told: Told, later: float = 0.0) -> list[tuple[str, Any]]:
 
 
 def aside(place: Path) -> list[str]:
-    return sorted(file.name for file in (place / "lost+found").glob("*"))
+    return sorted(file.name for file in (place / "aside").glob("*"))
 
 
 def test_a_pcap_of_which_nobody_knows(place: Path, told: Told) -> None:
@@ -50,7 +50,7 @@ def test_a_pcap_of_which_nobody_knows(place: Path, told: Told) -> None:
     (place / "tmp" / f"rtpengine-meta-{name}.tmp").unlink()
     assert swept(place, told, 2 * HOUR) == [("recorder_debris", part.name), ("recorder_debris", lonely.name)]
     assert aside(place) == sorted([lonely.name, f"{lonely.name}.reason", part.name, f"{part.name}.reason"])
-    assert "nobody planned" in (place / "lost+found" / f"{lonely.name}.reason").read_text()
+    assert "nobody planned" in (place / "aside" / f"{lonely.name}.reason").read_text()
 
 
 def test_what_is_planned_or_closed_is_no_debris(place: Path, told: Told) -> None:
@@ -111,7 +111,7 @@ def test_a_wav_without_a_sidecar_is_set_aside(place: Path, told: Told) -> None:
     stored = kept(store_dir)
     (store_dir / stored.path).with_suffix(".json").unlink()
     assert swept(place, told) == [("recorder_debris", "c1-r1.wav")]
-    assert sorted(file.name for file in (store_dir / "lost+found").iterdir()) == ["c1-r1.wav", "c1-r1.wav.reason"]
+    assert sorted(file.name for file in (store_dir / "aside").iterdir()) == ["c1-r1.wav", "c1-r1.wav.reason"]
 
 
 def test_an_unreadable_letter_is_written_anew(place: Path, told: Told) -> None:
