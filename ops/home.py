@@ -93,6 +93,20 @@ class Home:
         return (self.kamailio / "known.json").exists()
 
     @property
+    @property
+    def demo(self) -> bool:
+        """Whether it was the demo world that the edge last knew."""
+        try:
+            kept = json.loads((self.kamailio / "known.json").read_text(encoding="utf-8"))
+            return bool(kept["known"]["settings"].get("demo"))
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return False  # never, or it was cut off by a power cut
+
+    @property
+    def restoring(self) -> Path:
+        """There while a backup is being restored, and after a restore that was cut off."""
+        return self.path / "restoring"
+
     def state(self) -> Path:
         return self.run / "state.json"
 

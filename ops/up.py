@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from lq.config.opening import known_passwords
 from ops import home, screen, state
 from ops.child import Child
+from ops.home import HomeError
 from ops.instance import check_ports, instance
 from ops.runner import NotStarted, Runner
 from ops.screen import Screen
@@ -44,14 +46,26 @@ def up(wishes: Wishes) -> int:
         os.umask(0o077)  # for all that is made from here on, by whatever service
         lock = home.lock(place, patience_s=0 if state.runs(state.read(place)) else LEAVES_WITHIN_S)
         center = instance(place)
+        _refuse(center)
         table = selected(services(center), os.environ.get("LCALL_ONLY", ""))
         check_ports(table)
-    except (home.HomeError, OSError, ValueError) as error:
+    except (HomeError, OSError, ValueError) as error:
         show.say(f"不能启动 cannot start: {error}")
         return 1
     runner = Runner(center, table, show, lock=lock)
     show.say(f"小灵呼 LCall  {place.path}")
     return asyncio.run(_run(runner, wishes, show, lock))
+
+
+def _refuse(center: Instance) -> None:
+    """Raises HomeError for what must not start though it could. Of a new center's world the seed judges."""
+    place = center.home
+    if place.restoring.exists():
+        raise HomeError(
+            f"恢复未完成 a restore into {place.path} was cut off: run `lcall restore` again, or take another LCALL_HOME"
+        )
+    if place.demo and (why := known_passwords(center.ports.outside, center.demo, begun=True)):
+        raise HomeError(why)
 
 
 async def _run(runner: Runner, wishes: Wishes, show: Screen, lock: int) -> int:

@@ -10,8 +10,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +19,7 @@ from argon2 import PasswordHasher
 from lq import process
 from lq.config import demo, publish
 from lq.config.documents import Settings
+from lq.config.opening import known_passwords
 from lq.config.validation import to_json
 from lq.live.errors import LiveError
 from lq.live.redis import Live
@@ -101,14 +100,12 @@ async def follow_gateway_port(connection: asyncpg.Connection, gateway_port: int)
         await publish.put(connection, moved, by=BY)
 
 
-def known_passwords(settings: Mapping[str, object], address: str, demo: str) -> str:
-    """Why the demo world, whose passwords stand in its documents, is not opened at this address; "" if it may be."""
-    if not settings.get("demo") or ip_address(address).is_loopback or demo == "open":
-        return ""
-    return (
-        f"演示数据的密码人人皆知，不在 {address} 上开放 everybody knows its passwords: the demo world is not opened at "
-        f"{address}. In a closed network, set LCALL_DEMO=open"
-    )
+async def refusal(connection: asyncpg.Connection, address: str, wish: str) -> str:
+    """Why the demo world that this center has, or would begin with, is not opened at this address; "" if it may be."""
+    _, kinds = await publish.read(connection)
+    begun, center = any(kinds.values()), kinds["settings"].get("center")
+    is_demo = center is not None and center.body.get("demo") if begun else wish != NO_WORLD
+    return known_passwords(address, wish, begun=begun) if is_demo else ""
 
 
 async def main() -> None:
@@ -119,17 +116,12 @@ async def main() -> None:
         connection = await asyncpg.connect(dsn, timeout=10)
         live = Live(redis_url, timeout_s=5)
         await live.start()
+        # before anything is written: who was refused once may still begin an empty center here
+        if refused := await refusal(connection, os.environ.get("LCALL_ADDRESS") or "127.0.0.1", wish):
+            sys.exit(refused)
         seeded = await seed(connection, gateway_port, world=wish != NO_WORLD)
         if not seeded:
             await follow_gateway_port(connection, gateway_port)
-        _, kinds = await publish.read(connection)
-        refusal = known_passwords(
-            kinds["settings"]["center"].body if "center" in kinds["settings"] else {},
-            os.environ.get("LCALL_ADDRESS") or "127.0.0.1",
-            wish,
-        )
-        if refusal:
-            sys.exit(refusal)
         await publish.republish(connection, live)
         await live.close()
         await connection.close()

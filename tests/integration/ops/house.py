@@ -92,3 +92,12 @@ def up(
         text=True,
         timeout=within_s,
     )
+
+
+def mounted(place: Path, size: str, *options: str) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join((f"size={size}", *options)), "tmpfs", place], check=True)
+
+
+def unmounted(place: Path) -> None:
+    subprocess.run(["umount", place], check=True)

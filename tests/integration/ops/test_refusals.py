@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from ops import state
 from tests.conftest import OwnCenter
-from tests.integration.ops.house import STORES, TALKING, lcall, nothing_left, of, until, up
+from tests.integration.ops.house import STORES, TALKING, lcall, mounted, nothing_left, of, unmounted, until, up
+
+ADDRESS: Final = "198.51.100.7"  # no loopback
+# A network namespace where this machine has it.
+NETWORK: Final = (
+    *("unshare", "--net", "sh", "-c"),
+    f'ip link set lo up && ip address add {ADDRESS}/32 dev lo && exec "$@"',
+    "sh",
+)
+SEEDED: Final = "postgres,redis,migrate,seed"
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system of its own")
+
+
+@pytest.fixture
+def network() -> dict[str, str]:
+    """What a center there is told."""
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no network namespaces here")
+    return {"LCALL_ADDRESS": ADDRESS}
 
 
 def refused(answer: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -24,15 +43,6 @@ def refused(answer: subprocess.CompletedProcess[str], *words: str) -> None:
     assert sentence.startswith("不能启动 cannot start: ")
     for word in words:
         assert word in sentence
-
-
-def mounted(place: Path, size: str, *options: str) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join((f"size={size}", *options)), "tmpfs", place], check=True)
-
-
-def unmounted(place: Path) -> None:
-    subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.slow
@@ -159,3 +169,35 @@ def test_agents_while_the_api_is_away(own_center: OwnCenter) -> None:
     center = own_center(LCALL_ONLY=STORES)
     answer = lcall(center, "agents")
     assert answer.returncode == 1 and "the api does not answer" in answer.stderr
+
+
+# -- the demo world, whose passwords everybody knows -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_demo_world_is_not_opened_to_a_network(own_center: OwnCenter, network: dict[str, str]) -> None:
+    """Nor at a later start: nothing of it begins to listen."""
+    center = own_center(LCALL_ONLY=TALKING)
+    until(lambda: center.home.demo, 20)
+    center.kill_runner(signal.SIGTERM)
+    before = center.log("kamailio")
+    for wish in ("", "none"):
+        answer = up(center.path, center.port_base, *NETWORK, LCALL_ONLY=TALKING, LCALL_DEMO=wish, **network)
+        refused(answer, "everybody knows its passwords", ADDRESS, "LCALL_DEMO=open", "take another LCALL_HOME")
+    assert of(center.path) == [] and center.log("kamailio") == before
+    center.prefix = NETWORK
+    center.environ |= network | {"LCALL_DEMO": "open"}
+    center.start(together_with=os.getpid())
+
+
+@pytest.mark.slow
+def test_who_was_refused_the_demo_world_may_begin_an_empty_center(
+    own_center: OwnCenter, network: dict[str, str]
+) -> None:
+    center = own_center.reserved(LCALL_ONLY=SEEDED)
+    answer = up(center.path, center.port_base, *NETWORK, LCALL_ONLY=SEEDED, **network)
+    assert answer.returncode == 1 and "for a center of your own, LCALL_DEMO=none" in answer.stdout
+    center.prefix = NETWORK
+    center.environ |= network | {"LCALL_DEMO": "none"}
+    center.start(together_with=os.getpid())
+    assert center.log("seed").endswith("settings written and published\n")
