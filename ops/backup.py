@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ops import home
+from ops import home, state
 from ops.home import Home, HomeError
 from ops.instance import check_ports, instance
 from ops.runner import NotStarted, Runner
 from ops.screen import Screen
 from ops.services import DATABASE, Instance, environment, selected, services
+from ops.up import LEAVES_WITHIN_S
 
 DUMP: Final = "database.dump"
 FILES: Final = ("secrets.json", "sdk.token")
@@ -47,23 +48,39 @@ def backup(center: Instance, directory: Path) -> Path:
     return made
 
 
-def restore(place: Home, made: Path) -> None:
-    """Into an LCALL_HOME where there is no center yet; what fails leaves none there. Raises HomeError, OSError."""
+def restore(place: Home, made: Path, *, trial: bool = False) -> None:
+    """Into an LCALL_HOME where there is no center yet; what fails leaves none there. Raises HomeError, OSError.
+
+    One that is cut off (kill -9, a reboot) leaves `place.restoring`: no center starts there, the next one clears up.
+    `trial`: a center that tells nobody outside what happens (lq/worker/restored.py).
+    """
     os.umask(0o077)
     if not (made / DUMP).exists():
         raise HomeError(f"{made} 不是备份 is no backup: it has no {DUMP}")
     home.make(place)
-    lock = home.lock(place, patience_s=0)
-    if place.published or (place.postgres / "data").exists() or (place.path / "secrets.json").exists():
+    lock = home.lock(place, patience_s=0 if state.runs(state.read(place)) else LEAVES_WITHIN_S)
+    if place.restoring.exists():
+        _clear(place)
+    elif place.published or (place.postgres / "data").exists() or (place.path / "secrets.json").exists():
         raise HomeError(f"已有呼叫中心 there is a center in {place.path} already: a backup goes into an empty one")
+    place.restoring.touch()
+    home.sync_directory(place.path)
     try:
         _copy(made, place.path)
-        asyncio.run(_fill(instance(place), made / DUMP, lock))
+        asyncio.run(_fill(instance(place), made / DUMP, lock, trial=trial))
+        os.sync()  # first what it vouches for
     except BaseException:
-        if (place.postgres / "data").exists():
-            shutil.rmtree(place.postgres / "data")
-        (place.path / "secrets.json").unlink(missing_ok=True)
+        _clear(place)
+        place.restoring.unlink()
         raise
+    place.restoring.unlink()
+    home.sync_directory(place.path)
+
+
+def _clear(place: Home) -> None:
+    if (place.postgres / "data").exists():
+        shutil.rmtree(place.postgres / "data")
+    (place.path / "secrets.json").unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -73,16 +90,18 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copytree(source / name, target / name, dirs_exist_ok=True)
 
 
-async def _fill(center: Instance, dump: Path, lock: int) -> None:
+async def _fill(center: Instance, dump: Path, lock: int, *, trial: bool) -> None:
     """The database is made as at any first start, and brought up to date: its first start shall be a quick one."""
     table = selected(services(center), "postgres")
     check_ports(table)
     database = Runner(center, table, Screen(sys.stderr), lock=lock)
     migrate = next(service for service in services(center) if service.name == "migrate")
+    restored = (sys.executable, "-m", "lq.worker.restored", *(["--trial"] if trial else []))
     try:
         await database.start()
         await asyncio.to_thread(_run, center, str(center.postgres_bin / "pg_restore"), *RESTORING, str(dump))
         await asyncio.to_thread(_run, center, *migrate.argv, **migrate.environment)
+        await asyncio.to_thread(_run, center, *restored, **migrate.environment)
     except NotStarted as error:
         raise HomeError(str(error)) from error
     finally:

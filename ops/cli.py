@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     saving.add_argument("directory", type=Path)
     restoring = command("restore", _restore, "恢复 a backup, into an LCALL_HOME that is empty")
     restoring.add_argument("backup", type=Path)
+    restoring.add_argument("--trial", action="store_true", help="beside the center that it is of: it sends no webhooks")
     command("service", _service, "开机启动 print the systemd unit of this center: docs/operations.md")
     command("refold", _refold, "重算 make calls, counters and intervals anew from the events; the center goes on")
     return parser
@@ -311,7 +312,7 @@ def _backup(options: argparse.Namespace) -> int:
     told = (
         f"已备份 backed up: {made}\n"
         f"录音是普通文件，请另行复制 recordings are files, to be copied beside it: "
-        f"rsync -a {running.home.recordings}/ <where>"
+        f"rsync -a --exclude=/lost+found {running.home.recordings}/ <where>"
     )
     print(json.dumps({"backup": str(made), "recordings": str(running.home.recordings)}) if options.json else told)
     return 0
@@ -319,7 +320,7 @@ def _backup(options: argparse.Namespace) -> int:
 
 def _restore(options: argparse.Namespace) -> int:
     place = home.home()
-    backup.restore(place, options.backup)
+    backup.restore(place, options.backup, trial=options.trial)
     told = f"已恢复 restored into {place.path}; 录音复制到 recordings go into {place.recordings}; then: lcall up"
     print(json.dumps({"restored": str(place.path), "recordings": str(place.recordings)}) if options.json else told)
     return 0
