@@ -8,6 +8,7 @@ import os
 import pwd
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -93,7 +94,6 @@ class Home:
         return (self.kamailio / "known.json").exists()
 
     @property
-    @property
     def demo(self) -> bool:
         """Whether it was the demo world that the edge last knew."""
         try:
@@ -107,6 +107,7 @@ class Home:
         """There while a backup is being restored, and after a restore that was cut off."""
         return self.path / "restoring"
 
+    @property
     def state(self) -> Path:
         return self.run / "state.json"
 
@@ -145,10 +146,10 @@ def make(place: Home) -> None:
     user = database_user()
     try:
         place.path.mkdir(parents=True, exist_ok=True)
-        place.path.chmod(0o711 if user else 0o700)
+        _be_ours(place.path, 0o711 if user else 0o700)
         for directory in place.directories():
             directory.mkdir(exist_ok=True)
-            directory.chmod(0o700)
+            _be_ours(directory, 0o700)
         free = shutil.disk_usage(place.path).free
     except OSError as error:
         raise HomeError(f"LCALL_HOME={place.path} cannot be used: {error}") from error
@@ -161,6 +162,26 @@ def make(place: Home) -> None:
         account = pwd.getpwnam(user)
         os.chown(place.postgres, account.pw_uid, account.pw_gid)
         _must_be_traversable(place.path, user)
+
+
+def _be_ours(directory: Path, mode: int) -> None:
+    """For nobody else; what is so already is left alone, for a disk that was mounted there may not be changed."""
+    found, us = directory.stat(), os.geteuid()
+    if us not in (0, found.st_uid):
+        owner, user = _name(found.st_uid), _name(us)
+        raise HomeError(
+            f"{directory} 属于 {owner} belongs to {owner}, and {user} starts the center: if it is a disk of its own, "
+            f"`chown {user}: {directory}`; else it is of a center that {owner} has started, move that away"
+        )
+    if stat.S_IMODE(found.st_mode) != mode:
+        directory.chmod(mode)
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def _must_be_traversable(path: Path, user: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from ops.home import CHECKOUT
 from tests.center import Center
 from tests.conftest import OwnCenter
-from tests.integration.ops.house import lcall, nothing_left, of, up
+from tests.integration.ops.house import lcall, mounted, nothing_left, of, unmounted, up
 
 NOBODY: Final = 65534
 AS_NOBODY: Final = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -95,6 +96,54 @@ def test_a_place_that_is_not_his(own_center: OwnCenter, nobody: None) -> None:
     center.path.mkdir(parents=True)
     answer = up(center.path / "x", center.port_base, *AS_NOBODY)
     assert answer.returncode == 1 and "Permission denied" in answer.stdout and "cannot start" in answer.stdout
+
+
+def test_what_root_has_left_there(own_center: OwnCenter, nobody: None) -> None:
+    """A trial by root, then docs/operations.md word for word: only the top was given away."""
+    center = for_nobody(own_center.reserved())
+    center.home.run.mkdir()
+    answer = up(center.path, center.port_base, *AS_NOBODY)
+    assert answer.returncode == 1 and "cannot start" in answer.stdout
+    assert f"{center.home.run} 属于 root belongs to root, and nobody starts the center" in answer.stdout
+
+
+@pytest.mark.slow
+def test_recordings_on_a_disk_of_their_own(own_center: OwnCenter, nobody: None) -> None:
+    """It belongs to root when it is mounted, and has a directory that stays root's."""
+    center = for_nobody(own_center.reserved(LCALL_ONLY="redis,recorder"))
+    recordings = center.home.recordings
+    mounted(recordings, "1m", "mode=755")
+    try:
+        (recordings / "lost+found").mkdir(mode=0o700)
+        answer = up(center.path, center.port_base, *AS_NOBODY)
+        assert answer.returncode == 1 and f"`chown nobody: {recordings}`" in answer.stdout
+        os.chown(recordings, NOBODY, NOBODY)
+        center.start(together_with=os.getpid())
+        assert stat.S_IMODE(recordings.stat().st_mode) == 0o700
+        assert lcall(center, "status").returncode == 0
+    finally:
+        center.stop()
+        unmounted(recordings)
+
+
+@pytest.mark.slow
+def test_a_database_that_a_power_cut_has_ended(own_center: OwnCenter, nobody: None) -> None:
+    """Its pid is that of another process of the same user: PostgreSQL would take that for itself."""
+    center = for_nobody(own_center.reserved(LCALL_ONLY="postgres"))
+    center.start(together_with=os.getpid())
+    center.kill_runner(signal.SIGTERM)
+    with subprocess.Popen([*AS_NOBODY, "sleep", "600"]) as other:
+        for file in (center.home.postgres / "data/postmaster.pid", center.home.postgres / lock_of(center)):
+            file.write_text(f"{other.pid}\n{center.home.postgres / 'data'}\n1\n{center.ports.postgres}\n")
+            os.chown(file, NOBODY, NOBODY)
+            os.utime(file, (1, 1))
+        center.start(together_with=os.getpid())
+        other.kill()
+    assert center.status("postgres").state == "ready"
+
+
+def lock_of(center: Center) -> str:
+    return f".s.PGSQL.{center.ports.postgres}.lock"
 
 
 @needs_root

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kamailio.memory import Known, Memory
+from kamailio.policy import Nodes
 from ops import home, state
 from ops.home import Home, HomeError
 from ops.ports import ports
@@ -81,6 +83,33 @@ def test_what_stands_there_already_is_not_written_again(tmp_path: Path) -> None:
     before = file.stat().st_ino
     home.write_private(file, "dir /\n")
     assert (file.stat().st_ino, mode(file)) == (before, 0o600)
+
+
+def test_what_is_as_it_should_be_is_left_alone(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is mounted below it may allow no change."""
+    monkeypatch.setattr(home, "database_user", lambda: "")
+    home.make(place)
+    monkeypatch.setattr(Path, "chmod", None)
+    home.make(place)
+
+
+@pytest.mark.parametrize(
+    ("text", "demo"),
+    [
+        ('{"known": {"settings": {"demo": true}, "phones": {}, "trunks": {}}, "nodes": {}}', True),
+        ('{"known": {"settings": {"demo": false}, "phones": {}, "trunks": {}}, "nodes": {}}', False),
+        ('{"known": {"settings": {}}}', False), ("", False), ("null", False), ('{"known": {"settings": []}}', False),
+    ],
+)  # fmt: skip
+def test_whose_configuration_the_edge_last_knew(place: Home, text: str, demo: bool) -> None:
+    assert not place.demo
+    (place.kamailio / "known.json").write_text(text)
+    assert place.demo == demo
+
+
+def test_what_the_edge_keeps_is_what_is_read(place: Home) -> None:
+    Memory(place.kamailio / "known.json").keep(Known({"demo": True}, {}, {}), Nodes())
+    assert place.demo
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"runner": 1, "services": [{"pid": 1}]}', '{"services": []}'])
