@@ -8,6 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from lq.config.book import Book
+from lq.config.calendars import day_began
+from lq.config.documents import Settings
 from lq.live.clock import RedisClock
 from lq.live.values import Renewal
 from lq.node import Node, followed
@@ -63,8 +66,11 @@ class Renewing(House):
     load: int = 0
     placed: list[str] = field(default_factory=list)
     redis_clock: RedisClock = field(default_factory=RedisClock)
+    book: Book = field(default_factory=lambda: Book(settings=Settings(time_zone="America/St_Johns")))
+    days: list[int] = field(default_factory=list)
 
     async def renew(self, *args: Any, **said: Any) -> Renewal:
+        self.days.append(said["day"])
         return Renewal(int(time.time() * 1000) + self.ahead_ms, 1, 1)
 
     def renewed(self, *args: Any) -> bool:
@@ -85,3 +91,24 @@ async def test_a_call_that_is_ordered_is_placed_while_somebody_waits_for_it(ahea
     for id, left_ms in (("waits", 2_000), ("gone", -1_000)):
         asked._message({"type": "place", "id": id, "contact": "c1", "expires_at": redis_ms + left_ms})
     assert house.placed == ["waits"]
+
+
+async def test_each_renewal_tells_when_the_centers_day_began_once_its_time_zone_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noon = 1_764_000_000
+    monkeypatch.setattr(time, "time", lambda: noon)
+    house = Renewing()
+    asked = node(house)
+    asked.leased, asked.remembering = True, cast(Any, house)
+    asked.config_version = 0
+    with monkeypatch.context() as unread:
+        unread.setattr(Node, "_read_config", _nothing)
+        await asked._renew_once(time.monotonic())
+    asked.config_version = 1
+    await asked._renew_once(time.monotonic())
+    assert house.days == [0, day_began(noon * 1000, "America/St_Johns")]
+
+
+async def _nothing(node: Node, version: int) -> None:
+    """It has not been read yet."""
