@@ -169,7 +169,7 @@ async def test_a_stream_that_is_closed_while_it_begins_is_over(api: Api, live: L
     _, secret = await secret_of(api, "read", "events")
     async with page_at(f"{files}/js/") as page:
         sockets: list[WebSocket] = []
-        page.on("websocket", sockets.append)
+        page.on("websocket", lambda socket: sockets.append(socket))
         await with_client(page, api, secret)
         await add(live, agent_event(1, "ready", "signed_out"))
         await page.evaluate(f"{LISTEN}; stream.close(); 0")
