@@ -240,7 +240,7 @@ async def test_the_only_rtpengine_hangs_and_goes_on_with_its_calls_and_their_rec
         assert (call.cause, talk.gateway.wire.faults, scene.gateway.wire.faults) == (16, [], [])
     stored = await scene.events.first("recording_stored", contact=contact, within_s=30)
     assert [event.type for event in scene.events.seen if event.type in ("recorder_debris", "recording_failed")] == []
-    assert not list(home.spool.glob("lost+found/*"))
+    assert not list(home.spool.glob("aside/*"))
     left, right = await speech.read_wav(home.recordings / stored.data["path"])
     for said, side in ((CALLER, left), (AGENT, right)):  # both parts
         heard = [audio.tones(side[at : at + RATE // 5]) == {said} for at in range(0, len(side) - RATE // 5, RATE // 5)]
