@@ -107,5 +107,9 @@ def _put(file: Path, document: dict[str, Any]) -> None:
     """It is whole at any moment."""
     file.parent.mkdir(exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(document))
-    part.rename(file)
+    try:
+        part.write_text(json.dumps(document))
+        part.rename(file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -173,7 +173,7 @@ async def test_a_call_that_ends_while_the_spool_is_full_is_stored_as_far_as_it_w
         await told(books, "recorder_disk_full", "spool")
         await desk.hang_up()
         await books.verified(desk.recording)
-        await until(lambda: not [f for f in spool_files(spool) if desk.contact.id in f], "an empty spool")
+        await until(lambda: not [f for f in spool_files(spool) if desk.contact.id in f], f"{spool_files(spool)}")
         filler.unlink()
         assert await process.ended(running) == 0
         desk.desk.forget(desk.contact.id)
