@@ -264,7 +264,7 @@ class TakeOffer:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The leg's rtpengine is gone: its media is made anew on another; result: MediaMoved, MediaKept."""
+    """The leg's rtpengine is gone: its media is made anew on another; result: MediaMoved."""
 
     leg: int
 

@@ -232,14 +232,6 @@ class MediaMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaKept:
-    """… or its own rtpengine is back and has it as it was: its phone need not be asked."""
-
-    leg: int
-    media: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class MediaFailed:
     leg: int
     why: str  # no_codec | refused | unavailable
@@ -452,7 +444,7 @@ class Leaving:
 Input = (
     Incoming | Progress | Accepted | Rejected | Reoffered | OfferAnswered | OfferRefused | Confirmed | Recalled
     | Cancelled | Ended | Referred | Replacing | PickedUp | PhoneAway | PhoneTold | MediaReady | MediaReoffered
-    | MediaLost | MediaKept
+    | MediaLost
     | PhoneSilent | PhoneHeard | MediaMoved | MediaFailed | MediaDeleted | RecordingStarted | RecordingPaused
     | RecordingResumed | KeySent | Digit | Played | Reserved | Waiting | AskFailed | Notice | AgentAsked | Engaged
     | EngageRefused | ChannelSeized | ChannelRefused | LookedUp | Counted | Guessed | Parties | ConferenceFull | Due

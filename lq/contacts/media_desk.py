@@ -111,8 +111,8 @@ class MediaDesk:
                 continue
             if not await self._engines.knows(leg):
                 self._tell(bench, inputs.MediaLost(n, "unknown", engine))
-            elif leg.x_port and n in bench.contact.legs and bench.contact.legs[n].moves:
-                self._tell(bench, inputs.MediaKept(n, leg.to_json()))
+            elif leg.x_port and n in bench.contact.legs and bench.contact.legs[n].moves:  # there was none to move to
+                await self._negotiate(bench, do.Move(n))
 
     def _talking(self) -> Iterator[MediaLeg]:
         """Legs whose phones should be heard now."""
@@ -276,7 +276,8 @@ class MediaDesk:
                     leg, text = await self._engines.reoffer(bench.legs[n], sdp)
                     given = inputs.MediaReoffered(n, leg.to_json(), text, is_hold(sdp))
                 case do.Move():
-                    leg, given = await self._move(bench, n)
+                    leg, text = await self._move(bench, n)
+                    given = inputs.MediaMoved(n, leg.to_json(), text)
             bench.legs[n] = leg
         except (BadDescription, NoCommonCodec):
             given = inputs.MediaFailed(n, "no_codec")
@@ -288,17 +289,13 @@ class MediaDesk:
             given = inputs.MediaFailed(n, "refused")
         self._tell(bench, given)
 
-    async def _move(self, bench: Bench, n: int) -> tuple[MediaLeg, inputs.Input]:
-        """To another rtpengine, unless its own is back and has it."""
+    async def _move(self, bench: Bench, n: int) -> tuple[MediaLeg, str]:
         leg, recording = bench.legs[n], bench.contact.recording
-        if leg.x_port and not self._engines.lost(leg) and await self._engines.knows(leg):
-            return leg, inputs.MediaKept(n, leg.to_json())
         await self._leave_mixer(bench, n)
         bench.left.add((leg.engine, leg.id))
         if recording is not None and recording.leg == n:
             await self._recordings.moves(leg, recording.id, bench.contact.id)
-        leg, text = await self._engines.move(leg)
-        return leg, inputs.MediaMoved(n, leg.to_json(), text)
+        return await self._engines.move(leg)
 
     async def _connect(self, bench: Bench, effect: do.Connect) -> None:
         """The two hear each other. The mixer is left last: nobody hears it any more then (`strict source`), and music

@@ -1,9 +1,8 @@
 """A leg's rtpengine is gone: its media is made anew on another, and its phone follows by a re-INVITE (P45).
 
 MediaLost → Move → MediaMoved → Reoffer → OfferAnswered → TakeAnswer → MediaReady: then everything that the leg heard is
-pointed again. MediaKept instead of MediaMoved: its own rtpengine is back with it, and the phone need not be asked. One
-that cannot follow now is asked again; only its SIP ends the call. Phones that ring were offered ports of the dead one:
-they are called anew.
+pointed again. A phone that cannot follow now is asked again; only its SIP ends the call. Phones that ring were offered
+ports of the dead one: they are called anew.
 """
 
 from __future__ import annotations
@@ -90,6 +89,7 @@ def _call_anew(turn: Turn, leg: Leg) -> None:
 
 def _moved(turn: Turn, given: inputs.MediaMoved) -> None:
     turn.set_leg(given.leg, media=given.media)
+    turn.deadline(f"{_DUE}{given.leg}", None)  # it came before that: an rtpengine was back
     turn.do(do.Reoffer(given.leg, given.sdp))
 
 
@@ -110,13 +110,7 @@ def _failed(turn: Turn, given: inputs.MediaFailed) -> None:
 
 
 def _restored(turn: Turn, given: inputs.MediaReady) -> None:
-    turn.set_leg(given.leg, codec=given.codec, early=False)
-    _kept(turn, inputs.MediaKept(given.leg, given.media))
-
-
-def _kept(turn: Turn, given: inputs.MediaKept) -> None:
-    turn.set_leg(given.leg, moves=0, media=given.media)
-    turn.deadline(f"{_DUE}{given.leg}", None)
+    turn.set_leg(given.leg, moves=0, media=given.media, codec=given.codec, early=False)
     engine = {"engine": given.media["engine"]} if given.media.get("engine") else {}
     turn.emit("leg_media_restored", leg=turn.contact.leg_id(given.leg), **engine)
     peer = adoption.peer_of(turn.leg(given.leg))
@@ -136,6 +130,5 @@ STEPS: Final[Mapping[type, Callable[[Turn, Any], None]]] = {
     inputs.OfferRefused: _not_now,
     inputs.MediaFailed: _failed,
     inputs.MediaReady: _restored,
-    inputs.MediaKept: _kept,
     inputs.Reoffered: _offered,
 }

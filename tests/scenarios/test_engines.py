@@ -202,7 +202,8 @@ async def test_a_pause_that_is_ordered_while_the_customers_rtpengine_dies_holds_
     stored = await scene.events.first("recording_stored", contact=contact, within_s=30)
     assert holds(scene.center, payloads(SECRET)) == []
     left, _ = await speech.read_wav(scene.center.home.recordings / stored.data["path"])
-    assert audio.tones(left[: RATE // 4]) == audio.tones(left[-RATE // 2 : -400]) == {CALLER}
+    parts = [audio.tones(left[at : at + RATE // 5]) for at in range(0, len(left) - RATE // 5, RATE // 5)]
+    assert parts.count({CALLER}) > 5 and audio.tones(left[-RATE // 2 : -400]) == {CALLER}
 
 
 def holds(center: Center, sound: Sequence[bytes]) -> list[str]:
@@ -214,8 +215,8 @@ def holds(center: Center, sound: Sequence[bytes]) -> list[str]:
 
 
 @pytest.mark.slow
-async def test_the_only_rtpengine_hangs_and_goes_on_with_its_calls_and_their_recording(with_one: Scene) -> None:
-    """Its calls are where they were: no phone is asked for anything, and what it recorded is one recording."""
+async def test_a_hang_of_the_only_rtpengine_ends_neither_a_call_nor_its_recording(with_one: Scene) -> None:
+    """Its legs are made anew where they were: what it has recorded before and after is one recording."""
     scene, home = with_one, with_one.center.home
     async with scene.softphone("8001") as phone:
         await scene.lq.sign_in("1001", "8001")
@@ -234,7 +235,6 @@ async def test_the_only_rtpengine_hangs_and_goes_on_with_its_calls_and_their_rec
         since = call.heard_s, talk.heard_s
         await call.hears(AGENT, since=since[0] + 5)
         await talk.hears(CALLER, since=since[1] + 5)
-        assert not scene.events.of(contact, "leg_reoffered")
         await talk.hang_up()
         await call.ended()
         assert (call.cause, talk.gateway.wire.faults, scene.gateway.wire.faults) == (16, [], [])

@@ -216,7 +216,7 @@ async def test_what_is_ordered_while_the_leg_moves_holds_where_it_is_heard_again
     for paused in (True, False):
         if not paused:
             await engine.delete(desk.leg.id)
-        moved = await desk.does(do.Move(1))
+        moved = await desk.does(do.Move(1))  # it is made anew
         assert isinstance(moved, inputs.MediaMoved)
         await desk.resume()
         if paused:

@@ -463,7 +463,6 @@ EVERY_INPUT: list[inputs.Input] = [
     inputs.MediaReady(1, MEDIA, "PCMA", "s"),
     inputs.MediaReady(2, MEDIA, "PCMA"),
     inputs.MediaReoffered(2, MEDIA, "s", True),
-    inputs.MediaKept(1, MEDIA),
     inputs.MediaFailed(1, "unavailable"),
     inputs.MediaFailed(2, "refused"),
     inputs.MediaDeleted(1),

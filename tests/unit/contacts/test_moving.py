@@ -114,14 +114,12 @@ def test_a_recording_that_could_not_be_begun_is_begun_there() -> None:
     assert of_recording(recorded("failed", **REFUSED)) == []
 
 
-def test_an_rtpengine_that_is_back_with_the_leg_has_it_and_no_phone_is_asked() -> None:
-    contact, _, _ = after(recorded("active"), *LOST, inputs.MediaFailed(1, "unavailable"))
+def test_a_leg_that_moves_before_it_was_tried_again_is_not_tried_again() -> None:
+    """There was no rtpengine at all; the desk moves it as soon as one is back."""
+    contact, _, _ = after(TALK, LOST[0], inputs.MediaFailed(1, "unavailable"))
     assert "move:1" in contact.deadlines
-    contact, wanted, told = after(contact, *(inputs.MediaKept(n, {"engine": "a"}) for n in (1, 2)))
-    assert wanted == [do.ContinueRecording(1, "c-r1", paused=False), do.Connect(1, 2)]
-    assert told == ["leg_media_restored"] * 2 and contact.deadlines == {}
-    assert [leg.moves for leg in contact.legs.values()] == [0, 0]
-    assert after(contact, inputs.MediaKept(1, {"engine": "a"}))[1:] == ([], [])  # told twice
+    contact, wanted, _ = after(contact, steps(1)[0])
+    assert wanted == [do.Reoffer(1, "offer 1")] and contact.deadlines == {}
 
 
 def test_what_played_goes_on_where_it_would_be() -> None:
