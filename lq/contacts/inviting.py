@@ -50,6 +50,7 @@ def begin(given: inputs.Invited, now: int, book: Book) -> Turn | placing.Refused
         called=number,
         source=here,
         target=here,
+        recording_policy="",  # the room has the word; of a number outside its route, too, once it is dialled
         config_version=book.version,
         purpose=purpose,
         command=given.command,

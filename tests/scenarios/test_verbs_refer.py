@@ -29,12 +29,13 @@ ABROAD = "0012125550100"  # further than the stage's phones may call
 async def test_to_a_queue(stage: Stage, direction: str) -> None:
     """Whoever the customer is, and whoever had called him: he waits there as anybody."""
     await stage.opens(direction, recorded=True)
-    own = stage.cast[AGENT]
+    own, customer = stage.cast[AGENT], stage.cast[CUSTOMER]
+    since = customer.heard_s
     assert await own.refer(stage.number) == 202
     assert await own.referred() == 200
     await stage.ends(AGENT)
     await stage.is_queued(2 if direction == "in" else 1)
-    await stage.cast[CUSTOMER].hears(stage.prompt("queue_welcome"), since=stage.cast[CUSTOMER].heard_s)
+    await customer.hears(stage.prompt("queue_welcome"), since=since)
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
     cdr = await stage.closes(recorded=[(CUSTOMER, AGENT)] * 2, talked=[{CUSTOMER, AGENT}] * 2)

@@ -16,6 +16,7 @@ from lq.contacts.contact import Contact
 from lq.contacts.placing import Refused
 from lq.contacts.view import contact_json
 from lq.ledger import fold
+from tests.unit.contacts import world as worlds
 from tests.unit.contacts.played.book import BOOK, MOBILE, START
 from tests.unit.contacts.world import World
 
@@ -221,6 +222,23 @@ def test_while_the_live_state_is_away_nobody_is_called() -> None:
     assert isinstance(begun, tuple)
     contact, effects = rule.advance(begun[0], inputs.Due("gate:1"), START + 5000, BOOK)
     assert contact.state == "over" and [e.status for e in effects if isinstance(e, do.Reply)] == [503]
+
+
+@pytest.mark.parametrize("to", [AGENT, PHONE])
+@pytest.mark.parametrize("word", ["talk", "none", ""])
+def test_inside_the_house_the_room_has_the_word_on_recording(
+    to: str, word: doc.RecordingPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = replace(BOOK.conferences["board"], recording=word)
+    monkeypatch.setattr(worlds, "BOOK", replace(BOOK, conferences={**BOOK.conferences, "board": board}))
+    world = called(to)
+    world.answers("customer")
+    world.calm()
+    assert (world.contact.recording is not None) == (word == "talk")
+    assert world.contact.recording_rule == (word or "on_demand")
+    world.hangs_up("customer")
+    world.calm()
+    good(world)
 
 
 def test_what_the_route_says_of_recording_holds() -> None:
