@@ -58,7 +58,7 @@ NUMBERS_OF: Final = {  # prefix of the access number → what answers there, and
     "400800740": ("ivr:stage{}", "whole"),
     "400800750": ("conference:recorded{}", "talk"),
 }
-GREETING: Final = "menu_main"  # what the flow says first
+FLOW_ASKS: Final = "menu_main"  # what the flow says first
 RECORDS, REFUSES, HAS_AGENT = "1", "2", "3"  # its keys; each leads to the queue, no key to the end
 LATE_S: Final = 1.5  # a recording begins and ends so much beside the books at most
 
@@ -114,7 +114,7 @@ def _flow(queue: str) -> Flow:
     record = {"kind": "record", "next": "queue"}
     keys = {RECORDS: "records", REFUSES: "refuses", HAS_AGENT: "queue"}
     nodes: dict[str, dict[str, Any]] = {
-        "menu": {"kind": "menu", "prompt": GREETING, "keys": keys, "timeout_s": 1, "tries": 1, "otherwise": "end"},
+        "menu": {"kind": "menu", "prompt": FLOW_ASKS, "keys": keys, "timeout_s": 1, "tries": 1, "otherwise": "end"},
         "records": record | {"action": "start"},
         "refuses": record | {"action": "stop", "reason": "customer_refused"},
         "queue": to_queue,

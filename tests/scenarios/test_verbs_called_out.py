@@ -12,7 +12,7 @@ from tests.scenarios.stage import (
     AGENT,
     COLLEAGUE,
     CUSTOMER,
-    GREETING,
+    FLOW_ASKS,
     HAS_AGENT,
     LEADER,
     MOBILE,
@@ -140,7 +140,7 @@ async def test_to_a_flow(stage: Stage) -> None:
     since = customer.heard_s
     await stage.does("transfer", to=f"ivr:stage{stage.n}", mode="blind")
     await stage.ends(AGENT)
-    await customer.hears(stage.prompt(GREETING), since=since)
+    await customer.hears(stage.prompt(FLOW_ASKS), since=since)
     customer.send_digits(HAS_AGENT)
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)

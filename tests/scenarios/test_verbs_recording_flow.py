@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.stage import AGENT, CUSTOMER, GREETING, RECORDS, REFUSES, Stage, stage
+from tests.scenarios.stage import AGENT, CUSTOMER, FLOW_ASKS, RECORDS, REFUSES, Stage, stage
 from tests.simulator.matrix import MUSIC, SOUND
 
 __all__ = ["stage"]
@@ -18,7 +18,7 @@ async def test_what_is_recorded_because_he_wants_it(stage: Stage) -> None:
     """From the key on, the queue too."""
     await stage.comes(AGENT)
     customer = await stage.calls_in(stage.flow_number)
-    await customer.hears(stage.prompt(GREETING))
+    await customer.hears(stage.prompt(FLOW_ASKS))
     assert (await stage.scene.lq.contact(stage.contact)).recordings == ()
     customer.send_digits(RECORDS)
     planned = await stage.scene.events.first("recording_planned", contact=stage.contact)
@@ -35,7 +35,7 @@ async def test_what_is_not_recorded_because_he_refuses(stage: Stage) -> None:
     """The menu up to the key is; the talk is on no disk, and the reason is in the books."""
     await stage.comes(AGENT)
     customer = await stage.calls_in(stage.recorded_flow_number)
-    await customer.hears(stage.prompt(GREETING))
+    await customer.hears(stage.prompt(FLOW_ASKS))
     customer.send_digits(REFUSES)
     stopped = await stage.tells("contact_recording_stopped")
     assert (stopped.data["reason"], "by" in stopped.data) == ("customer_refused", False)

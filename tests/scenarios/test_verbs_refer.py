@@ -10,7 +10,7 @@ import pytest
 from lq.sdk import ApiError, ListEntry
 from tests.center import Center
 from tests.scenarios.conftest import new_number
-from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, GREETING, HAS_AGENT, MOBILE, MOBILE_NUMBER, Stage, stage
+from tests.scenarios.stage import AGENT, COLLEAGUE, CUSTOMER, FLOW_ASKS, HAS_AGENT, MOBILE, MOBILE_NUMBER, Stage, stage
 from tests.scenarios.test_gate import configured
 from tests.simulator.gateway import Ring
 from tests.simulator.matrix import MUSIC
@@ -51,7 +51,7 @@ async def test_to_a_flow(stage: Stage, direction: str) -> None:
     assert await own.referred() == 200
     await stage.ends(AGENT)
     await stage.tells("contact_ivr_entered", flow=f"stage{stage.n}")
-    await customer.hears(stage.prompt(GREETING), since=since)
+    await customer.hears(stage.prompt(FLOW_ASKS), since=since)
     customer.send_digits(HAS_AGENT)
     await stage.answers(AGENT, 15)
     await stage.hears(TALKING)
