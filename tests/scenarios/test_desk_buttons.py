@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import asyncpg
 import pytest
 from playwright.async_api import Locator, expect
 
+from ops.home import read_secrets
+from ops.services import DATABASE
 from tests.center import Center
 from tests.scenarios.conftest import Scene, line
 from tests.scenarios.desks import TALKING, Desk, hear
@@ -48,7 +51,25 @@ class Team:
             await self.button(action).click()
 
 
-async def test_a_leader_takes_over_sends_back_picks_up_and_releases(scene: Scene, sitting: Sitting) -> None:
+async def leads(center: Center, leader: str, queue: str) -> None:
+    """What waits in this queue is his team's."""
+    rows = await asyncpg.connect(
+        f"postgresql://lcall:{read_secrets(center.home).postgres}@127.0.0.1:{center.ports.postgres}/{DATABASE}"
+    )
+    try:
+        await rows.execute(
+            "update team set queues = array_append(array_remove(queues, $2), $2)"
+            " where id = (select team from operator where id = $1)",
+            *(leader, queue),
+        )
+    finally:
+        await rows.close()
+
+
+async def test_a_leader_takes_over_sends_back_picks_up_and_releases(
+    scene: Scene, center: Center, sitting: Sitting
+) -> None:
+    await leads(center, "1901", OTHER.queue)
     anna, leader = await sitting(OTHER.agents[0], AGENT), await sitting("1901", LEADER)
     team = Team(leader, anna)
     await leader.signs_in()
@@ -138,7 +159,10 @@ async def test_an_agent_adds_a_colleague_cancels_records_and_presses_keys(
         await anna.does("add-to")
         await ben.is_("ringing")
         if not takes:
+            assert ben.phone is not None
+            refused = await ben.phone.rings()
             await ben.does("reject")
+            await refused.ended()
             await ben.is_("ready")
             await hear(scene, {CUSTOMER: caller, AGENT: talk}, TALKING)
     second = await ben.answers()
@@ -146,7 +170,7 @@ async def test_an_agent_adds_a_colleague_cancels_records_and_presses_keys(
     await hear(scene, three, {role: set(three) - {role} for role in three})
 
     # Recording by the screen: the page says what goes on, the books what there is of it.
-    for action, label in (("start", "录音中"), ("pause", "录音已暂停"), ("resume", "录音中"), ("stop", "")):
+    for action, label in (("start", "正在录音"), ("pause", "录音暂停"), ("resume", "正在录音"), ("stop", "")):
         await anna.page.click("[data-menu='record']")
         await anna.does(f"record-{action}")
         mark = anna.call.locator("[data-mark='recording']")
