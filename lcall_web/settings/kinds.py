@@ -155,7 +155,7 @@ QUEUES: Final = Kind(
                     options=STRATEGIES,
                 ),
                 Field(
-                    *("order", "many", mark("坐席顺序")),
+                    *("agent_order", "many", mark("坐席顺序")),
                     *(mark("固定顺序时，勾选的坐席从上到下依次优先；没有勾选的在他们之后，按工号。"), ()),
                     of="agents",
                     ordered=True,

@@ -25,7 +25,7 @@ def lanes_of_agent(agent: Agent, queues: Mapping[str, Queue]) -> dict[str, Key]:
 
 def _place(agent: str, queue: Queue) -> int:
     """Whom the queue's order does not name comes behind all whom it names."""
-    return queue.order.index(agent) if agent in queue.order else len(queue.order)
+    return queue.agent_order.index(agent) if agent in queue.agent_order else len(queue.agent_order)
 
 
 def waiting_score(wait_start: int, priority: int, ageing_ms: int) -> int:

@@ -76,7 +76,7 @@ class Queue:
     name: str
     name_en: str = ""
     strategy: str = "longest_idle"
-    order: tuple[str, ...] = ()  # of its agents, for strategy in_order; others come behind, by their ids
+    agent_order: tuple[str, ...] = ()  # for strategy in_order; others come behind, by their ids
     ring_s: int = 20
     wrap_up_s: int = 20
     max_wait_s: int = 600  # then result no_agent

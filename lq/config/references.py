@@ -44,9 +44,9 @@ def _lists_of_names(kinds: Kinds) -> list[Named]:
 
 def _orders_of_queues(kinds: Kinds) -> list[Named]:
     return [
-        (f"queues/{queue}/order", "agents", agent)
+        (f"queues/{queue}/agent_order", "agents", agent)
         for queue, body in kinds.get("queues", {}).items()
-        for agent in body.get("order", ())
+        for agent in body.get("agent_order", ())
     ]
 
 

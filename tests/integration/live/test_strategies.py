@@ -119,7 +119,7 @@ async def test_least_talk_whoever_began_it(live: Live, clock: Clock, desk: Desk)
 
 
 async def test_in_the_order_of_the_queue_however_long_they_are_idle(live: Live, clock: Clock, desk: Desk) -> None:
-    await staffed(live, clock, "1001", "1002", "1003", strategy="in_order", order=["1003", "1001"])
+    await staffed(live, clock, "1001", "1002", "1003", strategy="in_order", agent_order=["1003", "1001"])
     assert [await desk.serves() for _ in range(3)] == ["1003"] * 3
     assert [(await desk.reserves())[1].agent for _ in range(3)] == ["1003", "1001", "1002"]
 
@@ -169,7 +169,7 @@ async def test_of_a_talk_over_midnight_today_has_its_part(live: Live, clock: Clo
 
 
 async def test_who_was_signed_in_by_an_older_node_has_a_number_for_a_key(live: Live, clock: Clock, desk: Desk) -> None:
-    await staffed(live, clock, "1002", strategy="in_order", order=["1002"])
+    await staffed(live, clock, "1002", strategy="in_order", agent_order=["1002"])
     await live.phone("8001", True, 3_600_000)
     await live.agent("1001", "sign_in", phone="8001", lanes={"sales": 0})
     assert [(await desk.reserves())[1].agent for _ in range(2)] == ["1002", "1001"]

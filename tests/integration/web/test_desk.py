@@ -166,13 +166,13 @@ async def test_his_time_is_over_and_he_stays_until_he_has_chosen_one(place: Plac
         try:
             call = await (await (await LiveCall(live, "desk-late-1", "13912340009").start()).queue()).answer()
             assert call.agent == "1059"
+            await stream.until(lambda s: (s.desk.get("wrap_up") or {}).get("required"), "the web knows")
             await call.end(wrap_up_ms=1)
             await stream.until(lambda s: state(s) == "wrap_up", "wrap-up")
             for asked in (lq.ready("1059"), lq.pause("1059", "meal"), lq.wrap_up("1059", done=True)):
                 with pytest.raises(ApiError) as refused:
                     await asked
                 assert (refused.value.status, refused.value.code) == (409, "code_required"), "whoever asks"
-            assert stream.desk["wrap_up"]["required"]
             await ask(who, "agent/code", code="complaint")
             await stream.until(lambda s: state(s) == "ready" and s.desk["call"] is None, "it was waited for that alone")
         finally:

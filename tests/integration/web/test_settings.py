@@ -165,10 +165,10 @@ async def test_the_order_of_a_queues_agents_is_kept_as_it_was_ticked(place: Plac
     admin, path = await place.user("admin"), "/settings/queues/rowed"
     async with place.client() as lq:
         await lq.put_document("queues", "rowed", {"name": "排好的"})
-        page = await form(admin, path) | {"strategy": "in_order", "order": ["1003", "1001"]}
+        page = await form(admin, path) | {"strategy": "in_order", "agent_order": ["1003", "1001"]}
         assert (await admin.post(path, page)).status_code == 303
-        assert (await body(lq, "queues", "rowed"))["order"] == ["1003", "1001"]
-        shown = re.findall(r'name="order" value="(\w+)"', (await admin.get(path)).text)
+        assert (await body(lq, "queues", "rowed"))["agent_order"] == ["1003", "1001"]
+        shown = re.findall(r'name="agent_order" value="(\w+)"', (await admin.get(path)).text)
         assert shown[:2] == ["1003", "1001"], "and shown so"
         refused = await admin.post(path, await form(admin, path) | {"wrap_up_code": "required", "wrap_up_s": "0"})
         assert refused.status_code == 422 and "话后整理时长为 0 时" in refused.text

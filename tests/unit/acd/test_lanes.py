@@ -24,7 +24,7 @@ def test_an_agent_serves_his_queues_and_those_who_want_him() -> None:
 
 
 def test_whom_a_queues_order_does_not_name_stands_behind_those_whom_it_names() -> None:
-    queues = {"sales": Queue("sales", "销售", strategy="linear", order=("1003", "1001"))}
+    queues = {"sales": Queue("sales", "销售", strategy="linear", agent_order=("1003", "1001"))}
     lanes = [lanes_of_agent(Agent(id, id, ("sales",)), queues)["sales"] for id in ("1003", "1001", "1002", "1004")]
     assert lanes == ["place:0", "place:1", "place:2", "place:2"]
 

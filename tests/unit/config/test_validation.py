@@ -134,7 +134,7 @@ TOKEN = {"id": "0123abcd", "name": "crm", "sha256": "a" * 64, "scopes": ["read"]
         ("wrap_up_codes", {"id": "tea", "name": " "}, "name", "value"),
         ("queues", {**QUEUE, "wrap_up_code": "sometimes"}, "wrap_up_code", "type"),
         ("queues", {**QUEUE, "wrap_up_code": "required", "wrap_up_s": 0}, "wrap_up_code", "value"),
-        ("queues", {**QUEUE, "order": "1001"}, "order", "type"),
+        ("queues", {**QUEUE, "agent_order": "1001"}, "agent_order", "type"),
         ("queues", {**QUEUE, "screen_pop": "never"}, "screen_pop", "type"),
         ("calendars", {"id": "office", "override": "maybe"}, "override", "type"),
         ("colours", {}, "", "unknown"),
@@ -245,9 +245,9 @@ def test_who_uses_a_thing_is_found() -> None:
 
 def test_who_stands_in_the_order_of_a_queue_is_an_agent() -> None:
     kinds = demo_kinds()
-    kinds["queues"]["sales"]["order"] = ["1002", "7"]
-    assert [error.field for error in references(kinds)] == ["queues/sales/order"]
-    assert ("queues", "sales", "order") in users(kinds, "agents", "1002")
+    kinds["queues"]["sales"]["agent_order"] = ["1002", "7"]
+    assert [error.field for error in references(kinds)] == ["queues/sales/agent_order"]
+    assert ("queues", "sales", "agent_order") in users(kinds, "agents", "1002")
 
 
 def test_who_is_named_by_a_token_is_not_forgotten() -> None:
