@@ -74,6 +74,7 @@ class Owner:
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()  # contacts that were ours, and under which epoch
+        self._over: OrderedDict[str, None] = OrderedDict()  # those that have ended with us
         self._put_off: set[str] = set()  # contacts with a commit that found Redis away, which was told
         self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
         self._agents = AgentDesk(live, self.deliver)
@@ -173,10 +174,15 @@ class Owner:
         return held.begun
 
     async def take_over(self, contact: str, epoch: int, snapshot: str) -> asyncio.Event | None:
-        """As `adopt`; one that cannot be read is closed (None): nobody could ever carry it on, its agents are free.
+        """As `adopt`; one that cannot be read is closed (None): nobody could ever carry it on, its agents are free. So
+        is one that has ended with us: Redis has lost that, and our adoption of it, and gives it to us once more.
 
         Raises LiveError.
         """
+        if contact in self._over:
+            log.warning("contact adopted that was over; it is closed again", contact=contact)
+            await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None)
+            return None
         try:
             return self.adopt(contact, epoch, snapshot)
         except (ValueError, KeyError, TypeError) as error:
@@ -478,6 +484,10 @@ class Owner:
         self._gone[held.contact.id] = held.epoch
         if len(self._gone) > GONE_KEPT:
             self._gone.popitem(last=False)
+        if held.contact.state == "over":
+            self._over[held.contact.id] = None
+            if len(self._over) > GONE_KEPT:
+                self._over.popitem(last=False)
         self._put_off.discard(held.contact.id)
         self._sip.forget(held.contact.id)
         self._media.forget(held.contact.id)

@@ -13,7 +13,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -244,8 +244,9 @@ async def restarted(scene: Scene, change: Callable[[Path], None]) -> None:
 
 async def gone(pid: int) -> None:
     stat = Path(f"/proc/{pid}/stat")
-    while stat.exists() and stat.read_text().split()[2] != "Z":  # noqa: ASYNC110 - another process
-        await asyncio.sleep(0.01)
+    with suppress(FileNotFoundError, ProcessLookupError):  # the latter: between open and read
+        while stat.read_text().split()[2] != "Z":  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
 
 
 async def emptied(scene: Scene) -> None:

@@ -162,6 +162,21 @@ async def test_one_that_cannot_be_read_is_closed_so_that_its_agents_are_free(hou
     assert [wrong_keys(event) for event in house.live.events] == [set(), set()]
 
 
+async def test_one_that_has_ended_with_us_does_not_come_to_life_again(house: House) -> None:
+    """Redis has lost that we had adopted it, and that it is over: it gives it to us once more, under the same epoch."""
+    await house.owner.adopt("c1", 2, snapshot()).wait()
+    house.owner.deliver("c1", inputs.Ended(1))
+    for n in (1, 2):
+        house.owner.deliver("c1", inputs.MediaDeleted(n))
+    await house.settled()
+    assert not house.owner.holds("c1") and house.live.closed == ["c1"]
+    assert await house.owner.take_over("c1", 2, snapshot()) is None
+    assert not house.owner.holds("c1") and house.live.closed == ["c1", "c1"]
+    again = await house.owner.take_over("c2", 2, snapshot())
+    assert again is not None and house.owner.holds("c2")
+    await house.owner.close()
+
+
 async def test_what_an_older_hold_of_a_contact_comes_to_does_not_touch_the_newer(house: House) -> None:
     """Handed over by a request that Redis did and we heard nothing of, adopted back: the first hold is superseded."""
     await house.owner.adopt("c1", 2, snapshot()).wait()
