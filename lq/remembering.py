@@ -1,8 +1,9 @@
 """What this node says again to a Redis that may have forgotten, and what it keeps for one that is away (DESIGN §5).
 
 A new era (docs/contracts.md §2) is noticed with the renewal of the lease. Then the last word on every agent is said,
-what is ours and not held yet is taken, every contact is committed with all that it holds, lost events of the last 30 s
-are appended, and at last `asserted`. What fails is begun again with the next renewal.
+what is ours and not held yet is taken, every contact is committed with all that it holds, and as over what has ended
+here, lost events of the last 30 s are appended, and at last `asserted`. What fails is begun again with the next
+renewal.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Remembering:
             await self._live.remembered(self._incarnation, renewal.era, self._memory.recalled(book.agents, book.queues))
             await self._take_unheard()
             await self._owner.say_again()
+            await self._owner.say_over()
             since = await self._look_back(renewal.now)
             lost = self._memory.missing(await self._live.recent(since))
             await self._live.append(lost)

@@ -8,6 +8,7 @@ without a word: neither SIP nor rtpengine knows a fence.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import OrderedDict
@@ -74,7 +75,7 @@ class Owner:
         self._pulse, self._memory, self._spool = pulse, memory, spool
         self._held: dict[str, Held] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()  # contacts that were ours, and under which epoch
-        self._over: OrderedDict[str, None] = OrderedDict()  # those that have ended with us
+        self._over: OrderedDict[str, int] = OrderedDict()  # those that have ended with us, likewise
         self._put_off: set[str] = set()  # contacts with a commit that found Redis away, which was told
         self.moved: Callable[[str], None] = lambda contact: None  # a contact has come to us, or has left us
         self._agents = AgentDesk(live, self.deliver)
@@ -190,6 +191,13 @@ class Owner:
             end = [lost_end(contact, self._now(), self._now())]
             await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None, events=end)
             return None
+
+    async def say_over(self) -> None:
+        """What has ended here, to a Redis that has lost it: who slept may believe to have it. Raises LiveError."""
+        for contact in await self._live.contacts():
+            if epoch := self._over.get(contact):
+                with contextlib.suppress(Superseded):
+                    await self._live.commit(contact, node=self.incarnation, epoch=epoch, snapshot=None)
 
     def hand_over(self, contact: str, to: str, *, at_once: bool = False) -> None:
         """Let another node have this contact as soon as nothing of it is in the air, or `at_once`."""
@@ -485,7 +493,7 @@ class Owner:
         if len(self._gone) > GONE_KEPT:
             self._gone.popitem(last=False)
         if held.contact.state == "over":
-            self._over[held.contact.id] = None
+            self._over[held.contact.id] = held.epoch
             if len(self._over) > GONE_KEPT:
                 self._over.popitem(last=False)
         self._put_off.discard(held.contact.id)

@@ -45,6 +45,10 @@ class FakeLive:
     replies: dict[str, Any] = field(default_factory=dict)
     lose_answers: int = 0
     events: list[Event] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)  # contacts that go on
+
+    async def contacts(self) -> list[str]:
+        return self.known
 
     async def commit(self, contact: str, *, epoch: int, **rest: Any) -> Committed:
         await asyncio.sleep(0)
@@ -172,6 +176,9 @@ async def test_one_that_has_ended_with_us_does_not_come_to_life_again(house: Hou
     assert not house.owner.holds("c1") and house.live.closed == ["c1"]
     assert await house.owner.take_over("c1", 2, snapshot()) is None
     assert not house.owner.holds("c1") and house.live.closed == ["c1", "c1"]
+    house.live.known = ["c1", "c2"]
+    await house.owner.say_over()
+    assert house.live.closed == ["c1", "c1", "c1"], "a node that slept through it believes to have it"
     again = await house.owner.take_over("c2", 2, snapshot())
     assert again is not None and house.owner.holds("c2")
     await house.owner.close()

@@ -76,6 +76,9 @@ class FakeOwner:
     async def say_again(self) -> None:
         self.said = list(self.contacts)
 
+    async def say_over(self) -> None:
+        assert self.said == self.contacts, "after what is alive"
+
 
 class Scene:
     def __init__(self, spool: Spool) -> None:
