@@ -106,7 +106,8 @@ async def test_a_leader_releases(stage: Stage, to: str) -> None:
     assert (cdr.direction, cdr.result, cdr.ended_by) == ("out", "answered", "system")
 
 
-@IN_IS_RARER
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["in", "out"])
 async def test_somebody_joins_and_the_agent_leaves(stage: Stage, direction: str) -> None:
     await stage.comes(COLLEAGUE)
     await stage.opens(direction, recorded=True)
@@ -122,6 +123,7 @@ async def test_somebody_joins_and_the_agent_leaves(stage: Stage, direction: str)
     assert (cdr.result, cdr.agent) == ("answered", stage.id(COLLEAGUE))
 
 
+@pytest.mark.slow
 async def test_to_a_queue(stage: Stage) -> None:
     await stage.opens("out", recorded=True)
     await stage.does("transfer", to=f"queue:{stage.queue}", mode="blind")
@@ -148,7 +150,8 @@ async def test_to_a_flow(stage: Stage) -> None:
     assert (cdr.direction, cdr.result, cdr.agent) == ("out", "answered", stage.id(AGENT))
 
 
-@pytest.mark.parametrize("direction", ["out", pytest.param("in", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["in", "out"])
 async def test_to_a_number_outside(stage: Stage, direction: str) -> None:
     """Two numbers outside talk with each other; whoever of them hangs up ends it."""
     network = await stage.outside()

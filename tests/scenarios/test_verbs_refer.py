@@ -18,7 +18,6 @@ from tests.simulator.matrix import MUSIC
 __all__ = ["stage"]
 
 OUT_IS_RARER = pytest.mark.parametrize("direction", ["in", pytest.param("out", marks=pytest.mark.slow)])
-IN_IS_RARER = pytest.mark.parametrize("direction", [pytest.param("in", marks=pytest.mark.slow), "out"])
 TALKING = {CUSTOMER: {AGENT}, AGENT: {CUSTOMER}}
 WAITS_TO_HEAR = {CUSTOMER: {MUSIC}, AGENT: set[str]()}
 RINGS_S = 40.0  # a phone that nobody lifts: 30
@@ -42,7 +41,8 @@ async def test_to_a_queue(stage: Stage, direction: str) -> None:
     assert (cdr.result, cdr.ended_by, cdr.agent, cdr.queue) == ("answered", "caller", stage.id(AGENT), stage.queue)
 
 
-@IN_IS_RARER
+@pytest.mark.slow
+@pytest.mark.parametrize("direction", ["in", "out"])
 async def test_to_a_flow(stage: Stage, direction: str) -> None:
     await stage.opens(direction, recorded=True)
     own, customer = stage.cast[AGENT], stage.cast[CUSTOMER]
