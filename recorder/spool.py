@@ -385,17 +385,17 @@ def _papers(
             if each == paper:
                 yield here, each, told
             elif call_of(name_of(each)) in calls:
-                other = _told_of(each, told.recording, looks)
+                other = _told_of(each, told.recording)
                 if other is not None:
                     yield here, each, other
     for here, plan, document in plans:
         yield here, plan, _Told.of(plan, document)
 
 
-def _told_of(metadata: Path, recording: str, looks: Iterable[Look]) -> _Told | None:
-    """None: it is another's, or nobody can read it, which is told when its own turn comes."""
+def _told_of(metadata: Path, recording: str) -> _Told | None:
+    """None: it is another's, or unreadable, which is told when its own turn comes."""
     try:
-        told = _told_or_planned(metadata, looks)
+        told = _told(metadata)
     except Unreadable:
         return None
     return told if told.recording == recording else None

@@ -377,10 +377,11 @@ def test_a_part_that_ended_on_a_full_disk_goes_with_the_others(place: Path, told
     at = time.time() - 100
     first, second = closed(place, "c1.1", at), closed(place, "c1.1", at + 5, hex=HEX[::-1])
     planned(place, "c1.1", since=at * 1000, pauses=[[(at + 1) * 1000, (at + 5) * 1000]], over=True)
-    (second if first.name < second.name else first).write_text("")
+    spoiled = max(first, second)
+    spoiled.write_text("")
     (stored,) = recording([place], told)
-    assert stored.duration_ms == 6000 and told.alarms == []
-    assert not [file for file in place.rglob("*") if file.is_file()]
+    assert stored.duration_ms == 6000 and told.alarms == [("recorder_debris", spoiled.name)]
+    assert aside(place) == [spoiled.name, f"{spoiled.name}.reason"]
 
 
 def test_what_cannot_be_set_aside_stays_and_the_next_goes_on(
