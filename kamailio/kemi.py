@@ -252,6 +252,9 @@ class Edge:
         if defence.is_detour(pv("$ct")):
             reply(Reply(400, "Bad Contact"))
             return
+        if header(policy.RENEWS) and policy.is_taken(pv("$(ct{nameaddr.uri})"), binding(KSR, ext).contact):
+            reply(policy.TAKEN)
+            return
         # whatever its Contact says: it is called where it was when it proved itself
         KSR.nathelper.fix_nated_register()
         if KSR.is_WSX() or KSR.nathelper.nat_uac_test(BEHIND_NAT) > 0:

@@ -267,6 +267,19 @@ def _contact(uri: str) -> str:
     return re.sub(r":\d+$", "", uri.strip("<>").partition(";")[0])
 
 
+RENEWS: Final = "X-LCall-Renews"  # in a REGISTER: only while nobody else has registered as this extension
+TAKEN: Final = Reply(412, "Registered Elsewhere")
+
+
+def is_taken(contact: str, bound: str) -> bool:
+    """Whether another Contact than this is registered, both as URIs; "" for none.
+
+    The newest binding replaces the one before. Two pages that both keep the same extension alive would take it from
+    each other for ever, and calls would ring now here, now there: a page that was registered says that it only renews.
+    """
+    return bound not in ("", contact)
+
+
 def flow(transport: str, supported: str, contact: str) -> tuple[str, ...]:
     """Headers of a 200 that keep a phone's connection alive (RFC 5626 §4.4.1, §5.4): CRLF CRLF from it, CRLF from us.
 

@@ -205,10 +205,17 @@ class Peer:
         return text
 
     def register(
-        self, password: str, expires: int = 600, contact: str = "", *, supported: str = "path", within_s: float = 8.0
+        self,
+        password: str,
+        expires: int = 600,
+        contact: str = "",
+        *,
+        supported: str = "path",
+        within_s: float = 8.0,
+        more: Sequence[str] = (),
     ) -> Message:
         """The whole exchange; the last answer."""
-        uri, headers = "sip:lcall", [f"Expires: {expires}", f"Supported: {supported}"]
+        uri, headers = "sip:lcall", [f"Expires: {expires}", f"Supported: {supported}", *more]
         given: dict[str, Any] = {"to": f"<sip:{self.name}@lcall>", "contact": contact, "call_id": uuid.uuid4().hex}
         self.send(self.request("REGISTER", uri, headers=headers, **given))
         challenge = self.final(within_s)

@@ -51,6 +51,23 @@ async def test_newest_binding_replaces_the_one_before(sip: Edge, lq: Peer) -> No
     assert old.is_left_alone()
 
 
+def test_who_only_renews_takes_nothing_from_the_next_one(sip: Edge, lq: Peer) -> None:
+    old, new = sip.peer("8003"), sip.peer("8003")
+
+    def renewed(expires: int = 600) -> int:
+        return old.register("demo-8003", expires, more=["X-LCall-Renews: yes"]).code
+
+    assert old.register("demo-8003").code == 200
+    assert renewed() == 200, "it is his"
+    assert new.register("demo-8003").code == 200
+    assert [renewed(expires) for expires in (600, 0)] == [412, 412]
+    lq.send(lq.request("INVITE", "sip:8003@phones.lq.internal", user="lq"))
+    answer_one(new)
+    assert lq.final().code == 486
+    assert new.register("demo-8003", expires=0).code == 200
+    assert [renewed(expires) for expires in (600, 0)] == [200, 200], "nobody else has it any more"
+
+
 def test_wrong_password_and_unknown_user_get_the_same_answers(sip: Edge) -> None:
     known, unknown = sip.peer("8001"), sip.peer("7777")
     answers = []

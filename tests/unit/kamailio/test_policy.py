@@ -239,6 +239,12 @@ def test_what_a_binding_takes() -> None:
     assert policy.media_of("sip:a@b", False) == "rtp"
 
 
+def test_a_binding_that_is_somebody_elses_by_now() -> None:
+    own, other = "sip:8001@a.invalid;transport=ws", "sip:8001@b.invalid;transport=ws"
+    assert policy.is_taken(own, other)
+    assert not policy.is_taken(own, own) and not policy.is_taken(own, "")
+
+
 REG_ID = '<sip:8001@192.0.2.9>;+sip.instance="<urn:uuid:0>";reg-id=1'
 
 
