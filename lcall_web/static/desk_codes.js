@@ -42,6 +42,11 @@ const deskCodes = (desk, orders) => {
   function clear() {
     drawn = code.value = "";
     picked = [];
+    removeLists();
+  }
+
+  function removeLists() {
+    for (const list of levels.querySelectorAll("select")) list.remove();
   }
 
   // He has gone to a heading, or back to nothing.
@@ -57,7 +62,7 @@ const deskCodes = (desk, orders) => {
     const leaf = codes.some((each) => each.id === last) && !codes.some((each) => each.parent === last);
     picked = chosen;
     code.value = leaf ? last : "";
-    for (const list of levels.querySelectorAll("select")) list.remove();
+    removeLists();
     let parent = "";
     for (let level = 0; level < 3; level += 1) {
       const options = codes.filter((each) => each.parent === parent);

@@ -1,19 +1,24 @@
 // What the soft phone asks for: a click is one request, however often it is sent; its button waits for the news of the center.
 "use strict";
 const deskOrders = (desk, redraw) => { // redraw(): the buttons say again what can be done
-  const PENDING_MS = 12_000; // no answer and no news: the button may be used again
+  const PENDING_MS = 12_000; // no answer: the button may be used again
   const NEWS_MS = 1500; // … an answer and no news
   const AGAIN_MS = [400, 1200]; // the same request once more, with its key: it is done once
   const csrf = JSON.parse(document.body.getAttribute("hx-headers"))["x-csrf-token"];
-  const pending = new Map(); // action -> timer
+  const pending = new Map(); // action -> {timer, answered, told: there was news of him or his call since}
 
-  // What was asked for has come about, or something else has: either way the buttons say what can be done now.
+  // News of him or his call: what was asked for and answered has come about, or something else has. Either way the buttons
+  // say what can be done now. What has no answer yet may still be done: a second click would do it twice.
   function settle() {
-    for (const action of [...pending.keys()]) over(action);
+    for (const [action, order] of pending) {
+      order.told = true;
+      if (order.answered) over(action, order);
+    }
   }
 
-  function over(action) {
-    clearTimeout(pending.get(action));
+  function over(action, order) {
+    clearTimeout(order.timer);
+    if (pending.get(action) !== order) return; // it was given up, and asked for anew
     pending.delete(action);
     mark(action, false);
   }
@@ -28,16 +33,22 @@ const deskOrders = (desk, redraw) => { // redraw(): the buttons say again what c
 
   async function ask(action, path, fields = {}, form = null) {
     if (pending.has(action)) return false;
-    pending.set(action, setTimeout(() => { over(action); redraw(); }, PENDING_MS));
+    const order = { timer: 0, answered: false, told: false };
+    const within = (ms) => {
+      clearTimeout(order.timer);
+      order.timer = setTimeout(() => { over(action, order); redraw(); }, ms);
+    };
+    within(PENDING_MS);
+    pending.set(action, order);
     mark(action, true);
     fault(form, "", "");
     const { ok, said } = await send(path, fields);
-    if (ok && pending.has(action)) { // the news will follow; a repeat of what is so already brings none
-      clearTimeout(pending.get(action));
-      pending.set(action, setTimeout(() => { settle(); redraw(); }, NEWS_MS));
+    order.answered = true;
+    if (ok && !order.told) { // the news will follow; a repeat of what is so already brings none
+      within(NEWS_MS);
       return true;
     }
-    over(action);
+    over(action, order);
     redraw();
     if (!ok && !fault(form, said.field, said.error)) page.tell(said.error);
     return ok;

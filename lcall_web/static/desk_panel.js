@@ -9,6 +9,7 @@ const deskPanel = (desk, orders, latest) => { // latest(): the last news
   const floor = { agents: new Map(), queues: new Map(), flows: [] };
   const listed = new Map(); // to -> its row
   let unfollow = null;
+  let sought = ""; // what was typed; who is chosen in the list stands in the same field, and narrows it no further
   let stirred = 0;
   let settles = 0;
 
@@ -28,6 +29,7 @@ const deskPanel = (desk, orders, latest) => { // latest(): the last news
   function close() {
     panel.hidden = true;
     panel.reset();
+    sought = "";
     listed.clear();
     clearTimeout(settles);
     if (unfollow) unfollow();
@@ -55,7 +57,6 @@ const deskPanel = (desk, orders, latest) => { // latest(): the last news
   }
 
   function show() {
-    const sought = panel.elements.to.value.trim().toLowerCase();
     const fits = (each) => `${each.id} ${each.name}`.toLowerCase().includes(sought);
     const rank = (each) => (ORDER.indexOf(each.state) + 1 || 9);
     const agents = [...floor.agents.values()]
@@ -110,7 +111,11 @@ const deskPanel = (desk, orders, latest) => { // latest(): the last news
   for (const name of ["pointermove", "pointerdown"]) {
     list.addEventListener(name, () => { stirred = Date.now(); }, { passive: true });
   }
-  panel.addEventListener("input", () => { stirred = 0; show(); });
+  panel.addEventListener("input", () => {
+    sought = panel.elements.to.value.trim().toLowerCase();
+    stirred = 0;
+    show();
+  });
   panel.addEventListener("click", (event) => {
     const chosen = event.target.closest("[data-to]");
     if (chosen) {

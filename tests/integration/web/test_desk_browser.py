@@ -24,6 +24,7 @@ from .test_desk import unanswered
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AGENT, COLLEAGUES = "1056", ("1057", "1058")  # of sales
+PENDING = re.compile(r"\blc-pending\b")
 
 
 @pytest.fixture
@@ -438,6 +439,80 @@ async def test_a_click_in_the_list_of_whom_to_transfer_to_is_not_lost_to_news(
     assert unforeseen(his) == []
 
 
+async def test_whom_he_has_chosen_stays_in_the_list(place: Place, live: Live, his: Visit) -> None:
+    panel = his.page.locator("#desk-to")
+    row, other = panel.locator("[data-to='queue:sales']"), panel.locator(f"[data-to='{COLLEAGUES[0]}']")
+    call = await talks(his, live)
+    await button(his, "transfer").click()
+    await row.click()
+    await expect(panel.locator("[name='to']")).to_have_value("queue:sales")
+    await his.page.mouse.move(0, 0)
+    await sign_in(place, live, COLLEAGUES[0])
+    await expect(other).to_be_visible()
+    await expect(row).to_have_attribute("aria-selected", "true")
+    await panel.locator("[name='to']").fill("105")
+    await expect(row).to_have_count(0)
+    await sign_out(place, COLLEAGUES[0])
+    await ends(his, place, call)
+    assert unforeseen(his) == []
+
+
+# -- what is asked for -------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_waits_for_its_answer_whatever_else_is_told(place: Place, live: Live, his: Visit) -> None:
+    asked_for: list[str] = []
+    goes_on = asyncio.Event()
+
+    async def take(route: Route, request: Request) -> None:
+        asked_for.append(request.url.rpartition("/")[2])
+        await goes_on.wait()
+        await route.fulfill(status=200, json={"done": True})
+
+    await his.page.route("**/desk/call/*/mute", take)
+    mute, line = button(his, "mute"), his.page.locator("#soft-phone [data-waiting]")
+    call = await talks(his, live)
+    await mute.click()
+    await expect(mute).to_have_class(PENDING)
+    before = int(await line.inner_text())
+    waits = await (await LiveCall(live, unique("desk-"), some_number()).start()).queue()
+    await expect(line).to_have_text(str(before + 1))
+    await expect(mute).to_have_class(PENDING)
+    await expect(mute).to_be_disabled()
+    await his.page.keyboard.press("F9")
+    goes_on.set()
+    await expect(mute).to_be_enabled()
+    await expect(mute).not_to_have_class(PENDING)
+    assert asked_for == ["mute"]
+    await waits.end()
+    await ends(his, place, call)
+    assert unforeseen(his) == []
+
+
+async def test_the_browsers_phone_signs_in_where_he_wants(place: Place, browser: Browser) -> None:
+    """At the one that is made for it; at another, if he has written that."""
+    agent, desk_phone, browsers = "1059", "89931", "89932"
+    sits = await visit(browser, place, agent)
+    await is_(sits, "signed_out")
+    await sits.page.evaluate("document.addEventListener('seated', ({ detail }) => { window.own = detail.own; })")
+    field = sits.page.locator("#desk-phone")
+    async with place.client() as lq, asking(sits.page, "/desk/agent/sign-in") as found:
+        for id, model in ((desk_phone, "yealink"), (browsers, "browser")):
+            phone = {"id": id, "password": f"demo-{id}", "agent": agent, "model": model}
+            await lq.put_document("phones", id, phone)
+        try:
+            await sits.page.wait_for_function(f"() => window.own === '{browsers}'")
+            for written, wanted in (("", browsers), ("8001", "8001")):
+                await field.fill(written or await field.input_value())
+                await expect(sits.page.locator("[data-do='sign-in']")).to_be_enabled()
+                await sits.page.click("[data-browser-phone]")
+                await sits.page.click("#phone-devices [data-close]")  # it has no microphone
+                assert found.pop() == {"phone": wanted}
+        finally:
+            for id in (desk_phone, browsers):
+                await lq.delete_document("phones", id)
+
+
 # -- what it was about -------------------------------------------------------------------------------------------------
 
 
@@ -473,4 +548,21 @@ async def test_the_code_that_stands_on_the_screen_is_the_one_that_is_stored(
     await expect(second).to_have_value("order.change")  # it is the center that says so
     await his.page.locator("[data-do='done']").click()
     await is_(his, "ready")
+    assert unforeseen(his) == []
+
+
+async def test_a_code_that_was_given_is_nothing_that_is_being_written(place: Place, live: Live, his: Visit) -> None:
+    """A page of an older version is taken anew with the next link, unless something would be lost."""
+    form = his.page.locator("[data-form='done']")
+    call = await talks(his, live)
+    await ends(his, place, call, wrap_up_ms=120_000)
+    await form.locator("select").first.select_option("complaint")
+    await is_stored(place, "complaint")
+    await form.locator("[data-do='done']").click()
+    await is_(his, "ready")
+    await expect(form.locator("select")).to_have_count(0)
+    await his.page.evaluate("document.dispatchEvent(new Event('updated'))")
+    async with his.page.expect_event("load"):
+        await his.page.click(".lc-menu a[href='/calls/']")
+    assert await his.page.evaluate("window.unreloaded") is None
     assert unforeseen(his) == []
