@@ -139,7 +139,6 @@ def picture(floor: Floor, eyes: Eyes, contact: Contact | None, known: Known = Ma
 
 def _agent(floor: Floor, agent: Agent, eyes: Eyes) -> Json:
     reason = agent.reason or ""
-    own = [id for id, phone in floor.documents.get("phones", {}).items() if phone.get("agent") == agent.id]
     return {
         "id": agent.id,
         "name": agent.name,
@@ -150,9 +149,15 @@ def _agent(floor: Floor, agent: Agent, eyes: Eyes) -> Json:
         "next": agent.next or "",
         "next_label": eyes.word(NEXT.get(agent.next or "", agent.next or "")),
         "phone": agent.phone or "",
-        "own_phone": own[0] if own else "",
+        "own_phone": own_phone(floor.documents.get("phones", {}), agent.id),
         "contact": agent.contact or "",
     }
+
+
+def own_phone(phones: Mapping[str, Mapping[str, Any]], agent: str) -> str:
+    """The first that is his and enabled, one made for a browser before a desk phone; "" if he has none."""
+    own = [id for id, phone in phones.items() if phone.get("agent") == agent and phone.get("enabled", True)]
+    return min(own, key=lambda id: (phones[id].get("model") != "browser", id), default="")
 
 
 def _reason(floor: Floor, id: str, eyes: Eyes) -> str:
@@ -281,7 +286,8 @@ def _ms(at: datetime | None) -> int:
 
 def free_phones(floor: Floor, viewer: Viewer) -> list[str]:
     """Nobody else's, at which nobody else is signed in; his own first, then what ends as his number does."""
-    taken = {agent.phone for agent in floor.agents.values() if agent.phone and agent.id != viewer.id}
+    there = (agent for agent in floor.agents.values() if agent.state != "signed_out" and agent.id != viewer.id)
+    taken = {agent.phone for agent in there}
     phones = floor.documents.get("phones", {})
     whose = ("", viewer.id)
     free = [

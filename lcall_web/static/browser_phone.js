@@ -4,6 +4,8 @@
 // browserPhone.start({phone, quiet}) → Promise, stop(), answer(), hangUp(), keys(digits), devices(), choose(kind, id),
 // settings(), state, reason, caller; the event `browser-phone` on document has {state, reason, caller} as detail.
 // A page that is loaded anew in a call comes back to it: who is talked with hears music meanwhile (lq/contacts/returning.py).
+// It goes off where the agent is signed in no longer (the event `seated`, of desk.js), and where another place has
+// registered since as this phone (the header X-LCall-Renews, docs/contracts.md §3); in a call, when that is over.
 // States: off | connecting | registered | ringing | talking | failed | denied; reasons: lcall_web/phone/rules.py, WORDS.
 "use strict";
 window.browserPhone = (() => {
@@ -11,7 +13,9 @@ window.browserPhone = (() => {
   const RENEW_MS = 3600_000; // a password lasts a shift: the web may be away for hours
   const SOONEST_MS = 60_000; // each is written down
   const AGAIN_MS = [1000, 2000, 5000, 10000, 30000];
-  const KEPT = "browser-phone";
+  const LEAVE_MS = 10_000; // he is not signed in here: a Redis that was emptied knows him again by then (docs/contracts.md §2)
+  const RENEWS = ["X-LCall-Renews: yes"];
+  const KEPT = "browser-phone-on"; // {me, phone}, of this tab
   const LOCK = "lcall-phone";
   const LEFT = "browser-phone-left"; // the call that a page of his was in when it went: of all tabs, whichever has the phone next
   const GIVEN = "browser-phone-given"; // the last password, of this tab
@@ -21,12 +25,15 @@ window.browserPhone = (() => {
   const OUT_MS = 10_000; // a logout is done by then
   const me = document.body.dataset.me;
   const home = () => document.getElementById("browser-phone");
-  const heard = () => home().querySelector("[data-heard]");
-  const ringer = () => home().querySelector("[data-ringer]");
+  const { heard, ringer, chosen, constraints, devices, place, ring } = browserSound;
 
   let state = "off", reason = "", caller = "";
   let wanted = null; // {phone} while it shall be on
   let ext = ""; // the phone that it is
+  let ours = ""; // our Contact, once it was registered as that phone
+  let elsewhere = false; // another place has registered as that phone since
+  let seat = null; // where the center has him signed in, once it has said so: {phone, own}
+  let leaving = 0; // the time is running in which he may still be signed in here
   let ua = null, session = null;
   let release = null; // gives the phone to another tab
   let failures = 0, again = 0, renewal = 0;
@@ -55,7 +62,8 @@ window.browserPhone = (() => {
     if (state === "registered") settle(([yes]) => yes());
     if (wanted && wanted.phone === phone && !["denied", "failed"].includes(state)) return done;
     wanted = { phone };
-    sessionStorage.setItem(KEPT, phone);
+    seat = null;
+    sessionStorage.setItem(KEPT, JSON.stringify({ me, phone }));
     if (!window.isSecureContext || !navigator.mediaDevices) show("denied", "insecure");
     else take().then(begin);
     return done;
@@ -68,6 +76,7 @@ window.browserPhone = (() => {
     await new Promise((taken) => {
       navigator.locks.request(LOCK, () => {
         if (!wanted) return null;
+        live.stay(); // or it would not be told that he has signed out in another tab
         taken();
         return new Promise((done) => { release = done; });
       });
@@ -124,8 +133,10 @@ window.browserPhone = (() => {
   async function refusedByTheWeb(answer) {
     sessionStorage.removeItem(GIVEN);
     if (answer.status === 401) page.leave(() => location.reload());
-    else if (answer.status === 409 && !session) show("failed", (await answer.json()).reason);
-    else later("away");
+    else if (answer.status === 409 && !session) {
+      close();
+      show("failed", (await answer.json()).reason);
+    } else later("away");
     return null;
   }
 
@@ -141,8 +152,12 @@ window.browserPhone = (() => {
   }
 
   function later(why) {
-    if (session) return; // a call goes on all the same
+    if (session) return; // a call goes on all the same; it is tried again when that is over
     show("failed", why);
+    soon();
+  }
+
+  function soon() {
     clearTimeout(again);
     again = setTimeout(begin, AGAIN_MS[Math.min(failures++, AGAIN_MS.length - 1)]);
   }
@@ -160,16 +175,26 @@ window.browserPhone = (() => {
 
   function connect(given) {
     if (!given.edge) return show("failed", "insecure");
+    if (ext !== given.phone) ours = "";
     ext = given.phone;
+    const contact = ours || `sip:${ext}@${crypto.randomUUID()}.invalid;transport=ws`;
     const own = new JsSIP.UA({
       sockets: [new JsSIP.WebSocketInterface(given.edge)], uri: `sip:${given.phone}@lcall`,
-      authorization_user: given.user, password: given.password, register_expires: REGISTER_S,
+      authorization_user: given.user, password: given.password, register_expires: REGISTER_S, contact_uri: contact,
       connection_recovery_min_interval: 1, connection_recovery_max_interval: 8, user_agent: "LCall browser phone",
       no_answer_timeout: 300, // how long it rings, the center says
     });
     ua = own;
+    if (ours) own.registrator().setExtraHeaders(RENEWS);
     const mine = (does) => (event) => { if (ua === own) does(event); };
-    own.on("registered", mine(() => { failures = 0; clearTimeout(again); if (!session && !comesBack()) show("registered"); }));
+    own.on("registered", mine(() => {
+      failures = 0;
+      ours = contact;
+      elsewhere = false;
+      own.registrator().setExtraHeaders(RENEWS);
+      clearTimeout(again);
+      if (!session && !comesBack()) show("registered");
+    }));
     own.on("unregistered", mine(() => { if (!session) show("connecting"); }));
     own.on("registrationFailed", mine(({ response }) => refused(response)));
     own.on("disconnected", mine(() => { if (!session) show("failed", "unreachable"); }));
@@ -179,11 +204,14 @@ window.browserPhone = (() => {
     }));
     own.start();
     renewSoon(given);
+    judge();
   }
 
   // A password that has run out while the machine slept is asked for anew; another refusal is final.
   function refused(response) {
+    if (response && response.status_code === 412) elsewhere = true;
     if (session) return;
+    if (elsewhere) return yields();
     if (response && response.status_code < 500) sessionStorage.removeItem(GIVEN);
     if (response && [401, 403].includes(response.status_code) && failures < 2) later("refused");
     else if (response && response.status_code < 500) show("failed", "refused");
@@ -207,21 +235,48 @@ window.browserPhone = (() => {
   }
 
   function stop() {
-    wanted = null;
-    sessionStorage.removeItem(KEPT);
-    forget();
-    clearTimeout(again);
-    clearTimeout(renewal);
-    close();
+    off("");
     if (release) release();
     release = null;
-    show("off");
+  }
+
+  // Nobody takes it back by himself, or both would without end: not after F5, nor another tab, for this one keeps the lock.
+  function yields() {
+    off("elsewhere");
+    page.tell(home().dataset.elsewhere);
+  }
+
+  function off(why) {
+    wanted = null;
+    ext = ours = "";
+    elsewhere = false;
+    forget();
+    for (const timer of [again, renewal, leaving]) clearTimeout(timer);
+    leaving = 0;
+    close();
+    show("off", why);
   }
 
   function forget() {
-    sessionStorage.removeItem(GIVEN);
+    for (const name of [KEPT, GIVEN]) sessionStorage.removeItem(name);
     localStorage.removeItem(LEFT);
   }
+
+  // A phone at which he is signed in no longer may be somebody else's. His own, switched on without that, stays on.
+  function judge() {
+    const at = ext || wanted?.phone;
+    const his = !wanted || !seat || !at || seat.phone === at || (!wanted.phone && seat.own === at);
+    if (!his && !session) leaving ||= setTimeout(stop, LEAVE_MS);
+    else {
+      clearTimeout(leaving);
+      leaving = 0;
+    }
+  }
+
+  document.addEventListener("seated", ({ detail }) => {
+    seat = detail;
+    judge();
+  });
 
   function close() {
     const [gone, call] = [ua, session];
@@ -248,13 +303,18 @@ window.browserPhone = (() => {
   function has(one, whom) {
     session = one;
     caller = whom;
+    judge();
     const over = (event) => {
       if (session !== one) return;
       session = null;
       ring(false);
       heard().srcObject = null;
       caller = "";
-      show(ua && ua.isRegistered() ? "registered" : "connecting", event.cause === "Canceled" ? "cancelled" : "");
+      if (elsewhere) return yields();
+      const on = ua && ua.isRegistered();
+      show(on ? "registered" : "connecting", event.cause === "Canceled" ? "cancelled" : "");
+      if (!on) soon(); // what was refused in the call, nobody has tried again
+      return judge();
     };
     one.on("ended", over);
     one.on("failed", over);
@@ -337,24 +397,9 @@ window.browserPhone = (() => {
 
   // -- devices ----------------------------------------------------------------------------------------------------------
 
-  const chosen = () => JSON.parse(localStorage.getItem("phone-devices") || "{}");
-
-  function constraints() {
-    const { microphone } = chosen();
-    return { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...(microphone ? { deviceId: { ideal: microphone } } : {}) };
-  }
-
-  // Kinds: microphone, speaker, ringer. Their labels are told once the microphone was allowed.
-  async function devices() {
-    const found = await navigator.mediaDevices.enumerateDevices();
-    const of = (kind) => found.filter((one) => one.kind === kind && one.deviceId && one.deviceId !== "default").map(({ deviceId, label }) => ({ id: deviceId, label }));
-    const outputs = "setSinkId" in HTMLMediaElement.prototype ? of("audiooutput") : [];
-    return { microphones: of("audioinput"), speakers: outputs, ringers: outputs, chosen: chosen() };
-  }
-
-  // For this browser, from now on, in a call too; "": the system's.
+  // For this browser, from now on, in a call too; kinds: microphone, speaker, ringer; "": the system's.
   async function choose(kind, id) {
-    localStorage.setItem("phone-devices", JSON.stringify({ ...chosen(), [kind]: id }));
+    browserSound.choose(kind, id);
     if (kind === "microphone") await speakInto();
     else await place(kind === "speaker" ? heard() : ringer(), id);
   }
@@ -393,48 +438,8 @@ window.browserPhone = (() => {
     }
   }
 
-  async function place(element, id = "") {
-    if (!element.setSinkId || element.sinkId === id) return;
-    try {
-      await element.setSinkId(id);
-    } catch (error) {
-      console.warn("that device is not there", error.message); // pulled out: the system's then
-      await element.setSinkId("");
-    }
-  }
-
-  // China's ringing tone (GF 002-9002): 450 Hz, 1 s in 5; louder than a voice, softer than an alarm.
-  let tone = null;
-  async function ring(on, kind = "ringer") {
-    if (tone) {
-      tone.context.close();
-      tone = null;
-      ringer().srcObject = null;
-    }
-    if (!on) return;
-    const context = new AudioContext();
-    const own = (tone = { context });
-    const gain = new GainNode(context, { gain: 0 });
-    const source = new OscillatorNode(context, { frequency: 450 });
-    const out = context.createMediaStreamDestination();
-    source.connect(gain).connect(out);
-    source.start();
-    for (let n = 0; n < 60; n++) {
-      gain.gain.setTargetAtTime(0.3, 0.1 + n * 5, 0.02);
-      gain.gain.setTargetAtTime(0, 1.1 + n * 5, 0.02);
-    }
-    await place(ringer(), chosen()[kind]);
-    if (tone !== own) return;
-    ringer().srcObject = out.stream;
-    ringer().play().catch((error) => console.warn("it rings in silence: nobody has clicked here yet", error.message));
-  }
-
-  // One ring in the loudspeaker of that kind.
   function test(kind) {
-    if (state === "ringing") return;
-    ring(true, kind);
-    const own = tone;
-    setTimeout(() => tone === own && ring(false), 1500);
+    if (state !== "ringing") browserSound.test(kind);
   }
 
   // -- beside the page ----------------------------------------------------------------------------------------------------
@@ -463,8 +468,9 @@ window.browserPhone = (() => {
   addEventListener("online", () => { if (wanted && state === "failed") begin(); });
   addEventListener("DOMContentLoaded", () => {
     justLeft();
-    const before = sessionStorage.getItem(KEPT);
-    if (before !== null && home()) start({ phone: before, quiet: true }).catch(() => {});
+    const before = JSON.parse(sessionStorage.getItem(KEPT));
+    if (before && before.me !== me) forget(); // somebody else was here, and is out
+    else if (before && home()) start({ phone: before.phone, quiet: true }).catch(() => {});
     if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", rewire);
     if (navigator.permissions) watchPermission();
   });

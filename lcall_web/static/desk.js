@@ -35,14 +35,15 @@ page.widget("#soft-phone", (desk) => {
       page.put($('[data-f="label"]'), desk.dataset.missing);
       return;
     }
-    orders.settle();
     const { agent, call } = news;
+    if (!before?.known || JSON.stringify([before.agent, before.call]) !== JSON.stringify([agent, call])) orders.settle();
     desk.dataset.state = agent.state;
     for (const field of all("[data-f]")) page.put(field, agent[field.dataset.f] || "");
     $('[data-f="next_label"]').hidden = !agent.next;
     $(".lc-desk-phone").hidden = !agent.phone;
     clock($(".lc-desk-state time"), agent.state === "signed_out" ? 0 : agent.since);
     const out = agent.state === "signed_out";
+    document.dispatchEvent(new CustomEvent("seated", { detail: { phone: out ? "" : agent.phone, own: agent.own_phone } }));
     const shown = { out, in: !out, codes: agent.state === "wrap_up" || Boolean(news.wrap_up?.codes.length), call: Boolean(call), idle: !call && !out };
     for (const part of all("[data-when]")) part.hidden = !shown[part.dataset.when];
     const idle = $(`[data-idle="${agent.state}"]`) ? agent.state : "other";
@@ -275,7 +276,9 @@ page.widget("#soft-phone", (desk) => {
   const browser = $("[data-browser-phone]");
   browser.hidden = !window.browserPhone;
   browser.addEventListener("click", async () => {
-    const phone = now?.agent?.own_phone || $("#desk-phone").value.trim();
+    const field = $("#desk-phone");
+    const written = field.value.trim();
+    const phone = (written === field.defaultValue && now?.agent?.own_phone) || written;
     // first: a phone that is nobody's is his once he is signed in there; what is in the way its own dialog says
     if (!(await ask("sign-in", "/desk/agent/sign-in", { phone }, $('[data-form="sign-in"]')))) return;
     window.browserPhone.start({ phone }).catch((error) => console.info("no phone in the browser", error.message));

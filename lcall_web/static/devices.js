@@ -11,6 +11,8 @@ page.widget("[data-phone-devices]", (dialog) => {
     find("[data-phone-state]").textContent = states[state];
     find("[data-phone-state]").dataset.phoneState = state;
     find("[data-off]").hidden = state !== "off" || reason !== "";
+    find("[data-stop]").hidden = state === "off";
+    find("[data-stop]").disabled = ["ringing", "talking"].includes(state);
     for (const section of dialog.querySelectorAll("[data-why]")) {
       section.hidden = section.dataset.why !== reason || !["denied", "failed", "off"].includes(state);
     }
@@ -77,6 +79,7 @@ page.widget("[data-phone-devices]", (dialog) => {
     if (!button) return;
     if (button.dataset.test) browserPhone.test(button.dataset.test);
     if ("close" in button.dataset) dialog.closest("dialog").close();
+    if ("stop" in button.dataset) browserPhone.stop();
     if ("again" in button.dataset) browserPhone.start({ quiet: true }).then(listen, () => {});
   });
   function tidy() {

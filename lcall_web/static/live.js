@@ -147,10 +147,15 @@ const live = (() => {
   function keep() {
     if (!navigator.locks) return; // an insecure place: only the tab that is looked at
     navigator.locks.request("lcall-desk", () => {
-      keeps = true;
-      open();
+      stay();
       return new Promise(() => {});
     });
+  }
+
+  // … and the one that has the browser's phone.
+  function stay() {
+    keeps = true;
+    open();
   }
 
   // A hidden page holds no connection: a browser has only six to one server, and its clocks would not run anyway.
@@ -160,5 +165,5 @@ const live = (() => {
   setInterval(tick, 1000);
   setInterval(watch, AGAIN_MS);
   page.widget("#problems", () => { tick(); setTimeout(open); });
-  return { now, duration, tick, follow, keep };
+  return { now, duration, tick, follow, keep, stay };
 })();

@@ -215,6 +215,61 @@ async def test_the_tab_that_waits_for_the_phone_comes_back_to_the_call_of_the_fi
 
 
 @pytest.mark.slow
+async def test_it_goes_off_where_he_is_signed_in_no_longer(scene: Scene, center: Center) -> None:
+    """A pool phone: at a second computer, after the sign-out, and for who signs in there next."""
+    anna, ben = LINE.agents
+    phone = phone_of(anna)
+    first, second, bens = [
+        await scene.stack.enter_async_context(WebPhone(center.web, each)) for each in (anna, anna, ben)
+    ]
+    for each in LINE.agents:
+        scene.stack.push_async_callback(scene.lq.sign_out, each)
+    await first.page.click("[data-browser-phone]")
+    assert await first.is_("registered") == ""
+
+    # The newest one has it. The one before says so when it would renew its registration, and takes nothing back.
+    assert await second.start() == ""
+    await first.page.evaluate("ua.register()")
+    assert await first.is_("off") == "elsewhere"
+    await expect(first.page.locator(".lc-told")).to_contain_text("您的话机在另一个地方接上了")
+    await first.page.reload()
+    await first.page.click("#desk-browser-phone")
+    await expect(first.page.locator("#phone-devices [data-off]")).to_be_visible()
+    assert await first.is_("off") == ""
+    await second.page.evaluate("ua.register()")
+    assert await second.is_("registered") == ""
+    assert (await scene.lq.agent(anna)).state == "ready"
+
+    await first.page.click("#phone-devices [data-close]")
+    await first.page.click("#soft-phone [data-do='sign-out']")
+    assert await second.is_("off") == ""
+    await scene.events.first("phone_changed", subject=f"phone:{phone}", registered=False)
+
+    await bens.page.fill("#desk-phone", phone)
+    await bens.page.click("[data-browser-phone]")
+    assert await bens.is_("registered") == ""
+    assert (await scene.lq.agent(ben)).phone == phone
+    await bens.page.click("#desk-browser-phone")
+    await bens.page.click("#phone-devices [data-stop]")
+    assert await bens.is_("off") == ""
+
+
+@pytest.mark.slow
+async def test_what_its_registration_hears_in_a_talk_counts_after_it(scene: Scene, center: Center) -> None:
+    """A refusal is tried again; that another place has the phone ends it."""
+    own = await at_the_web(scene, center, center.web)
+    for status, state, why in ((503, "registered", ""), (412, "off", "elsewhere")):
+        call, _ = await rung(scene, own)
+        await own.answer()
+        await hear_each_other(own, call)
+        await own.page.evaluate(f"ua.registrator()._registrationFailure({{ status_code: {status} }}, 'said')")
+        await call.hears(AGENT, since=call.heard_s)
+        await own.hang_up()
+        assert await own.is_(state, 20) == why
+        await scene.state(LINE.agents[0], "ready", "phone_offline")
+
+
+@pytest.mark.slow
 async def test_over_https_and_wss_by_the_centers_authority(scene: Scene, center: Center) -> None:
     """As at another machine of the network: the page's cookies are for https alone, its phone comes by WSS."""
     secure = f"https://127.0.0.1:{center.ports.web_tls}"

@@ -45,6 +45,18 @@ PLAIN: Final = """
 """
 
 
+# `window.ua`: its SIP user agent (JsSIP), for what a page does in its own time.
+CAUGHT: Final = """
+  let library;
+  Object.defineProperty(window, "JsSIP", {
+    get: () => library,
+    set: (given) => {
+      library = { ...given, UA: class extends given.UA { constructor(...all) { super(...all); window.ua = this; } } };
+    },
+  });
+"""
+
+
 class WebPhone:
     def __init__(self, web: str, agent: str, *, microphone: Path | None = None, allowed: bool = True) -> None:
         """`microphone`: the WAV that it says over and over (beside it the loudspeaker has its files; without one it is
@@ -71,7 +83,7 @@ class WebPhone:
             context = await chromium.new_context(ignore_https_errors=True, locale="zh-CN")
             if self._allowed:
                 await context.grant_permissions(["microphone"])
-            for script in (TOLD, PLAIN):
+            for script in (TOLD, PLAIN, CAUGHT):
                 await context.add_init_script(script)
             self._page = await context.new_page()
             self._page.set_default_timeout(WAIT_MS)

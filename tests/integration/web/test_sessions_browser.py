@@ -16,6 +16,7 @@ from .test_home_browser import entered
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 AGENT, OTHER = "1046", "1047"
+OF_THE_PHONE = "Object.keys(sessionStorage).filter((name) => name.startsWith('browser-phone'))"
 STREAM = re.compile(r"/live(\?|$)")
 LISTEN_IN = """
 window.EventSource = class extends EventSource {
@@ -42,6 +43,37 @@ async def logs_in_anew(place: Place, page: Page, id: str) -> None:
     await page.evaluate("window.old = true")
     await page.unroute(STREAM, lost)
     await page.wait_for_function("() => !window.old")
+
+
+async def test_the_browsers_phone_of_who_was_here_before_is_not_the_next_ones(place: Place, browser: Browser) -> None:
+    """He has gone out, or his session has ended meanwhile; it is one tab all the time."""
+    context = await browser.new_context(locale="zh-CN", viewport={"width": 1366, "height": 768})
+    context.set_default_timeout(WAIT_MS)
+    page = await entered(context, place, AGENT)
+
+    async def comes(id: str) -> None:
+        await page.fill("#id", id)
+        await page.fill("#password", f"demo-{id}")
+        await page.click("#enter")
+        await page.wait_for_url("**/board")
+
+    for goes_out in (True, False):
+        await page.evaluate("void browserPhone.start({ phone: '8046', quiet: true }).catch(() => {})")
+        await page.reload()
+        await page.wait_for_function("() => browserPhone.state === 'denied'")  # still his: there is no microphone here
+        if goes_out:
+            await page.click(".lc-person")
+            await page.click("#logout")
+            await page.wait_for_url("**/login")
+            assert await page.evaluate(OF_THE_PHONE) == []
+        else:
+            await stored(place, "delete from web_session where operator = $1", AGENT)
+            await page.goto(f"{place.url}/login")
+        await comes(OTHER)
+        assert (await page.evaluate("browserPhone.state"), await page.evaluate(OF_THE_PHONE)) == ("off", [])
+        await stored(place, "delete from web_session where operator = $1", OTHER)
+        await page.goto(f"{place.url}/login")
+        await comes(AGENT)
 
 
 async def test_a_page_of_a_session_before(place: Place, browser: Browser) -> None:

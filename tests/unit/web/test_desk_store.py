@@ -37,10 +37,29 @@ def test_a_queue_can_do_without_the_card_of_who_calls() -> None:
 def test_he_is_offered_the_phones_at_which_he_may_sit() -> None:
     phones = {"8001": {}, "8002": {"agent": ""}, "8003": {"agent": "1001"}, "8004": {"agent": "1002"}}
     others = {"8005": {"enabled": False}, "8006": {}}
-    taken = {"1007": replace(WRAPS_UP, id="1007", phone="8006")}
+    gone = replace(WRAPS_UP, id="1008", phone="8002", state="signed_out")  # his last event names where he was
+    taken = {"1007": replace(WRAPS_UP, id="1007", phone="8006"), "1008": gone}
     room = SimpleNamespace(agents=taken, documents={"phones": {**phones, **others}})
     viewer = Viewer("1001", "王芳", "agent", "坐席", b"", "", frozenset(), reach("1001", "own", (), ()))
     assert store.free_phones(room, viewer) == ["8003", "8001", "8002"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("phones", "own"),
+    [
+        ({}, ""),
+        ({"8001": {}, "8002": {"agent": "1002"}}, ""),
+        ({"8001": {"agent": "1001"}, "8900": {"agent": "1001", "model": "browser"}}, "8900"),
+        ({"8001": {"agent": "1001", "enabled": False}, "8007": {"agent": "1001", "model": "yealink"}}, "8007"),
+        ({"8009": {"agent": "1001"}, "8007": {"agent": "1001"}}, "8007"),
+    ],
+)
+def test_his_own_phone_is_one_that_works_a_browsers_before_a_desk_phone(phones: Any, own: str) -> None:
+    out = Agent("1001", "王芳", "signed_out")
+    room = SimpleNamespace(agents={"1001": out}, documents={"phones": phones}, waiting={}, name=lambda *asked: "")
+    viewer = Viewer("1001", "王芳", "agent", "坐席", b"", "", frozenset(), reach("1001", "own", (), ()))
+    shown = store.picture(room, store.Eyes(viewer, "zh"), None)  # type: ignore[arg-type]
+    assert shown is not None and shown["agent"]["own_phone"] == own
 
 
 @pytest.mark.parametrize(
