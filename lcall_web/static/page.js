@@ -166,6 +166,7 @@ const page = (() => {
 
   // What stands outside #main and knows the address.
   function mark() {
+    address = location.href;
     for (const link of document.querySelectorAll(".lc-menu a")) {
       const below = link.getAttribute("href").replace(/\/$/, "");
       const holds = location.pathname === below || location.pathname.startsWith(`${below}/`);
@@ -178,6 +179,35 @@ const page = (() => {
   for (const name of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
     document.addEventListener(name, mark);
   }
+
+  // -- Back and Forward -----------------------------------------------------------------------------------------------
+
+  // Who would lose something is asked before another page takes this one's place. `goes()`: he does. What is returned ends it.
+  const guards = new Set();
+  function guard(goes) {
+    guards.add(goes);
+    return () => guards.delete(goes);
+  }
+
+  let address = location.href; // of what stands here; the browser has another one already when it tells
+  const plainly = (url) => url.split("#")[0];
+  addEventListener("popstate", (event) => {
+    if (plainly(location.href) === plainly(address) || [...guards].every((goes) => goes())) return;
+    event.stopImmediatePropagation(); // htmx would fetch the other page
+    history.pushState({ htmx: true }, "", address);
+  }, true);
+
+  // -- words that are being typed ---------------------------------------------------------------------------------------
+
+  // The letters of a Chinese word are not the word: nothing is sought or counted by them. Texts that are kept as they are
+  // written (drafts, sticky notes) are kept so: a crash takes none of them.
+  const isKept = (field) => field.closest("[data-draft], .lc-sticky") !== null;
+  document.addEventListener("input", (event) => {
+    if (event.isComposing && !isKept(event.target)) event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("compositionend", ({ target }) => {
+    if (!isKept(target)) target.dispatchEvent(new Event("input", { bubbles: true }));
+  });
 
   // -- a word that passes ----------------------------------------------------------------------------------------------
 
@@ -196,5 +226,5 @@ const page = (() => {
     if (element.textContent !== text) element.textContent = text;
   }
 
-  return { widget, load, leave, tell, refusal, put };
+  return { widget, guard, load, leave, tell, refusal, put };
 })();

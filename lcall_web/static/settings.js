@@ -53,11 +53,13 @@ page.widget("#setting", (form) => {
   form.addEventListener("htmx:afterRequest", (event) => event.target === form && event.detail.xhr.status >= 500 && again());
   addEventListener("beforeunload", leaving);
   document.addEventListener("htmx:confirm", asked);
+  const unguard = page.guard(() => !dirty || sent || confirm(form.dataset.leave));
   const wrong = form.querySelector(".is-invalid");
   if (wrong) wrong.focus();
   return () => {
     removeEventListener("beforeunload", leaving);
     document.removeEventListener("htmx:confirm", asked);
+    unguard();
   };
 });
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from .calls import now_ms, past_call
 from .conftest import Place
-from .test_customers import some_number, unique
+from .test_customers import enter, some_number, unique
 from .test_customers_browser import Visit, unforeseen, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -88,6 +89,41 @@ async def test_more_conditions_stay_open_and_what_is_wrong_is_said_beside_its_fi
     await expect(main.locator(".invalid-feedback")).to_have_count(0)
     await expect(main.locator("#least")).to_have_value("")
     await expect(main.locator("#queue")).to_have_value("sales")
+    assert unforeseen(her) == []
+
+
+async def test_a_chinese_word_is_sought_when_it_is_one(place: Place, browser: Browser) -> None:
+    """Its letters are not; a text that is kept while it is written has them."""
+    customer = await enter(await place.user("1001"), unique("拼音"))
+    her = await visit(browser, place, "admin")
+    await her.goes_to("/customers/")
+    keyboard = await her.page.context.new_cdp_session(her.page)
+    sought: list[str] = []
+    her.page.on("request", lambda asked: sought.append(asked.url) if "/customers/?" in asked.url else None)
+    field = her.main.locator("#q")
+    await field.evaluate(
+        "(field) => { window.heard = []; field.addEventListener('input', () => heard.push(field.value)); }"
+    )
+
+    async def types(*letters: str) -> None:
+        for each in letters:
+            place = {"selectionStart": len(each), "selectionEnd": len(each)}
+            await keyboard.send("Input.imeSetComposition", {"text": each, **place})
+
+    await field.focus()
+    await types("z", "zh", "zhang")
+    await expect(field).to_have_value("zhang")
+    assert await her.page.evaluate("heard") == []
+    await keyboard.send("Input.insertText", {"text": "张"})
+    await expect(her.page).to_have_url(re.compile(f"[?&]q={quote('张')}"))
+    assert set(await her.page.evaluate("heard")) == {"张"}
+    assert [url.count(quote("张")) for url in sought] == [1]
+
+    await her.goes_to(f"/customers/{customer}")
+    await her.main.locator("#notes textarea").focus()
+    await types("zh")
+    await her.page.wait_for_function("() => JSON.stringify(localStorage).includes('zh')")
+    await keyboard.send("Input.insertText", {"text": ""})
     assert unforeseen(her) == []
 
 

@@ -37,6 +37,35 @@ async def test_a_queue_is_made_and_changed(place: Place, page: Page) -> None:
     await work_on_a_queue(place, page)
 
 
+async def test_back_asks_before_it_takes_what_was_typed(place: Place, page: Page) -> None:
+    asked: list[str] = []
+
+    async def stay_once(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await (dialog.dismiss() if len(asked) == 1 else dialog.accept())
+
+    page.on("dialog", stay_once)
+    rows, form = f"{place.url}/settings/queues/", f"{place.url}/settings/queues/sales"
+    await page.goto(rows)
+    await page.click("#rows a[href='/settings/queues/sales']")
+    ring = page.locator("[name='ring_s']")
+    before = await ring.input_value()
+    await page.go_back()
+    await expect(page.locator("#rows")).to_be_visible()  # nothing was changed: nothing is asked
+    await page.go_forward()
+    await expect(ring).to_have_value(before)
+    await ring.fill("77")
+    await page.go_back()
+    await expect(page).to_have_url(form)
+    await expect(ring).to_have_value("77")
+    assert asked == ["confirm"]
+    await page.go_back()
+    await expect(page).to_have_url(rows)
+    await expect(page.locator("#rows")).to_be_visible()
+    await expect(ring).to_have_count(0)
+    assert asked == ["confirm", "confirm"]
+
+
 async def work_on_a_queue(place: Place, page: Page) -> None:
     dialogs: list[Dialog] = []
 
