@@ -43,7 +43,7 @@ ONE_AFTER_ANOTHER: Final = {  # files of scenarios that one worker has
         "test_both_phones.py", "test_browser_phone.py", "test_desk.py", "test_desk_buttons.py", "test_first_call.py",
         "test_joining.py",
         "test_menu.py", "test_odd_callers.py", "test_offers.py", "test_pause.py", "test_strategies.py", "test_talk.py",
-        "test_trace.py", "test_web.py",
+        "test_trace.py", "test_transports.py", "test_web.py",
     ),
 }  # fmt: skip
 NO_PHONES: Final = (  # nobody's ear is in it

@@ -20,7 +20,7 @@ from lcall_web.common.i18n import mark
 from lcall_web.common.masking import masked
 from lcall_web.common.written import day
 from lcall_web.settings import refusals, sheets, store
-from lcall_web.settings.kinds import LISTS
+from lcall_web.settings.business import LISTS
 from lcall_web.settings.room import REFUSED, file, first, given, id_of, numbers, reads, show, writes
 from lcall_web.settings.rules import Fault
 from lq.sdk import ApiError, ListEntry
