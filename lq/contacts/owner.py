@@ -489,13 +489,10 @@ class Owner:
         if self._held.get(held.contact.id) is not held:
             return  # let go before; what there is now under its name is another's
         del self._held[held.contact.id]
-        self._gone[held.contact.id] = held.epoch
-        if len(self._gone) > GONE_KEPT:
-            self._gone.popitem(last=False)
-        if held.contact.state == "over":
-            self._over[held.contact.id] = held.epoch
-            if len(self._over) > GONE_KEPT:
-                self._over.popitem(last=False)
+        for known in (self._gone, self._over) if held.contact.state == "over" else (self._gone,):
+            known[held.contact.id] = held.epoch
+            if len(known) > GONE_KEPT:
+                known.popitem(last=False)
         self._put_off.discard(held.contact.id)
         self._sip.forget(held.contact.id)
         self._media.forget(held.contact.id)
