@@ -35,6 +35,15 @@ _INJECT: Final = "inject DTMF"  # costs a pass through the coders: only legs tha
 _KEY_VOLUME: Final = 10  # dBm0 below zero
 
 
+# Ciphers that a phone is not offered: none at all, those that no phone has, and GCM, with which baresip hears nothing.
+_NOT_OFFERED: Final = [
+    f"no-{suite}"
+    for suite in (
+        *("NULL_HMAC_SHA1_80", "NULL_HMAC_SHA1_32", "F8_128_HMAC_SHA1_80", "F8_128_HMAC_SHA1_32"),
+        *("AES_192_CM_HMAC_SHA1_80", "AES_192_CM_HMAC_SHA1_32", "AEAD_AES_256_GCM", "AEAD_AES_128_GCM"),
+    )
+]
+
 # What is said beside a description: the phone's kind decides, not who sends it. Inside it is plain RTP always.
 _PLAIN: Final = {"transport protocol": "RTP/AVP", "DTLS": "off", "SDES": ["off"], "ICE": "remove"}
 _FROM_PHONE: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -44,7 +53,7 @@ _FROM_PHONE: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 _TO_PHONE: Final[Mapping[str, Mapping[str, Any]]] = {
     "rtp": {"ICE": "remove"},
-    "srtp": {"transport protocol": "RTP/SAVP", "DTLS": "off", "ICE": "remove"},
+    "srtp": {"transport protocol": "RTP/SAVP", "DTLS": "off", "SDES": _NOT_OFFERED, "ICE": "remove"},
     "webrtc": {
         "transport protocol": "UDP/TLS/RTP/SAVPF", "ICE": "force", "DTLS": "passive", "SDES": ["off"],
         "rtcp-mux": ["require"],

@@ -33,6 +33,9 @@ class NoContacts:
     load: int = 0
     said: int = 0
 
+    async def say_over(self) -> None:
+        """Nothing has ended with it."""
+
     async def say_again(self) -> None:
         self.said += 1
 
