@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from sanic import Request
@@ -17,10 +18,11 @@ CHUNK: Final = 4096
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def listen(request: Request, recording: str) -> None:
-    """A WAV without an end, until the recording is over or the listener leaves."""
+async def listen(request: Request, recording: str, begins: Callable[[], Awaitable[None]]) -> None:
+    """A WAV without an end, until the recording is over or the listener leaves. `begins`: it runs, and is heard now."""
     reader, writer = await _found(context.of(request).places.recorders, recording)
     try:
+        await begins()
         response = await request.respond(headers={"Cache-Control": "no-store"}, content_type="audio/wav")
         while chunk := await reader.read(CHUNK):
             await response.send(chunk)

@@ -52,8 +52,7 @@ async def audio(request: Request, recording: str) -> None:
 async def _sent(request: Request, recording: str) -> None:
     if request.args.get("live") == "1":
         await _allowed(request, recording.rpartition("-r")[0])
-        await _noted(request, recording, "recording_listened_live")
-        await listening.listen(request, recording)
+        await listening.listen(request, recording, lambda: _noted(request, recording, "recording_listened_live"))
         return
     found, path = await _find(request, recording)
     await _allowed(request, found["contact_id"])

@@ -525,6 +525,7 @@ async def test_what_a_program_hears_stands_in_the_audit_log_once(api: Api, rows:
         http.headers["Authorization"] = f"Bearer {token.secret}"
         for part in ("bytes=0-99", "bytes=100-"):
             assert (await http.get("/v1/recordings/c1-r1/audio", headers={"Range": part})).status_code == 206
+        assert (await http.get("/v1/recordings/c1-r1/audio?live=1")).status_code in (404, 503), "nobody hears it"
     async with api.http() as house:  # the web's: it says itself who it was
         assert (await house.get("/v1/recordings/c1-r1/audio")).status_code == 200
     noted = await rows.fetch("select operator, action from audit where object = 'recording:c1-r1'")
